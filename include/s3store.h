@@ -1,0 +1,1002 @@
+/* s3store.h: append-only, versioned data storage on S3.
+ *
+ * Everything public, in reading order: simple things first. The model in five sentences:
+ *
+ *   A *dataset* is a prefix in a bucket (or a directory). A *write* turns records into one Parquet
+ *   object for each partition, then leaves a *ref* (the bucket is its own change stream) and a
+ *   *commit marker* (the write becomes visible wholly, or never). A *snapshot read* lists the
+ *   objects that match patterns and returns the latest version of each entity, or the history.
+ *   *Poll* returns the commits after an offset, in order. The library never deletes or rewrites.
+ *
+ * Rules that hold everywhere, unless a declaration says otherwise:
+ *
+ *   Status    Functions that can fail return s3store_status; S3STORE_OK is 0. The last argument is
+ *             a caller-owned s3store_error, or NULL. On success it is left as it was.
+ *   Output    `T **out` is yours: free it with T's free function. `const T *` is borrowed and lives
+ *             as long as the object it came from. On failure outputs are NULL or zero, except where
+ *             said (a write's result comes also with COMMIT_AFTER_TIMEOUT and PARTIAL).
+ *   Threads   Targets, writers, readers and stores may be used from many threads at once. Streams,
+ *             iterators, builders and results belong to one thread at a time. Handles do not
+ *             survive fork().
+ *   Options   Structs that begin with `size` grow over time: zero them (or use the _INIT macro) and
+ *             set `size` to sizeof. NULL options mean all defaults. Zero means default.
+ *   Text      UTF-8, NUL-terminated, copied by the callee unless said.
+ *   Times     int64 microseconds since the Unix epoch (suffix _us); S3STORE_TIME_NONE = not given.
+ *   Silence   The library prints nothing, exits never, installs no signal handler, and logs only
+ *             through the callback that the caller sets.
+ *
+ * The format on the wire is specified in docs/FORMAT.md; errors in docs/ERRORS.md.
+ */
+#ifndef S3STORE_H
+#define S3STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "s3store/arrow_abi.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define S3STORE_API __attribute__((visibility("default")))
+#define S3STORE_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define S3STORE_API
+#define S3STORE_MUST_CHECK
+#endif
+
+/* ---- 1. Version, status, error -------------------------------------------------------------- */
+
+#define S3STORE_VERSION_MAJOR 0
+#define S3STORE_VERSION_MINOR 1
+#define S3STORE_VERSION_PATCH 0
+
+/* The version of the linked library, "MAJOR.MINOR.PATCH". Static text. */
+S3STORE_API const char *s3store_version(void);
+
+/* What a function reports; the full list with texts is s3store/status.def. */
+typedef enum s3store_status {
+#define S3STORE_STATUS_ENTRY(name, value, retry, text) S3STORE_##name = value,
+#include "s3store/status.def"
+#undef S3STORE_STATUS_ENTRY
+} s3store_status;
+
+/* The name ("TOKEN_REUSED") and the meaning of a status. Static text, never NULL. */
+S3STORE_API const char *s3store_status_name(s3store_status status);
+S3STORE_API const char *s3store_status_text(s3store_status status);
+
+/* Whether repeating the same call later can help. */
+S3STORE_API bool s3store_status_can_retry(s3store_status status);
+
+/* What failed, where. Fixed size, owned by the caller; fields that do not apply are 0 or "". */
+typedef struct s3store_error {
+    s3store_status status;
+    int http_status;       /* of the last answer of the server */
+    int32_t retry_after_ms; /* its Retry-After header; 0 = none */
+    int64_t server_date_us; /* its Date header; 0 = none */
+    char s3_code[64];      /* the S3 error code, "NoSuchBucket" */
+    char request_id[64];   /* x-amz-request-id */
+    char key[1088];        /* object key, file or URL that it is about */
+    char message[1024];    /* what was being done, what happened, what can be done; one line */
+} s3store_error;
+
+/* ---- 2. Constants, and the one table of defaults ---------------------------------------------- */
+
+#define S3STORE_TIME_NONE INT64_MIN /* no time given */
+
+#define S3STORE_COMMIT_TIMEOUT_FLOOR_US 1000       /* a dataset's commit timeout is at least 1 ms */
+#define S3STORE_COMMIT_TIMEOUT_ADVISORY_US 8000000 /* below 8 s a warning is logged at open */
+#define S3STORE_MAX_CLOCK_SKEW_FLOOR_US 0
+#define S3STORE_TOKEN_MAX_BYTES 200         /* idempotency token */
+#define S3STORE_TOKEN_CHUNKED_MAX_BYTES 193 /* token of a write that may be cut into chunks */
+#define S3STORE_KEY_MAX_BYTES 1024          /* any object key */
+#define S3STORE_VIEW_KEY_MAX_BYTES 1000     /* key of a view marker */
+#define S3STORE_POLL_PAGE_MAX 1000          /* refs asked for in one LIST */
+
+#define S3STORE_DEFAULT_MAX_INFLIGHT 32                   /* requests at once, per target */
+#define S3STORE_DEFAULT_MEMORY_BYTES (256u * 1024 * 1024) /* budget of one write or read */
+#define S3STORE_DEFAULT_READ_AHEAD_PARTITIONS 1
+#define S3STORE_READ_AHEAD_NONE (-1) /* "0 partitions ahead" where 0 means default */
+#define S3STORE_DEFAULT_POLL_MAX 1000
+#define S3STORE_DEFAULT_COMMIT_TIMEOUT_US 15000000 /* that init writes on s3:// */
+#define S3STORE_DEFAULT_MAX_CLOCK_SKEW_US 1000000
+
+/* Values of the Consistency-Control header (StorageGRID; other servers ignore it). Any text is
+ * accepted and sent; an unknown one is logged once. NULL or "" means strong-global. */
+#define S3STORE_CONSISTENCY_ALL "all"
+#define S3STORE_CONSISTENCY_STRONG_GLOBAL "strong-global"
+#define S3STORE_CONSISTENCY_STRONG_SITE "strong-site"
+#define S3STORE_CONSISTENCY_READ_AFTER_NEW_WRITE "read-after-new-write"
+#define S3STORE_CONSISTENCY_AVAILABLE "available"
+
+/* Compression of data objects. DEFAULT: the dataset's own, else snappy. */
+typedef enum s3store_compression {
+    S3STORE_COMPRESSION_DEFAULT = 0,
+    S3STORE_COMPRESSION_SNAPPY = 1,
+    S3STORE_COMPRESSION_ZSTD = 2,
+    S3STORE_COMPRESSION_GZIP = 3,
+    S3STORE_COMPRESSION_UNCOMPRESSED = 4,
+} s3store_compression;
+
+/* ---- 3. Cancellation -------------------------------------------------------------------------- */
+
+/* A cancellation token: trigger it from any thread and every call that was given it ends with
+ * CANCELLED within 100 ms, except a write that has already stored its data: that one finishes
+ * publishing within its own time limit. Not async-signal-safe: use a thread with sigwait(). */
+typedef struct s3store_cancel s3store_cancel;
+
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_cancel_new(s3store_cancel **out,
+                                                                 s3store_error *err);
+S3STORE_API void s3store_cancel_trigger(s3store_cancel *cancel);
+S3STORE_API bool s3store_cancel_is_triggered(const s3store_cancel *cancel);
+/* NULL is allowed. Not while a call still uses it. */
+S3STORE_API void s3store_cancel_free(s3store_cancel *cancel);
+
+/* ---- 4. Injected services: log, object store -------------------------------------------------- */
+
+typedef enum s3store_log_level {
+    S3STORE_LOG_OFF = 0,
+    S3STORE_LOG_ERROR = 1,
+    S3STORE_LOG_WARN = 2,
+    S3STORE_LOG_INFO = 3,
+    S3STORE_LOG_DEBUG = 4,
+} s3store_log_level;
+
+typedef struct s3store_log_field {
+    const char *key;
+    const char *value;
+} s3store_log_field;
+
+/* Receives one log record; called from any thread; everything is borrowed for the call. */
+typedef void (*s3store_log_fn)(void *ctx, s3store_log_level level, const char *message,
+                               const s3store_log_field *fields, size_t field_count);
+
+/* The limits of one request: who may cancel it, and until when it may take. */
+typedef struct s3store_call {
+    s3store_cancel *cancel; /* NULL = nobody */
+    int64_t deadline_us;    /* CLOCK_MONOTONIC; S3STORE_TIME_NONE = none */
+} s3store_call;
+
+typedef struct s3store_metadata_entry {
+    const char *name;  /* lower case, without "x-amz-meta-" */
+    const char *value; /* printable ASCII */
+} s3store_metadata_entry;
+
+/* User metadata of an object, as an answer: fixed size, self-contained. */
+#define S3STORE_METADATA_MAX_ENTRIES 24
+#define S3STORE_METADATA_MAX_TEXT 4096
+typedef struct s3store_metadata {
+    size_t count;
+    size_t text_size;
+    struct {
+        uint16_t name;  /* offsets into text */
+        uint16_t value;
+    } entries[S3STORE_METADATA_MAX_ENTRIES];
+    char text[S3STORE_METADATA_MAX_TEXT];
+} s3store_metadata;
+
+/* The value of one entry, or NULL. Borrowed from m. Names compare without case. */
+S3STORE_API const char *s3store_metadata_get(const s3store_metadata *m, const char *name);
+/* Adds a copy of one entry (the name in lower case); false when it does not fit. */
+S3STORE_API bool s3store_metadata_add(s3store_metadata *m, const char *name, const char *value);
+
+/* PutObject. */
+typedef struct s3store_put_request {
+    size_t size;
+    const char *key;
+    const void *body; /* may be NULL when body_size is 0 */
+    size_t body_size;
+    const s3store_metadata_entry *metadata;
+    size_t metadata_count;
+    bool if_none_match;    /* If-None-Match: * ; the object must not exist (else ALREADY_EXISTS) */
+    bool fenced;           /* the two times below apply: the server refuses the request after
+                              expires_at_us with PERMISSION_DENIED and leaves nothing */
+    int64_t valid_from_us; /* wall clock; whole seconds on S3 */
+    int64_t expires_at_us; /* wall clock; whole seconds on S3 */
+} s3store_put_request;
+
+typedef struct s3store_put_reply {
+    char etag[72];   /* without quotes; "" = none */
+    int64_t date_us; /* the server's clock when it answered; S3STORE_TIME_NONE = unknown */
+} s3store_put_reply;
+
+/* Where the bytes of a GET go. begin is called when the first byte is about to come, and again when
+ * everything comes again: it discards what was written before. (A body that broke off goes on
+ * where it was, without begin.) total is the number of bytes to come, -1 = unknown. Any status but
+ * OK ends the GET with it. One call at a time, not always from the same thread. */
+typedef struct s3store_sink {
+    s3store_status (*begin)(struct s3store_sink *sink, int64_t total, s3store_error *err);
+    s3store_status (*write)(struct s3store_sink *sink, const void *data, size_t size,
+                            s3store_error *err);
+    void *ctx;
+} s3store_sink;
+
+/* GetObject: all of it, [offset, offset + length), or the last suffix bytes. */
+#define S3STORE_LENGTH_ALL UINT64_MAX
+typedef struct s3store_get_request {
+    size_t size;
+    const char *key;
+    uint64_t offset;
+    uint64_t length;      /* S3STORE_LENGTH_ALL = to the end */
+    uint64_t suffix;      /* > 0: the last bytes; offset and length are ignored */
+    const char *if_match; /* an ETag the object must have, NULL = any */
+} s3store_get_request;
+
+typedef struct s3store_object_info {
+    uint64_t object_size;     /* of the whole object, also for a range */
+    int64_t last_modified_us; /* S3STORE_TIME_NONE = unknown */
+    int64_t date_us;          /* the server's clock when it answered; S3STORE_TIME_NONE = unknown */
+    char etag[72];
+    s3store_metadata metadata;
+} s3store_object_info;
+
+/* ListObjectsV2, one page. Keys come in byte order, strictly after start_after. */
+typedef struct s3store_list_request {
+    size_t size;
+    const char *prefix;       /* "" = all */
+    const char *start_after;  /* NULL = from the start; ignored with a continuation */
+    const char *continuation; /* from the previous page's reply, NULL = first page */
+    const char *delimiter;    /* NULL = none */
+    uint32_t max_keys;        /* 0 = the server's default (1000) */
+} s3store_list_request;
+
+typedef struct s3store_list_entry {
+    const char *key; /* an object, or a common prefix when is_prefix; borrowed for the call */
+    bool is_prefix;
+    uint64_t object_size;
+    int64_t last_modified_us;
+} s3store_list_entry;
+
+/* Called for each entry after the page was received whole; false = skip the rest of the page. */
+typedef bool (*s3store_list_fn)(void *ctx, const s3store_list_entry *entry);
+
+#define S3STORE_CONTINUATION_MAX 4096
+typedef struct s3store_list_reply {
+    bool truncated; /* more pages follow: ask again with continuation */
+    char continuation[S3STORE_CONTINUATION_MAX];
+    int64_t date_us;
+} s3store_list_reply;
+
+/* An object that is uploaded in parts: it is there, wholly, when its upload was completed. */
+#define S3STORE_UPLOAD_ID_MAX 1024
+#define S3STORE_PARTS_MAX 10000
+typedef struct s3store_part_request {
+    size_t size;
+    const char *key;
+    const char *upload_id;
+    uint32_t number; /* 1 to S3STORE_PARTS_MAX: the order of the parts in the object */
+    const void *body;
+    size_t body_size;
+} s3store_part_request;
+
+typedef struct s3store_complete_request {
+    size_t size;
+    const char *key;
+    const char *upload_id;
+    const s3store_put_reply *parts; /* the replies for the parts 1, 2, ... */
+    size_t part_count;
+} s3store_complete_request;
+
+/* The port to storage. Keys are whole keys of the bucket. Every function may be called from many
+ * threads, honours call (NULL = no limits), and fails with the statuses that its line names, plus
+ * UNAVAILABLE, TIMEOUT, CANCELLED, PERMISSION_DENIED, NO_CREDENTIALS, OUT_OF_MEMORY, IO.
+ *
+ *   put     ALREADY_EXISTS (condition), CONFLICT (409), UNCERTAIN (sent, no answer).
+ *           The reply's date is filled on failure too, where the server said it (err as well).
+ *   get     NOT_FOUND, ALREADY_EXISTS for a failed if_match
+ *   head    NOT_FOUND
+ *   list    an empty page for a prefix without keys
+ *   remove  OK also when there was nothing
+ *
+ * The last four may be NULL, all of them: the store takes objects whole only.
+ *
+ *   create_multipart    begins an upload: key and metadata count, no condition, no fence.
+ *                       upload_id has room for S3STORE_UPLOAD_ID_MAX bytes. UNSUPPORTED
+ *   put_part            NOT_FOUND: no such upload
+ *   complete_multipart  NOT_FOUND (also when it was completed before), UNCERTAIN
+ *   abort_multipart     OK also when there was nothing
+ *
+ * A GET that fails after its sink was begun has filled info (what the answer said of the object).
+ *
+ * A store that is injected must be linearizable per key, list what was put before the list began,
+ * and be atomic: an object is there wholly or not at all. */
+typedef struct s3store_object_store {
+    size_t size;
+    void *impl;
+    s3store_status (*put)(void *impl, const s3store_call *call, const s3store_put_request *request,
+                          s3store_put_reply *reply, s3store_error *err);
+    s3store_status (*get)(void *impl, const s3store_call *call, const s3store_get_request *request,
+                          s3store_sink *sink, s3store_object_info *info, s3store_error *err);
+    s3store_status (*head)(void *impl, const s3store_call *call, const char *key,
+                           s3store_object_info *info, s3store_error *err);
+    s3store_status (*list)(void *impl, const s3store_call *call,
+                           const s3store_list_request *request, s3store_list_fn fn, void *fn_ctx,
+                           s3store_list_reply *reply, s3store_error *err);
+    s3store_status (*remove)(void *impl, const s3store_call *call, const char *key,
+                             s3store_error *err);
+    void (*free)(void *impl); /* NULL = nothing to free; not called for injected stores */
+    const char *name;         /* "s3", "file", "memory": for messages */
+    s3store_status (*create_multipart)(void *impl, const s3store_call *call,
+                                       const s3store_put_request *request, char *upload_id,
+                                       s3store_error *err);
+    s3store_status (*put_part)(void *impl, const s3store_call *call,
+                               const s3store_part_request *request, s3store_put_reply *reply,
+                               s3store_error *err);
+    s3store_status (*complete_multipart)(void *impl, const s3store_call *call,
+                                         const s3store_complete_request *request,
+                                         s3store_put_reply *reply, s3store_error *err);
+    s3store_status (*abort_multipart)(void *impl, const s3store_call *call, const char *key,
+                                      const char *upload_id, s3store_error *err);
+} s3store_object_store;
+
+/* An object store in memory, for tests of programs that use this library. The store outlives the
+ * targets on it; free it last. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_memory_store_new(s3store_object_store **out, s3store_error *err);
+S3STORE_API void s3store_memory_store_free(s3store_object_store *store);
+
+/* ---- 5. Validation rules and text forms, usable alone ------------------------------------------ */
+
+/* A duration in the grammar of Go's time.ParseDuration ("15s", "1h30m", "1.5s"), in nanoseconds. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_duration_parse(const char *text, int64_t *ns,
+                                                                     s3store_error *err);
+
+/* RFC 3339 with zone, to microseconds (finer digits are cut), and back in UTC with 0, 3 or 6
+ * fraction digits, the fewest that are exact. buffer: at least S3STORE_TIME_TEXT_SIZE bytes. */
+#define S3STORE_TIME_TEXT_SIZE 40
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_time_parse(const char *text, int64_t *time_us,
+                                                                 s3store_error *err);
+S3STORE_API void s3store_time_format(int64_t time_us, char *buffer, size_t buffer_size);
+
+/* Idempotency token: 1 to 200 bytes of 0x21..0x7E without '/', ';' and "..". */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_token_validate(const char *token,
+                                                                     s3store_error *err);
+
+/* Names of partition columns or view columns: at least one, none empty, no '=' or '/', distinct. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_key_parts_validate(const char *const *names, size_t name_count, s3store_error *err);
+
+/* A partition key "a=1/b=2" against the part names. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_partition_key_validate(const char *const *names, size_t name_count, const char *key,
+                               s3store_error *err);
+
+/* A pattern: "" or "*" (everything), else one segment for each part: "*", "name=value",
+ * "name=prefix*", "name=from..to" (from included, to not; either may be empty). */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_pattern_validate(const char *const *names, size_t name_count, const char *pattern,
+                         s3store_error *err);
+
+/* ---- 6. The target: one dataset ----------------------------------------------------------------- */
+
+typedef enum s3store_addressing {
+    S3STORE_ADDRESSING_AUTO = 0, /* virtual-host on AWS names, path where an endpoint is given */
+    S3STORE_ADDRESSING_PATH = 1,
+    S3STORE_ADDRESSING_VIRTUAL = 2,
+} s3store_addressing;
+
+typedef enum s3store_fence {
+    S3STORE_FENCE_AUTO = 0, /* commits expire with the commit timeout where the server checks it */
+    S3STORE_FENCE_OFF = 1,
+} s3store_fence;
+
+/* Which dataset, how to reach it. Only url (or store and prefix) is needed.
+ *
+ *   url   s3://bucket/prefix, or file:///dir/prefix (the last segment is the prefix; one trailing
+ *         slash is dropped; ?fsync=0 trades durability for speed, for tests).
+ *
+ * Settings left NULL or 0 come from the environment under the names the AWS tools use
+ * (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_PROFILE, AWS_ACCESS_KEY_ID, ...), then
+ * from the shared config files, then from the defaults of section 2. */
+typedef struct s3store_target_config {
+    size_t size;
+    const char *url;
+    /* Instead of url: an injected store (borrowed, outlives the target) and the dataset's prefix,
+     * used verbatim. bucket is then only a name for messages. */
+    const s3store_object_store *store;
+    const char *bucket;
+    const char *prefix;
+
+    /* The partition columns in order, each "part[=column[:format]]". NULL: from the dataset's
+     * descriptor. Given and recorded must agree. */
+    const char *const *partition_by;
+    size_t partition_by_count;
+
+    /* Entity and version columns (both or neither), inserted-at column. NULL: the descriptor's. */
+    const char *const *entity;
+    size_t entity_count;
+    const char *version;
+    const char *inserted_at_column;
+
+    /* S3 */
+    const char *endpoint_url;
+    const char *region;
+    const char *profile;
+    const char *access_key_id; /* with secret_access_key, and session_token for temporary ones */
+    const char *secret_access_key;
+    const char *session_token;
+    s3store_addressing addressing;
+    const char *ca_bundle;  /* PEM file */
+    bool no_verify_tls;     /* logged as a warning */
+    bool no_sign_request;   /* anonymous */
+    const char *consistency; /* S3STORE_CONSISTENCY_..., NULL = strong-global */
+
+    /* Limits */
+    int max_inflight;       /* <= 0: 32 */
+    uint64_t memory_bytes;  /* 0: 256 MiB */
+    const char *spill_dir;  /* NULL: TMPDIR, else /tmp */
+
+    s3store_fence fence;
+    s3store_log_fn log; /* NULL = silent */
+    void *log_ctx;
+    s3store_log_level log_level; /* OFF = silent */
+
+    s3store_cancel *cancel; /* of opening */
+    int64_t timeout_ms;     /* of opening; 0 = none */
+} s3store_target_config;
+
+#define S3STORE_TARGET_CONFIG_INIT {.size = sizeof(s3store_target_config)}
+
+/* Checks everything that can be checked without a request. lookup_only: partition columns are not
+ * needed. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_target_config_validate(
+    const s3store_target_config *config, bool lookup_only, s3store_error *err);
+
+typedef struct s3store_target s3store_target;
+
+/* Opens a dataset: 2 GETs of its timing configuration and 1 of its descriptor (none is fine: the
+ * partition columns must be given then). NOT_INITIALISED when the timing objects are missing. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_target_open(
+    const s3store_target_config *config, s3store_target **out, s3store_error *err);
+/* Writers, readers and streams hold the target they were made from: free it at any time. */
+S3STORE_API void s3store_target_free(s3store_target *target);
+
+/* Accessors; no request. Text is borrowed from the target. */
+S3STORE_API const char *s3store_target_url(const s3store_target *target);
+S3STORE_API const char *s3store_target_bucket(const s3store_target *target);
+S3STORE_API const char *s3store_target_prefix(const s3store_target *target);
+S3STORE_API const s3store_object_store *s3store_target_store(const s3store_target *target);
+S3STORE_API size_t s3store_target_partition_part_count(const s3store_target *target);
+S3STORE_API const char *s3store_target_partition_part(const s3store_target *target, size_t i);
+/* The same with column and format: "day=time:day". */
+S3STORE_API const char *s3store_target_partition_spec(const s3store_target *target, size_t i);
+S3STORE_API size_t s3store_target_entity_column_count(const s3store_target *target);
+S3STORE_API const char *s3store_target_entity_column(const s3store_target *target, size_t i);
+S3STORE_API const char *s3store_target_version_column(const s3store_target *target); /* or NULL */
+S3STORE_API const char *s3store_target_inserted_at_column(const s3store_target *target); /* or NULL */
+S3STORE_API const char *s3store_target_consistency(const s3store_target *target);
+S3STORE_API s3store_compression s3store_target_compression(const s3store_target *target);
+S3STORE_API int64_t s3store_target_commit_timeout_us(const s3store_target *target);
+S3STORE_API int64_t s3store_target_max_clock_skew_us(const s3store_target *target);
+S3STORE_API int64_t s3store_target_settle_window_us(const s3store_target *target); /* their sum */
+S3STORE_API int s3store_target_max_inflight(const s3store_target *target);
+S3STORE_API bool s3store_target_has_descriptor(const s3store_target *target);
+
+/* What the requests of a target have cost so far. */
+typedef struct s3store_request_counts {
+    size_t size;
+    uint64_t put, get, head, list, remove;
+    uint64_t retries;
+    uint64_t bytes_sent, bytes_received; /* bodies */
+    uint64_t connections_opened, connections_reused; /* S3 only; of each request one */
+} s3store_request_counts;
+S3STORE_API void s3store_target_request_counts(const s3store_target *target,
+                                               s3store_request_counts *out);
+
+/* The recorded schema, newest version: 1 LIST + 1 GET. version is 0 and out is left released when
+ * none is recorded. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_target_schema(s3store_target *target, const s3store_call *call, uint32_t *version,
+                      struct ArrowSchema *out, s3store_error *err);
+
+/* Creates a dataset, or adopts a prefix that has data or timing objects already. The same call
+ * twice succeeds; a contradiction with what is recorded is an error and changes nothing. */
+typedef struct s3store_init_options {
+    size_t size;
+    int64_t commit_timeout_us; /* S3STORE_TIME_NONE or 0: 15 s; 1 s on file:// */
+    int64_t max_clock_skew_us; /* S3STORE_TIME_NONE: 1 s; 0 s on file:// */
+    s3store_compression compression;
+    const struct ArrowSchema *schema; /* column types to record as version 1, borrowed; NULL = none */
+    const s3store_call *call;
+} s3store_init_options;
+#define S3STORE_INIT_OPTIONS_INIT                                                                  \
+    {.size = sizeof(s3store_init_options),                                                         \
+     .commit_timeout_us = S3STORE_TIME_NONE,                                                       \
+     .max_clock_skew_us = S3STORE_TIME_NONE}
+
+/* created: whether anything was written; may be NULL. config names the partition, entity, version
+ * and inserted-at columns. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_dataset_init(const s3store_target_config *config, const s3store_init_options *options,
+                     bool *created, s3store_error *err);
+
+/* ---- 7. Records as C structs -------------------------------------------------------------------- */
+
+typedef enum s3store_kind {
+    S3STORE_KIND_BOOL = 1, /* bool */
+    S3STORE_KIND_INT8,
+    S3STORE_KIND_INT16,
+    S3STORE_KIND_INT32,
+    S3STORE_KIND_INT64,
+    S3STORE_KIND_UINT8,
+    S3STORE_KIND_UINT16,
+    S3STORE_KIND_UINT32,
+    S3STORE_KIND_UINT64,
+    S3STORE_KIND_FLOAT,
+    S3STORE_KIND_DOUBLE,
+    S3STORE_KIND_STRING,    /* s3store_bytes, UTF-8 */
+    S3STORE_KIND_CSTRING,   /* const char *: a UTF-8 column; reading a value with a NUL inside fails */
+    S3STORE_KIND_BINARY,    /* s3store_bytes */
+    S3STORE_KIND_DATE,      /* int32_t, days since 1970-01-01 */
+    S3STORE_KIND_TIMESTAMP, /* int64_t in unit, UTC */
+} s3store_kind;
+
+typedef enum s3store_time_unit {
+    S3STORE_UNIT_MICRO = 0,
+    S3STORE_UNIT_MILLI = 1,
+    S3STORE_UNIT_NANO = 2,
+    S3STORE_UNIT_SECOND = 3,
+} s3store_time_unit;
+
+/* Borrowed bytes. */
+typedef struct s3store_bytes {
+    const void *data;
+    size_t size;
+} s3store_bytes;
+
+/* How a field says null. */
+typedef enum s3store_null {
+    S3STORE_NULL_REFUSED = 0, /* never null; a null that is read is an error */
+    S3STORE_NULL_FLAG = 1,    /* the bool at flag_offset is true when the value is null */
+    S3STORE_NULL_POINTER = 2, /* the field is a pointer to the value; NULL = null */
+    S3STORE_NULL_ZERO = 3,    /* a null that is read becomes zero; writing never gives null */
+} s3store_null;
+
+typedef struct s3store_field {
+    const char *name; /* column */
+    s3store_kind kind;
+    size_t offset; /* offsetof(struct, member) */
+    s3store_null null;
+    size_t flag_offset; /* of the bool, for S3STORE_NULL_FLAG */
+    s3store_time_unit unit;
+} s3store_field;
+
+/* Binds a C struct to columns. All pointers are borrowed while the type is in use: make it static. */
+typedef struct s3store_record_type {
+    size_t size;
+    size_t record_size; /* sizeof the struct */
+    const s3store_field *fields;
+    size_t field_count;
+} s3store_record_type;
+
+#define S3STORE_RECORD_TYPE(type, field_table)                                                     \
+    {.size = sizeof(s3store_record_type),                                                          \
+     .record_size = sizeof(type),                                                                  \
+     .fields = (field_table),                                                                      \
+     .field_count = sizeof(field_table) / sizeof((field_table)[0])}
+
+/* ---- 8. Records as Arrow: a small builder --------------------------------------------------------
+ *
+ * Any producer of the Arrow C Data Interface works. For programs without one, this builds batches
+ * column by column. Append the same number of values to every column, then finish. */
+typedef struct s3store_builder s3store_builder;
+
+/* The schema (borrowed for the call) is a struct whose children are the columns; flat types. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_builder_new(const struct ArrowSchema *schema, s3store_builder **out, s3store_error *err);
+S3STORE_API void s3store_builder_free(s3store_builder *builder);
+/* Integers, dates (days) and timestamps (in the column's unit); the range is checked. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_builder_append_int(s3store_builder *builder,
+                                                                         size_t column,
+                                                                         int64_t value,
+                                                                         s3store_error *err);
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_builder_append_uint(s3store_builder *builder,
+                                                                          size_t column,
+                                                                          uint64_t value,
+                                                                          s3store_error *err);
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_builder_append_double(s3store_builder *builder, size_t column, double value,
+                              s3store_error *err);
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_builder_append_bool(s3store_builder *builder,
+                                                                          size_t column, bool value,
+                                                                          s3store_error *err);
+/* String (UTF-8 is checked) and binary columns. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_builder_append_bytes(s3store_builder *builder, size_t column, const void *data, size_t size,
+                             s3store_error *err);
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_builder_append_null(s3store_builder *builder,
+                                                                          size_t column,
+                                                                          s3store_error *err);
+/* Rows completed so far (the shortest column) and bytes held. */
+S3STORE_API size_t s3store_builder_rows(const s3store_builder *builder);
+S3STORE_API size_t s3store_builder_bytes(const s3store_builder *builder);
+/* Moves what was appended out as one struct array; the builder is empty and usable again. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_builder_finish(s3store_builder *builder,
+                                                                     struct ArrowArray *out,
+                                                                     s3store_error *err);
+
+/* Makes a schema: children are added with the format strings of the Arrow C Data Interface
+ * ("l" int64, "u" string, "tsu:UTC" timestamp...). Release it with its own release. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_schema_new(size_t column_capacity,
+                                                                 struct ArrowSchema *out,
+                                                                 s3store_error *err);
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_schema_add(struct ArrowSchema *schema,
+                                                                 const char *name,
+                                                                 const char *format, bool nullable,
+                                                                 s3store_error *err);
+
+/* Marks a column with an Arrow extension type: "arrow.json" (a string that holds JSON text). */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_schema_set_extension(struct ArrowSchema *schema, size_t column, const char *extension,
+                             s3store_error *err);
+
+/* A stream over batches that already exist. Takes schema and every array over (they are left
+ * released), also on failure. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_stream_from_batches(struct ArrowSchema *schema, struct ArrowArray *batches,
+                            size_t batch_count, struct ArrowArrayStream *out, s3store_error *err);
+
+/* ---- 9. Writing ----------------------------------------------------------------------------------- */
+
+typedef struct s3store_writer s3store_writer;
+
+/* Opens for writing: 1 LIST of schema versions (+ 1 GET), and once per process and target two
+ * probes of what the server honours (1 HEAD, 1 conditional PUT). */
+typedef struct s3store_writer_options {
+    size_t size;
+    s3store_compression compression; /* DEFAULT: the dataset's */
+    bool allow_unaddressable; /* accept partition values that no pattern can name exactly */
+    const s3store_call *call;
+} s3store_writer_options;
+#define S3STORE_WRITER_OPTIONS_INIT {.size = sizeof(s3store_writer_options)}
+
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_writer_open(s3store_target *target, const s3store_writer_options *options,
+                    s3store_writer **out, s3store_error *err);
+S3STORE_API void s3store_writer_free(s3store_writer *writer);
+S3STORE_API s3store_target *s3store_writer_target(const s3store_writer *writer); /* borrowed */
+
+/* Gives the token of one partition: writes at most token_size - 1 bytes and a NUL into token. Rows
+ * are the partition's, as a struct array (borrowed for the call). May be called from any thread. */
+typedef s3store_status (*s3store_token_fn)(void *ctx, const char *partition,
+                                           const struct ArrowSchema *schema,
+                                           const struct ArrowArray *rows, char *token,
+                                           size_t token_size, s3store_error *err);
+
+typedef struct s3store_write_options {
+    size_t size;
+    const char *partition;        /* everything goes to this partition; NULL = by columns */
+    const char *token;            /* idempotency token; NULL = none, "" is an error */
+    s3store_token_fn token_of;    /* or a token for each partition; not both */
+    void *token_of_ctx;
+    int64_t inserted_at_us;       /* S3STORE_TIME_NONE: now */
+    s3store_compression compression; /* DEFAULT: the writer's */
+    bool optimistic;              /* skip the HEAD before a write with token; the commit decides */
+    bool keep_going;              /* a failed partition does not stop those not yet begun */
+    bool dry_run;                 /* partitions, rows and keys, with no request */
+    bool accept_different;        /* a token committed with other data: its result, no error */
+    s3store_cancel *cancel;
+    int64_t timeout_ms; /* 0 = none; honoured until the data is stored */
+} s3store_write_options;
+#define S3STORE_WRITE_OPTIONS_INIT                                                                 \
+    {.size = sizeof(s3store_write_options), .inserted_at_us = S3STORE_TIME_NONE}
+
+typedef enum s3store_commit_state {
+    S3STORE_COMMIT_NOT_TRIED = 0,
+    S3STORE_COMMIT_DONE = 1,     /* by this call */
+    S3STORE_COMMIT_EXISTING = 2, /* the token was committed before: its original result */
+    S3STORE_COMMIT_LATE = 3,     /* durable, but stream readers may have passed: restamp */
+    S3STORE_COMMIT_FAILED = 4,   /* error says why, and whether the outcome is UNCERTAIN */
+    S3STORE_COMMIT_PLANNED = 5,  /* dry run */
+} s3store_commit_state;
+
+/* "committed", "existing", "committed_late", "failed", "not_tried", "planned". Static text. */
+S3STORE_API const char *s3store_commit_state_name(s3store_commit_state state);
+
+/* The outcome for one partition. Text is owned by the result it belongs to; NULL where it does not
+ * apply (a failed partition has no paths). */
+typedef struct s3store_commit {
+    s3store_commit_state state;
+    const char *partition;
+    const char *token;     /* the caller's, or the generated one */
+    const char *offset;    /* place in the stream: equal to ref_path */
+    const char *data_path; /* key of the data object */
+    const char *ref_path;
+    int64_t inserted_at_us;
+    int64_t row_count;
+    uint64_t size_bytes;   /* of the data object; 0 = unknown (existing) */
+    const s3store_error *error; /* FAILED and LATE; else NULL */
+} s3store_commit;
+
+/* Outcomes in byte order of the partition keys. */
+typedef struct s3store_write_result s3store_write_result;
+S3STORE_API size_t s3store_write_result_count(const s3store_write_result *result);
+S3STORE_API const s3store_commit *s3store_write_result_get(const s3store_write_result *result,
+                                                           size_t i);
+S3STORE_API void s3store_write_result_free(s3store_write_result *result); /* NULL allowed */
+
+/* Writes a stream of struct arrays; the stream is consumed and released, also on failure. Nothing
+ * is visible of a partition until all of it is. No rows: OK and an empty result, nothing written.
+ *
+ * OK: every partition is committed (state DONE or EXISTING). COMMIT_AFTER_TIMEOUT: all are, at least
+ * one LATE. PARTIAL: some are not. Any other status: nothing is committed. *out is set in the first
+ * three cases, and whenever there is a per-partition outcome to tell. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_write(s3store_writer *writer, struct ArrowArrayStream *input,
+              const s3store_write_options *options, s3store_write_result **out, s3store_error *err);
+
+/* The same with C structs; borrowed during the call, never changed. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_write_records(s3store_writer *writer, const s3store_record_type *type, const void *records,
+                      size_t record_count, const s3store_write_options *options,
+                      s3store_write_result **out, s3store_error *err);
+
+/* Whether (partition, token) is committed, and its result (one commit). NOT_FOUND: it is not. One
+ * HEAD. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_lookup_commit(s3store_target *target, const char *partition, const char *token,
+                      const s3store_call *call, s3store_write_result **out, s3store_error *err);
+
+/* Puts a committed write into the stream once more, at its end: for commits that came LATE. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_restamp(s3store_target *target, const char *partition, const char *token,
+                const s3store_call *call, s3store_write_result **out, s3store_error *err);
+
+/* ---- 10. The change stream -------------------------------------------------------------------------
+ *
+ * An offset is text: the key of a ref, or what s3store_offset_at makes, or "" for the beginning. It
+ * means "after this". Entries become visible one settle window after they were stamped; from then on
+ * nothing is ever inserted before them. */
+
+typedef struct s3store_entry {
+    const char *offset; /* equal to ref_path */
+    const char *partition;
+    const char *data_path;
+    const char *ref_path;
+    int64_t inserted_at_us; /* the stamp in the ref */
+    int64_t row_count;
+} s3store_entry;
+
+typedef struct s3store_entries s3store_entries;
+S3STORE_API size_t s3store_entries_count(const s3store_entries *entries);
+S3STORE_API const s3store_entry *s3store_entries_get(const s3store_entries *entries, size_t i);
+/* Where the next poll continues; the old offset when nothing was consumed. */
+S3STORE_API const char *s3store_entries_next_offset(const s3store_entries *entries);
+/* Refs seen that are not settled yet (at most one page is looked at), for progress messages. */
+S3STORE_API size_t s3store_entries_pending(const s3store_entries *entries);
+/* Keys of damaged markers that were skipped on request. */
+S3STORE_API size_t s3store_entries_skipped_count(const s3store_entries *entries);
+S3STORE_API const char *s3store_entries_skipped_get(const s3store_entries *entries, size_t i);
+S3STORE_API void s3store_entries_free(s3store_entries *entries);
+
+typedef struct s3store_poll_options {
+    size_t size;
+    const char *since; /* offset, exclusive; NULL or "" = from the beginning */
+    const char *until; /* offset, exclusive; NULL or "" = no bound */
+    int32_t max_entries; /* 0: 1000; negative is an error */
+    bool skip_damaged;   /* pass damaged markers instead of stopping before them */
+    s3store_cancel *cancel;
+    int64_t timeout_ms;
+} s3store_poll_options;
+#define S3STORE_POLL_OPTIONS_INIT {.size = sizeof(s3store_poll_options)}
+
+/* The next committed entries. ceil(refs / 1000) LISTs and one HEAD for each distinct commit. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_poll(s3store_target *target,
+                                                           const s3store_poll_options *options,
+                                                           s3store_entries **out,
+                                                           s3store_error *err);
+
+/* All entries stamped in [since_us, until_us); S3STORE_TIME_NONE = from the beginning, up to what is
+ * settled when the call begins. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_poll_range(s3store_target *target, int64_t since_us, int64_t until_us,
+                   const s3store_call *call, s3store_entries **out, s3store_error *err);
+
+/* The offset before everything stamped at or after a time. buffer_size: at least
+ * S3STORE_KEY_MAX_BYTES + 1. No request. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_offset_at(const s3store_target *target,
+                                                                int64_t time_us, char *buffer,
+                                                                size_t buffer_size,
+                                                                s3store_error *err);
+
+/* The offset of what is settled now: nothing will ever be inserted before it. Taken before a snapshot
+ * is read, the stream from here on has everything that the snapshot lacks (and perhaps some of what
+ * it has). buffer_size as above. No request. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_settled_offset(s3store_target *target,
+                                                                     char *buffer,
+                                                                     size_t buffer_size,
+                                                                     s3store_error *err);
+
+/* The distinct partition keys of entries in byte order: an array of count borrowed texts, owned by
+ * entries. */
+S3STORE_API const char *const *s3store_entries_partition_keys(s3store_entries *entries,
+                                                              size_t *count);
+
+/* ---- 11. Reading -----------------------------------------------------------------------------------
+ *
+ * Output order is fixed: partitions in byte order of their keys; inside a partition by (entity,
+ * version) when entity and version columns are known, else in file and row order. */
+
+typedef struct s3store_reader s3store_reader;
+
+/* No request. Entity and version columns (both or neither) default to the target's. */
+typedef struct s3store_reader_options {
+    size_t size;
+    const char *const *entity;
+    size_t entity_count;
+    const char *version;
+    bool no_dedup; /* ignore the target's entity and version: rows as they were written */
+} s3store_reader_options;
+#define S3STORE_READER_OPTIONS_INIT {.size = sizeof(s3store_reader_options)}
+
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_reader_open(s3store_target *target, const s3store_reader_options *options,
+                    s3store_reader **out, s3store_error *err);
+S3STORE_API void s3store_reader_free(s3store_reader *reader);
+S3STORE_API s3store_target *s3store_reader_target(const s3store_reader *reader); /* borrowed */
+
+typedef enum s3store_missing {
+    S3STORE_MISSING_DEFAULT = 0, /* strict for patterns, tolerant for ranges and entries */
+    S3STORE_MISSING_STRICT = 1,  /* a data object that is gone is an error */
+    S3STORE_MISSING_TOLERANT = 2, /* it is logged, counted and contributes nothing */
+} s3store_missing;
+
+/* What to read: patterns (a snapshot), or a time range of the stream, or given stream entries. */
+typedef struct s3store_read_options {
+    size_t size;
+    const char *const *patterns; /* NULL with count 0: nothing is read */
+    size_t pattern_count;
+    bool range; /* read the stream's range [since_us, until_us) instead of patterns */
+    int64_t since_us;
+    int64_t until_us;
+    const s3store_entries *entries; /* read these instead of patterns; borrowed until the stream ends */
+
+    const char *const *columns; /* the columns wanted, in this order; NULL = all */
+    size_t column_count;
+    bool history;    /* every version, not only the latest of each entity */
+    int64_t limit;   /* rows; 0 = all */
+    s3store_missing missing;
+    int read_ahead_partitions; /* 0: 1; S3STORE_READ_AHEAD_NONE: none */
+    uint32_t shard_index;      /* of shard_count: this reader takes the partitions of one shard */
+    uint32_t shard_count;      /* 0 = not sharded */
+    s3store_cancel *cancel;    /* must live as long as the stream */
+    int64_t timeout_ms;
+    /* Only rows for which this is true, of the result: versions are told apart first. Comparisons of
+     * a column with a literal (= != < <= > >=, [not] in (...), is [not] null), joined with and, or,
+     * not and parentheses: "mag >= 4.5 and place is not null and day = '2018-02-07'". Text, dates and
+     * times stand in single quotes; a comparison with null is unknown, as in SQL. NULL = all rows. */
+    const char *where;
+} s3store_read_options;
+#define S3STORE_READ_OPTIONS_INIT                                                                  \
+    {.size = sizeof(s3store_read_options),                                                         \
+     .since_us = S3STORE_TIME_NONE,                                                                \
+     .until_us = S3STORE_TIME_NONE}
+
+/* Columns out: a stream of struct arrays. Errors come through the stream's get_next (an errno
+ * value) and get_last_error; s3store_stream_error gives the whole error. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_read(s3store_reader *reader, const s3store_read_options *options,
+             struct ArrowArrayStream *out, s3store_error *err);
+
+/* The error behind a failed get_schema or get_next of a stream that this library made; false when
+ * there is none, or the stream is foreign. */
+S3STORE_API bool s3store_stream_error(const struct ArrowArrayStream *stream, s3store_error *out);
+
+/* The same, one partition at a time. */
+typedef struct s3store_partition_iter s3store_partition_iter;
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_read_partitions(s3store_reader *reader, const s3store_read_options *options,
+                        s3store_partition_iter **out, s3store_error *err);
+/* The next partition: *partition is borrowed until the next call, rows is the caller's stream over
+ * its batches (release it before the next call). END after the last. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_partition_iter_next(s3store_partition_iter *iter, const char **partition,
+                            struct ArrowArrayStream *rows, s3store_error *err);
+S3STORE_API void s3store_partition_iter_free(s3store_partition_iter *iter);
+
+/* Rows out as C structs: the columns that type names. */
+typedef struct s3store_record_iter s3store_record_iter;
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_read_iter(s3store_reader *reader, const s3store_record_type *type,
+                  const s3store_read_options *options, s3store_record_iter **out,
+                  s3store_error *err);
+/* Fills one record; its strings live until the next call. END after the last. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_record_iter_next(s3store_record_iter *iter, void *record, s3store_error *err);
+S3STORE_API void s3store_record_iter_free(s3store_record_iter *iter);
+
+/* All at once: an array of records with everything they point to. */
+typedef struct s3store_records s3store_records;
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_read_records(s3store_reader *reader, const s3store_record_type *type,
+                     const s3store_read_options *options, s3store_records **out,
+                     s3store_error *err);
+S3STORE_API size_t s3store_records_count(const s3store_records *records);
+S3STORE_API const void *s3store_records_data(const s3store_records *records); /* the array */
+S3STORE_API void s3store_records_free(s3store_records *records);
+
+/* One poll and the rows of its entries: replicas of the same (entity, version) are collapsed,
+ * versions are not. entries (yours) carries the next offset. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_poll_records(s3store_reader *reader, const s3store_poll_options *poll_options,
+                     const s3store_read_options *read_options, s3store_entries **entries,
+                     struct ArrowArrayStream *rows, s3store_error *err);
+
+/* The committed data objects that patterns match, without reading them. */
+typedef struct s3store_listed_file {
+    const char *partition;
+    const char *token;
+    const char *data_path;
+    uint64_t size_bytes;
+    int64_t last_modified_us;
+} s3store_listed_file;
+typedef struct s3store_listing s3store_listing;
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_list_files(s3store_target *target, const char *const *patterns, size_t pattern_count,
+                   const s3store_call *call, s3store_listing **out, s3store_error *err);
+S3STORE_API size_t s3store_listing_count(const s3store_listing *listing);
+S3STORE_API const s3store_listed_file *s3store_listing_get(const s3store_listing *listing,
+                                                           size_t i);
+S3STORE_API void s3store_listing_free(s3store_listing *listing);
+
+/* ---- 12. The store: a writer and a reader of one target -------------------------------------------- */
+
+typedef struct s3store_store s3store_store;
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_store_open(
+    const s3store_target_config *config, const s3store_writer_options *writer_options,
+    const s3store_reader_options *reader_options, s3store_store **out, s3store_error *err);
+S3STORE_API s3store_target *s3store_store_target(const s3store_store *store); /* all borrowed */
+S3STORE_API s3store_writer *s3store_store_writer(const s3store_store *store);
+S3STORE_API s3store_reader *s3store_store_reader(const s3store_store *store);
+S3STORE_API void s3store_store_free(s3store_store *store);
+
+/* ---- 13. Parquet files by themselves ---------------------------------------------------------------- */
+
+/* Reads a local Parquet file as a stream of struct arrays; nested columns too. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_parquet_read_file(const char *path, struct ArrowArrayStream *out, s3store_error *err);
+
+typedef struct s3store_parquet_options {
+    size_t size; /* of this struct */
+    const char *const *columns; /* top-level names, in this order; NULL = all */
+    size_t column_count;
+    int64_t limit;         /* rows at most; 0 = all */
+    uint64_t memory_bytes; /* budget of the open file; 0 = S3STORE_DEFAULT_MEMORY_BYTES */
+} s3store_parquet_options;
+#define S3STORE_PARQUET_OPTIONS_INIT {.size = sizeof(s3store_parquet_options)}
+
+/* The same of some columns and rows. options NULL = all. A column that the file lacks:
+ * INVALID_ARGUMENT. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_parquet_read(const char *path, const s3store_parquet_options *options,
+                     struct ArrowArrayStream *out, s3store_error *err);
+
+typedef enum s3store_parquet_part {
+    S3STORE_PARQUET_SCHEMA = 0, /* groups and columns with their types */
+    S3STORE_PARQUET_META,       /* file, row groups, column chunks: encodings, sizes, statistics */
+    S3STORE_PARQUET_PAGES,      /* row groups, chunks and the header of every page */
+} s3store_parquet_part;
+
+/* Gets one line of a description with its newline; false = no more of them. */
+typedef bool (*s3store_text_fn)(void *ctx, const char *text, size_t size);
+
+/* What a local Parquet file is made of: JSON lines, each with a member "kind", or text for people.
+ * Of options, columns and memory_bytes count. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_parquet_describe(
+    const char *path, s3store_parquet_part part, bool json, const s3store_parquet_options *options,
+    s3store_text_fn write, void *ctx, s3store_error *err);
+
+/* Writes a stream (consumed and released) to a local Parquet file, which appears under its name only
+ * when it is complete. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_parquet_write_file(const char *path, struct ArrowArrayStream *input,
+                           s3store_compression compression, s3store_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* S3STORE_H */
