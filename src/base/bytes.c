@@ -1,0 +1,205 @@
+/* bytes.c: hex, base64, UTF-8, percent-encoding, numbers in text. */
+#include "base/bytes.h"
+
+static const char hex_digits[] = "0123456789abcdef";
+
+/* 0..15, or -1. */
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+void s3s_hex(const void *data, size_t size, char *out)
+{
+    const uint8_t *p = data;
+    for (size_t i = 0; i < size; i++) {
+        out[2 * i] = hex_digits[p[i] >> 4];
+        out[2 * i + 1] = hex_digits[p[i] & 15];
+    }
+    out[2 * size] = '\0';
+}
+
+bool s3s_unhex(const char *text, size_t text_size, void *out, size_t size)
+{
+    uint8_t *p = out;
+    if (text_size % 2 != 0 || text_size / 2 != size)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        int high = hex_value(text[2 * i]);
+        int low = hex_value(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        p[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+void s3s_base64(const void *data, size_t size, char *out)
+{
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *p = data;
+    for (; size >= 3; size -= 3, p += 3) {
+        uint32_t v = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+        *out++ = digits[v >> 18];
+        *out++ = digits[v >> 12 & 63];
+        *out++ = digits[v >> 6 & 63];
+        *out++ = digits[v & 63];
+    }
+    if (size > 0) {
+        uint32_t v = (uint32_t)p[0] << 16 | (size == 2 ? (uint32_t)p[1] << 8 : 0);
+        *out++ = digits[v >> 18];
+        *out++ = digits[v >> 12 & 63];
+        *out++ = size == 2 ? digits[v >> 6 & 63] : '=';
+        *out++ = '=';
+    }
+    *out = '\0';
+}
+
+/* The length of the sequence that begins at p, or 0 when it is not one: RFC 3629, so no overlong
+ * forms, no surrogates, nothing beyond U+10FFFF. */
+static size_t utf8_sequence(const uint8_t *p, size_t room)
+{
+    uint8_t lead = p[0];
+    uint8_t low = 0x80, high = 0xBF; /* bounds of the second byte */
+    size_t length;
+    if (lead >= 0xC2 && lead <= 0xDF) {
+        length = 2;
+    } else if (lead >= 0xE0 && lead <= 0xEF) {
+        length = 3;
+        if (lead == 0xE0)
+            low = 0xA0;
+        if (lead == 0xED)
+            high = 0x9F;
+    } else if (lead >= 0xF0 && lead <= 0xF4) {
+        length = 4;
+        if (lead == 0xF0)
+            low = 0x90;
+        if (lead == 0xF4)
+            high = 0x8F;
+    } else {
+        return 0;
+    }
+    if (room < length || p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++) {
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    }
+    return length;
+}
+
+bool s3s_utf8_valid(const void *data, size_t size)
+{
+    const uint8_t *p = data;
+    size_t i = 0;
+    while (i < size) {
+        if (size - i >= 8 && (s3s_le64(p + i) & UINT64_C(0x8080808080808080)) == 0) {
+            i += 8;
+            continue;
+        }
+        if (p[i] < 0x80) {
+            i++;
+            continue;
+        }
+        size_t length = utf8_sequence(p + i, size - i);
+        if (length == 0)
+            return false;
+        i += length;
+    }
+    return true;
+}
+
+bool s3s_parse_i64(const char *text, size_t size, int64_t *out)
+{
+    size_t i = 0;
+    bool negative = false;
+    if (size > 0 && (text[0] == '-' || text[0] == '+')) {
+        negative = text[0] == '-';
+        i = 1;
+    }
+    if (i == size)
+        return false;
+    int64_t value = 0;
+    for (; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        int digit = text[i] - '0';
+        /* Counts towards the sign, because the negative range is the longer one. */
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, negative ? -digit : digit, &value))
+            return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool s3s_starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+bool s3s_ends_with(const char *text, const char *suffix)
+{
+    size_t text_size = strlen(text);
+    size_t suffix_size = strlen(suffix);
+    return text_size >= suffix_size &&
+           memcmp(text + text_size - suffix_size, suffix, suffix_size) == 0;
+}
+
+bool s3s_percent_encode(const void *data, size_t size, bool (*keep)(unsigned char c), char *out,
+                        size_t out_size)
+{
+    static const char upper[] = "0123456789ABCDEF";
+    const uint8_t *p = data;
+    size_t n = 0;
+    for (size_t i = 0; i < size; i++) {
+        bool plain = keep(p[i]);
+        if (out_size - n <= (plain ? 1u : 3u) || out_size < n)
+            return false;
+        if (plain) {
+            out[n++] = (char)p[i];
+        } else {
+            out[n++] = '%';
+            out[n++] = upper[p[i] >> 4];
+            out[n++] = upper[p[i] & 15];
+        }
+    }
+    if (n >= out_size)
+        return false;
+    out[n] = '\0';
+    return true;
+}
+
+bool s3s_percent_decode(const char *text, size_t size, char *out, size_t out_size,
+                        size_t *out_len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+        if (c == '%') {
+            if (size - i < 3)
+                return false;
+            int high = hex_value(text[i + 1]);
+            int low = hex_value(text[i + 2]);
+            if (high < 0 || low < 0)
+                return false;
+            c = (char)(high << 4 | low);
+            i += 2;
+        }
+        if (n + 1 >= out_size)
+            return false;
+        out[n++] = c;
+    }
+    if (n >= out_size)
+        return false;
+    out[n] = '\0';
+    *out_len = n;
+    return true;
+}

@@ -1,0 +1,61 @@
+/* base/bytes.h: checked arithmetic, little-endian access, hex, base64, text helpers. */
+#ifndef S3S_BASE_BYTES_H
+#define S3S_BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* false on overflow; *out is then unchanged. */
+static inline bool s3s_add(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+static inline bool s3s_mul(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+static inline uint16_t s3s_le16(const void *p)
+{
+    uint16_t v;
+    memcpy(&v, p, 2);
+    return v;
+}
+static inline uint32_t s3s_le32(const void *p)
+{
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+static inline uint64_t s3s_le64(const void *p)
+{
+    uint64_t v;
+    memcpy(&v, p, 8);
+    return v;
+}
+
+/* out: 2 * size + 1 bytes; lower case. */
+void s3s_hex(const void *data, size_t size, char *out);
+/* false unless text is exactly 2 * size hex digits. */
+bool s3s_unhex(const char *text, size_t text_size, void *out, size_t size);
+/* out: 4 * ((size + 2) / 3) + 1 bytes. */
+void s3s_base64(const void *data, size_t size, char *out);
+
+bool s3s_utf8_valid(const void *data, size_t size);
+
+/* Decimal int64 as Go's strconv.ParseInt(s, 10, 64) reads it: one optional sign, then digits. */
+bool s3s_parse_i64(const char *text, size_t size, int64_t *out);
+bool s3s_starts_with(const char *text, const char *prefix);
+bool s3s_ends_with(const char *text, const char *suffix);
+
+/* Percent-encodes into out, which holds out_size bytes with the NUL; false when it does not fit.
+ * keep tells which bytes stay as they are. */
+bool s3s_percent_encode(const void *data, size_t size, bool (*keep)(unsigned char c), char *out,
+                        size_t out_size);
+/* false on a bad escape or too little room; *out_len without the NUL. */
+bool s3s_percent_decode(const char *text, size_t size, char *out, size_t out_size,
+                        size_t *out_len);
+
+#endif

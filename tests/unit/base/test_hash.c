@@ -1,0 +1,108 @@
+/* Digests against published vectors. */
+#include "support/test.h"
+
+#include "base/bytes.h"
+#include "base/hash.h"
+
+static void check_hex(const uint8_t *digest, size_t size, const char *expected)
+{
+    char text[2 * S3S_SHA256_SIZE + 1];
+    s3s_hex(digest, size, text);
+    assert_string_equal(text, expected);
+}
+
+static void test_sha256__vectors(void **state)
+{
+    (void)state;
+    s3store_error err;
+    uint8_t out[S3S_SHA256_SIZE];
+    assert_ok(s3s_sha256(NULL, 0, out, &err));
+    check_hex(out, sizeof out, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_ok(s3s_sha256("abc", 3, out, &err));
+    check_hex(out, sizeof out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+static void test_md5__vectors(void **state)
+{
+    (void)state;
+    s3store_error err;
+    uint8_t out[S3S_MD5_SIZE];
+    assert_ok(s3s_md5(NULL, 0, out, &err));
+    check_hex(out, sizeof out, "d41d8cd98f00b204e9800998ecf8427e");
+    assert_ok(s3s_md5("message digest", 14, out, &err));
+    check_hex(out, sizeof out, "f96b697d7cb7938d525a2f31aaf161d0");
+}
+
+static void test_hmac__vectors_of_rfc_4231(void **state)
+{
+    (void)state;
+    s3store_error err;
+    uint8_t key[131], out[S3S_SHA256_SIZE];
+    memset(key, 0x0b, 20);
+    assert_ok(s3s_hmac_sha256(key, 20, "Hi There", 8, out, &err));
+    check_hex(out, sizeof out, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    memset(key, 0xaa, sizeof key);
+    const char *data = "Test Using Larger Than Block-Size Key - Hash Key First";
+    assert_ok(s3s_hmac_sha256(key, sizeof key, data, strlen(data), out, &err));
+    check_hex(out, sizeof out, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    assert_ok(s3s_hmac_sha256(NULL, 0, NULL, 0, out, &err));
+    check_hex(out, sizeof out, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+    assert_fails(s3s_hmac_sha256(key, SIZE_MAX, "", 0, out, &err), S3STORE_INVALID_ARGUMENT, "key");
+}
+
+/* Bit by bit, as the standard defines it. */
+static uint32_t slow_crc32(uint32_t crc, const uint8_t *p, size_t size)
+{
+    crc = ~crc;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= p[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (0xEDB88320u & (0u - (crc & 1u)));
+    }
+    return ~crc;
+}
+
+static void test_crc32__agrees_with_the_definition_at_every_length(void **state)
+{
+    (void)state;
+    uint8_t data[300];
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 167 + 13);
+    assert_int_equal(s3s_crc32(0, "123456789", 9), 0xCBF43926u);
+    assert_int_equal(s3s_crc32(0, NULL, 0), 0);
+    for (size_t begin = 0; begin < 9; begin++) {
+        for (size_t size = 0; size <= 280; size++)
+            assert_int_equal(s3s_crc32(0, data + begin, size), slow_crc32(0, data + begin, size));
+    }
+    for (size_t cut = 0; cut <= 100; cut++)
+        assert_int_equal(s3s_crc32(s3s_crc32(0, data, cut), data + cut, 100 - cut),
+                         s3s_crc32(0, data, 100));
+}
+
+static void test_xxh64__vectors_and_streaming(void **state)
+{
+    (void)state;
+    assert_true(s3s_xxh64(NULL, 0, 0) == UINT64_C(0xEF46DB3751D8E999));
+    assert_true(s3s_xxh64("abc", 3, 0) == UINT64_C(0x44BC2CF5AD770999));
+    char data[1000];
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (char)(i * 31);
+    s3s_xxh64_state s;
+    s3s_xxh64_begin(&s, 99);
+    for (size_t i = 0; i < sizeof data; i += 37)
+        s3s_xxh64_update(&s, data + i, sizeof data - i < 37 ? sizeof data - i : 37);
+    s3s_xxh64_update(&s, NULL, 0);
+    assert_true(s3s_xxh64_end(&s) == s3s_xxh64(data, sizeof data, 99));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sha256__vectors),
+        cmocka_unit_test(test_md5__vectors),
+        cmocka_unit_test(test_hmac__vectors_of_rfc_4231),
+        cmocka_unit_test(test_crc32__agrees_with_the_definition_at_every_length),
+        cmocka_unit_test(test_xxh64__vectors_and_streaming),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
