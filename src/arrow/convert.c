@@ -1,0 +1,442 @@
+/* Batches into the shape of another schema. Values pass through blocks of int64 or double, so
+ * that N source and M target types need N + M loops, each of which the compiler can vectorise. */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "arrow/internal.h"
+#include "base/error.h"
+
+#define BLOCK 1024
+
+typedef struct convert {
+    s3s_env *env;
+    const char *where; /* file or batch, for messages */
+    s3store_error *err;
+} convert;
+
+static s3store_status fail_types(const convert *cv, const s3s_field *from, const s3s_field *to,
+                                 const char *why)
+{
+    char a[128];
+    char b[128];
+    return s3s_fail(cv->err, S3STORE_SCHEMA_MISMATCH,
+                    "%s: column \"%.200s\" is %s and cannot be read as %s%s", cv->where, to->name,
+                    s3s_field_type_text(from, a, sizeof a), s3s_field_type_text(to, b, sizeof b),
+                    why);
+}
+
+static s3store_status fail_value(const convert *cv, const s3s_field *from, const s3s_field *to,
+                                 int64_t row, const char *value)
+{
+    char a[128];
+    char b[128];
+    return s3s_fail(cv->err, S3STORE_SCHEMA_MISMATCH,
+                    "%s: column \"%.200s\", row %lld: %s of type %s does not fit into %s",
+                    cv->where, to->name, (long long)row, value,
+                    s3s_field_type_text(from, a, sizeof a), s3s_field_type_text(to, b, sizeof b));
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+#define LOAD(type)                                                                                 \
+    do {                                                                                           \
+        const type *v = (const type *)c->values + c->offset + start;                               \
+        for (size_t i = 0; i < count; i++)                                                         \
+            block[i] = (int64_t)v[i];                                                              \
+    } while (0)
+
+/* Integers and timestamps; uint64 by its bits. */
+static void load_ints(const s3s_column *c, int64_t start, size_t count, int64_t *block)
+{
+    switch (c->field->type) {
+    case S3S_TYPE_INT8:
+        LOAD(int8_t);
+        break;
+    case S3S_TYPE_INT16:
+        LOAD(int16_t);
+        break;
+    case S3S_TYPE_INT32:
+        LOAD(int32_t);
+        break;
+    case S3S_TYPE_UINT8:
+        LOAD(uint8_t);
+        break;
+    case S3S_TYPE_UINT16:
+        LOAD(uint16_t);
+        break;
+    case S3S_TYPE_UINT32:
+        LOAD(uint32_t);
+        break;
+    default:
+        LOAD(int64_t);
+        break;
+    }
+}
+
+#define STORE(type)                                                                                \
+    do {                                                                                           \
+        type *v = (type *)values + start;                                                          \
+        for (size_t i = 0; i < count; i++)                                                         \
+            v[i] = (type)block[i];                                                                 \
+    } while (0)
+
+static void store_ints(void *values, size_t width, int64_t start, size_t count,
+                       const int64_t *block)
+{
+    switch (width) {
+    case 2:
+        STORE(int16_t);
+        break;
+    case 4:
+        STORE(int32_t);
+        break;
+    default:
+        STORE(int64_t);
+        break;
+    }
+}
+
+/* ---- what goes into what --------------------------------------------------------------------- */
+
+static int int_bits(s3s_type type)
+{
+    static const uint8_t bits[] = {8, 16, 32, 64};
+    return type >= S3S_TYPE_UINT8 ? bits[type - S3S_TYPE_UINT8] : bits[type - S3S_TYPE_INT8];
+}
+
+static bool is_unsigned(s3s_type type)
+{
+    return type >= S3S_TYPE_UINT8 && type <= S3S_TYPE_UINT64;
+}
+
+static bool widens_int(s3s_type from, s3s_type to)
+{
+    if (!s3s_type_is_integer(from) || !s3s_type_is_integer(to) || int_bits(to) <= int_bits(from))
+        return false;
+    return is_unsigned(from) || !is_unsigned(to);
+}
+
+/* 64 bits of the other sign: a dataset keeps the sign that it recorded first. Values are checked. */
+static bool changes_sign(s3s_type from, s3s_type to)
+{
+    return (s3s_type_is_integer(from) && !is_unsigned(from) && to == S3S_TYPE_UINT64) ||
+           (from == S3S_TYPE_UINT64 && to == S3S_TYPE_INT64);
+}
+
+static bool is_float(s3s_type type)
+{
+    return type >= S3S_TYPE_FLOAT16 && type <= S3S_TYPE_DOUBLE;
+}
+
+/* Checks each value that is not null. */
+static s3store_status scale_block(const convert *cv, const s3s_column *c, const s3s_field *to,
+                                  int64_t start, size_t count, int64_t factor, int64_t *block)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t scaled = 0;
+        bool fits = !__builtin_mul_overflow(block[i], factor, &scaled);
+        if (!fits && !s3s_column_is_null(c, start + (int64_t)i)) {
+            char value[32];
+            snprintf(value, sizeof value, "%lld", (long long)block[i]);
+            return fail_value(cv, c->field, to, start + (int64_t)i, value);
+        }
+        block[i] = fits ? scaled : 0;
+    }
+    return S3STORE_OK;
+}
+
+/* Signed to uint64 and uint64 to int64: what has the top bit set does not fit the other. */
+static s3store_status convert_signs(const convert *cv, const s3s_column *c, const s3s_field *to,
+                                    void *values)
+{
+    int64_t block[BLOCK];
+    for (int64_t start = 0; start < c->length; start += BLOCK) {
+        size_t count = c->length - start < BLOCK ? (size_t)(c->length - start) : BLOCK;
+        load_ints(c, start, count, block);
+        for (size_t i = 0; i < count; i++) {
+            int64_t row = start + (int64_t)i;
+            if (block[i] >= 0)
+                continue;
+            if (!s3s_column_is_null(c, row)) {
+                char value[32];
+                snprintf(value, sizeof value, to->type == S3S_TYPE_UINT64 ? "%lld" : "%llu",
+                         (long long)block[i]);
+                return fail_value(cv, c->field, to, row, value);
+            }
+            block[i] = 0;
+        }
+        store_ints(values, 8, start, count, block);
+    }
+    return S3STORE_OK;
+}
+
+/* Integers and timestamps to wider ones; factor 1 or that between two units. */
+static s3store_status convert_ints(const convert *cv, const s3s_column *c, const s3s_field *to,
+                                   int64_t factor, void *values)
+{
+    int64_t block[BLOCK];
+    size_t width = s3s_type_value_size(to);
+    for (int64_t start = 0; start < c->length; start += BLOCK) {
+        size_t count = c->length - start < BLOCK ? (size_t)(c->length - start) : BLOCK;
+        load_ints(c, start, count, block);
+        s3store_status status =
+            factor == 1 ? S3STORE_OK : scale_block(cv, c, to, start, count, factor, block);
+        if (status != S3STORE_OK)
+            return status;
+        store_ints(values, width, start, count, block);
+    }
+    return S3STORE_OK;
+}
+
+/* Whether an integer has an exact float with so many digits of mantissa: its bits without the
+ * zeros at the end must fit. */
+static bool exact_in(uint64_t magnitude, int digits)
+{
+    if (magnitude == 0)
+        return true;
+    int used = 64 - __builtin_clzll(magnitude) - __builtin_ctzll(magnitude);
+    return used <= digits;
+}
+
+static s3store_status convert_int_to_float(const convert *cv, const s3s_column *c,
+                                           const s3s_field *to, void *values)
+{
+    int64_t block[BLOCK];
+    bool from_unsigned = c->field->type == S3S_TYPE_UINT64;
+    int digits = to->type == S3S_TYPE_FLOAT ? FLT_MANT_DIG : DBL_MANT_DIG;
+    for (int64_t start = 0; start < c->length; start += BLOCK) {
+        size_t count = c->length - start < BLOCK ? (size_t)(c->length - start) : BLOCK;
+        load_ints(c, start, count, block);
+        for (size_t i = 0; i < count; i++) {
+            int64_t row = start + (int64_t)i;
+            uint64_t bits = (uint64_t)block[i];
+            bool negative = !from_unsigned && block[i] < 0;
+            uint64_t magnitude = negative ? 0 - bits : bits;
+            if (!exact_in(magnitude, digits) && !s3s_column_is_null(c, row)) {
+                char value[32];
+                snprintf(value, sizeof value, "%s%llu", negative ? "-" : "",
+                         (unsigned long long)magnitude);
+                return fail_value(cv, c->field, to, row, value);
+            }
+            double number = negative ? -(double)magnitude : (double)magnitude;
+            if (to->type == S3S_TYPE_FLOAT)
+                ((float *)values)[row] = (float)number;
+            else
+                ((double *)values)[row] = number;
+        }
+    }
+    return S3STORE_OK;
+}
+
+static void convert_floats(const s3s_column *c, const s3s_field *to, void *values)
+{
+    if (c->field->type == S3S_TYPE_FLOAT) {
+        const float *v = (const float *)c->values + c->offset;
+        for (int64_t i = 0; i < c->length; i++)
+            ((double *)values)[i] = v[i];
+        return;
+    }
+    for (int64_t i = 0; i < c->length; i++) {
+        double value = s3s_column_double(c, i);
+        if (to->type == S3S_TYPE_FLOAT)
+            ((float *)values)[i] = (float)value;
+        else
+            ((double *)values)[i] = value;
+    }
+}
+
+/* ---- columns --------------------------------------------------------------------------------- */
+
+typedef enum way {
+    WAY_NONE = 0,
+    WAY_COPY,
+    WAY_NULLS,
+    WAY_INTS,
+    WAY_SIGNS, /* to 64 bits of the other sign */
+    WAY_INT_TO_FLOAT,
+    WAY_FLOATS,
+    WAY_BYTES, /* other width of offsets */
+} way;
+
+static way find_way(const s3s_field *from, const s3s_field *to, int64_t *factor)
+{
+    *factor = 1;
+    if (s3s_field_same_type(from, to))
+        return WAY_COPY;
+    if (from->type == S3S_TYPE_NULL)
+        return WAY_NULLS;
+    if (widens_int(from->type, to->type))
+        return WAY_INTS;
+    if (changes_sign(from->type, to->type))
+        return WAY_SIGNS;
+    if (from->type == S3S_TYPE_TIMESTAMP && to->type == S3S_TYPE_TIMESTAMP &&
+        from->utc == to->utc && to->unit > from->unit) {
+        *factor = s3s_unit_per_second(to->unit) / s3s_unit_per_second(from->unit);
+        return WAY_INTS;
+    }
+    if (s3s_type_is_integer(from->type) &&
+        (to->type == S3S_TYPE_FLOAT || to->type == S3S_TYPE_DOUBLE))
+        return WAY_INT_TO_FLOAT;
+    if (is_float(from->type) && is_float(to->type) && to->type > from->type)
+        return WAY_FLOATS;
+    if (s3s_type_is_bytes(from->type) && s3s_type_is_bytes(to->type) &&
+        s3s_type_is_text(from->type) == s3s_type_is_text(to->type))
+        return WAY_BYTES;
+    return WAY_NONE;
+}
+
+static s3store_status copy_validity(const convert *cv, const s3s_column *c, void **bits,
+                                    int64_t *null_count)
+{
+    s3s_take take = {cv->env, c->field->name, 1};
+    s3s_run all = {0, 0, c->length};
+    s3s_selection selection = {NULL, &all, 1, (size_t)c->length};
+    return s3s_take_validity(&take, c, &selection, bits, null_count, cv->err);
+}
+
+static s3store_status convert_fixed(const convert *cv, const s3s_column *c, const s3s_field *to,
+                                    way how, int64_t factor, struct ArrowArray *out)
+{
+    void *buffers[2] = {NULL, NULL};
+    int64_t null_count = 0;
+    size_t size;
+    s3store_status status = copy_validity(cv, c, &buffers[0], &null_count);
+    if (status != S3STORE_OK)
+        return status;
+    if (!s3s_mul((size_t)c->length, s3s_type_value_size(to), &size))
+        size = SIZE_MAX;
+    buffers[1] = s3s_alloc(cv->env, size);
+    if (buffers[1] == NULL)
+        status = s3s_fail_memory(cv->err, size);
+    else if (how == WAY_INTS)
+        status = convert_ints(cv, c, to, factor, buffers[1]);
+    else if (how == WAY_SIGNS)
+        status = convert_signs(cv, c, to, buffers[1]);
+    else if (how == WAY_INT_TO_FLOAT)
+        status = convert_int_to_float(cv, c, to, buffers[1]);
+    else
+        convert_floats(c, to, buffers[1]);
+    if (status == S3STORE_OK)
+        return s3s_array_make(cv->env, to, c->length, null_count, buffers, 2, NULL, 0, out,
+                              cv->err);
+    s3s_free(cv->env, buffers[0]);
+    s3s_free(cv->env, buffers[1]);
+    return status;
+}
+
+/* Offsets of the target's width, from 0; nulls take no room. Returns the total. */
+static int64_t convert_offsets(const s3s_column *c, bool to_wide, void *offsets)
+{
+    int64_t total = 0;
+    for (int64_t i = 0; i <= c->length; i++) {
+        if (i > 0)
+            total += (int64_t)s3s_column_bytes(c, i - 1).size;
+        if (to_wide)
+            ((int64_t *)offsets)[i] = total;
+        else
+            ((int32_t *)offsets)[i] = (int32_t)(uint32_t)total;
+    }
+    return total;
+}
+
+static s3store_status convert_bytes(const convert *cv, const s3s_column *c, const s3s_field *to,
+                                    struct ArrowArray *out)
+{
+    void *buffers[3] = {NULL, NULL, NULL};
+    int64_t null_count = 0;
+    int64_t total = 0;
+    bool wide = s3s_type_layout(to->type) == S3S_LAYOUT_LARGE_BYTES;
+    size_t size = ((size_t)c->length + 1) * (wide ? 8 : 4);
+    s3store_status status = copy_validity(cv, c, &buffers[0], &null_count);
+    if (status != S3STORE_OK)
+        return status;
+    buffers[1] = s3s_alloc(cv->env, size);
+    if (buffers[1] == NULL) {
+        status = s3s_fail_memory(cv->err, size);
+    } else {
+        total = convert_offsets(c, wide, buffers[1]);
+        if (!wide && total > INT32_MAX)
+            status = s3s_fail(cv->err, S3STORE_LIMIT_EXCEEDED,
+                              "%s: column \"%.200s\": %lld bytes in one batch do not fit the "
+                              "32-bit offsets of its type: use smaller batches",
+                              cv->where, to->name, (long long)total);
+    }
+    if (status == S3STORE_OK) {
+        buffers[2] = s3s_alloc(cv->env, (size_t)total);
+        if (buffers[2] == NULL)
+            status = s3s_fail_memory(cv->err, (size_t)total);
+    }
+    if (status != S3STORE_OK) {
+        for (size_t i = 0; i < 3; i++)
+            s3s_free(cv->env, buffers[i]);
+        return status;
+    }
+    uint8_t *p = buffers[2];
+    for (int64_t i = 0; i < c->length; i++) {
+        s3store_bytes value = s3s_column_bytes(c, i);
+        memcpy(p, value.data, value.size);
+        p += value.size;
+    }
+    return s3s_array_make(cv->env, to, c->length, null_count, buffers, 3, NULL, 0, out, cv->err);
+}
+
+static s3store_status convert_column(const convert *cv, const s3s_column *c, const s3s_field *to,
+                                     struct ArrowArray *out)
+{
+    int64_t factor;
+    way how = find_way(c->field, to, &factor);
+    if (how == WAY_NONE)
+        return fail_types(cv, c->field, to, "");
+    if (how == WAY_NULLS) {
+        if (!to->nullable && c->length > 0)
+            return fail_types(cv, c->field, to, ", which is not nullable");
+        return s3s_array_nulls(cv->env, to, c->length, out, cv->err);
+    }
+    s3store_status status =
+        s3s_column_check_nulls(c, to, cv->where, S3STORE_SCHEMA_MISMATCH, cv->err);
+    if (status != S3STORE_OK)
+        return status;
+    if (how == WAY_COPY)
+        return s3s_column_copy(cv->env, c, out, cv->err);
+    if (how == WAY_BYTES)
+        return convert_bytes(cv, c, to, out);
+    return convert_fixed(cv, c, to, how, factor, out);
+}
+
+static s3store_status convert_named(const convert *cv, const s3s_schema *from,
+                                    const struct ArrowArray *batch, const s3s_field *to,
+                                    struct ArrowArray *out)
+{
+    size_t position = s3s_schema_find(from, to->name);
+    if (position == SIZE_MAX) {
+        if (!to->nullable)
+            return s3s_fail(cv->err, S3STORE_SCHEMA_MISMATCH,
+                            "%s: there is no column \"%.200s\", and it may not be null", cv->where,
+                            to->name);
+        return s3s_array_nulls(cv->env, to, batch->length, out, cv->err);
+    }
+    s3s_column column;
+    s3s_batch_column(from, batch, position, &column);
+    return convert_column(cv, &column, to, out);
+}
+
+s3store_status s3s_batch_convert(s3s_env *env, const s3s_schema *from,
+                                 const struct ArrowArray *batch, const s3s_schema *to,
+                                 const char *where, struct ArrowArray *out, s3store_error *err)
+{
+    convert cv = {env, where != NULL ? where : "batch", err};
+    memset(out, 0, sizeof *out);
+    struct ArrowArray *columns = s3s_calloc(env, to->field_count, sizeof *columns);
+    if (columns == NULL)
+        return s3s_fail_memory(err, to->field_count * sizeof *columns);
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < to->field_count && status == S3STORE_OK; i++)
+        status = convert_named(&cv, from, batch, &to->fields[i], &columns[i]);
+    if (status == S3STORE_OK)
+        status = s3s_batch_make(env, columns, to->field_count, batch->length, out, err);
+    for (size_t i = 0; i < to->field_count; i++)
+        s3s_array_release(&columns[i]);
+    s3s_free(env, columns);
+    return status;
+}

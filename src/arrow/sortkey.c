@@ -1,0 +1,311 @@
+/* Keys of rows: the columns one after the other, each value behind a byte that says null (0) or
+ * not (1). Fixed-size values take the same room when null, so keys without strings all have one
+ * length. A string that is not last is escaped and ended, so that comparing bytes cannot run
+ * across columns; the last one stands as it is. */
+#include <math.h>
+
+#include "arrow/internal.h"
+#include "arrow/sortkey.h"
+#include "base/error.h"
+
+typedef struct key_column {
+    s3s_column column;
+    size_t width; /* of the encoded value; 0 = bytes of any length */
+    bool last;
+    s3s_sort_keys *keys;
+} key_column;
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static inline void put_be(uint8_t *out, uint64_t bits, size_t width)
+{
+    uint64_t swapped = __builtin_bswap64(bits << (64 - 8 * width));
+    memcpy(out, &swapped, width);
+}
+
+/* Sign bit flipped: two's complement orders as unsigned. */
+static inline uint64_t key_of_int(int64_t value, size_t width)
+{
+    return (uint64_t)value ^ ((uint64_t)1 << (8 * width - 1));
+}
+
+/* -0 equals 0 and all NaNs are one value behind infinity. */
+static inline uint64_t key_of_double(double value)
+{
+    uint64_t bits;
+    if (isnan(value))
+        return UINT64_MAX;
+    value = value == 0 ? 0.0 : value;
+    memcpy(&bits, &value, 8);
+    return (bits >> 63) != 0 ? ~bits : bits | ((uint64_t)1 << 63);
+}
+
+static void put_decimal(uint8_t *out, const uint8_t *little, size_t width)
+{
+    for (size_t i = 0; i < width; i++)
+        out[i] = little[width - 1 - i];
+    out[0] ^= 0x80;
+}
+
+static void put_value(const key_column *k, int64_t row, uint8_t *out)
+{
+    const s3s_column *c = &k->column;
+    switch (c->field->type) {
+    case S3S_TYPE_BOOL:
+        out[0] = s3s_column_bool(c, row);
+        break;
+    case S3S_TYPE_FLOAT16:
+    case S3S_TYPE_FLOAT:
+    case S3S_TYPE_DOUBLE:
+        put_be(out, key_of_double(s3s_column_double(c, row)), 8);
+        break;
+    case S3S_TYPE_UINT8:
+    case S3S_TYPE_UINT16:
+    case S3S_TYPE_UINT32:
+    case S3S_TYPE_UINT64:
+        put_be(out, (uint64_t)s3s_column_int(c, row), k->width);
+        break;
+    case S3S_TYPE_FIXED_BINARY:
+        memcpy(out, s3s_column_bytes(c, row).data, k->width);
+        break;
+    case S3S_TYPE_DECIMAL:
+        put_decimal(out, s3s_column_bytes(c, row).data, k->width);
+        break;
+    default:
+        put_be(out, key_of_int(s3s_column_int(c, row), k->width), k->width);
+        break;
+    }
+}
+
+static size_t encoded_width(const s3s_field *field)
+{
+    switch (field->type) {
+    case S3S_TYPE_BOOL:
+        return 1;
+    case S3S_TYPE_FLOAT16:
+    case S3S_TYPE_FLOAT:
+        return 8;
+    default:
+        return s3s_type_value_size(field);
+    }
+}
+
+/* ---- strings --------------------------------------------------------------------------------- */
+
+/* Zero bytes become 00 FF and the end is 00 00: a shorter string stays before a longer one. */
+static size_t escaped_size(s3store_bytes value)
+{
+    const uint8_t *bytes = value.data;
+    size_t zeros = 0;
+    for (size_t i = 0; i < value.size; i++)
+        zeros += bytes[i] == 0;
+    return value.size + zeros + 2;
+}
+
+static uint8_t *put_escaped(uint8_t *out, s3store_bytes value)
+{
+    const uint8_t *bytes = value.data;
+    for (size_t i = 0; i < value.size; i++) {
+        *out++ = bytes[i];
+        if (bytes[i] == 0)
+            *out++ = 0xFF;
+    }
+    *out++ = 0;
+    *out++ = 0;
+    return out;
+}
+
+static size_t key_size(const key_column *k, int64_t row)
+{
+    if (k->width > 0 || k->column.field->type == S3S_TYPE_NULL)
+        return 1 + k->width;
+    if (s3s_column_is_null(&k->column, row))
+        return 1;
+    s3store_bytes value = s3s_column_bytes(&k->column, row);
+    return 1 + (k->last ? value.size : escaped_size(value));
+}
+
+/* ---- filling --------------------------------------------------------------------------------- */
+
+/* Appends one column to all keys. offsets[row] is where the key of the row has got to; when every
+ * column is in, it is where the next key begins. */
+static void fill_fixed(const key_column *k)
+{
+    const s3s_column *c = &k->column;
+    for (int64_t row = 0; row < c->length; row++) {
+        uint8_t *out = k->keys->bytes + k->keys->offsets[row];
+        bool null = s3s_column_is_null(c, row);
+        *out++ = !null;
+        if (null)
+            memset(out, 0, k->width);
+        else
+            put_value(k, row, out);
+        k->keys->offsets[row] += 1 + k->width;
+    }
+}
+
+/* The types that keys mostly have, without a decision per row. */
+#define FILL_INTS(type)                                                                            \
+    do {                                                                                           \
+        const type *values = (const type *)c->values + c->offset;                                  \
+        for (int64_t row = 0; row < c->length; row++) {                                            \
+            uint8_t *out = k->keys->bytes + k->keys->offsets[row];                                 \
+            bool null = s3s_column_is_null(c, row);                                                \
+            out[0] = !null;                                                                        \
+            put_be(out + 1, null ? 0 : key_of_int(values[row], sizeof(type)), sizeof(type));       \
+            k->keys->offsets[row] += 1 + sizeof(type);                                             \
+        }                                                                                          \
+    } while (0)
+
+static void fill_int64(const key_column *k)
+{
+    const s3s_column *c = &k->column;
+    FILL_INTS(int64_t);
+}
+
+static void fill_int32(const key_column *k)
+{
+    const s3s_column *c = &k->column;
+    FILL_INTS(int32_t);
+}
+
+static void fill_bytes(const key_column *k)
+{
+    const s3s_column *c = &k->column;
+    for (int64_t row = 0; row < c->length; row++) {
+        uint64_t at = k->keys->offsets[row];
+        uint8_t *out = k->keys->bytes + at;
+        bool null = s3s_column_is_null(c, row);
+        *out++ = !null;
+        if (!null) {
+            s3store_bytes value = s3s_column_bytes(c, row);
+            if (k->last) {
+                memcpy(out, value.data, value.size);
+                out += value.size;
+            } else {
+                out = put_escaped(out, value);
+            }
+        }
+        k->keys->offsets[row] = (uint64_t)(out - k->keys->bytes);
+    }
+}
+
+static void fill_column(const key_column *k)
+{
+    switch (k->column.field->type) {
+    case S3S_TYPE_INT64:
+    case S3S_TYPE_TIMESTAMP:
+        fill_int64(k);
+        break;
+    case S3S_TYPE_INT32:
+    case S3S_TYPE_DATE32:
+        fill_int32(k);
+        break;
+    case S3S_TYPE_STRING:
+    case S3S_TYPE_LARGE_STRING:
+    case S3S_TYPE_BINARY:
+    case S3S_TYPE_LARGE_BINARY:
+        fill_bytes(k);
+        break;
+    default:
+        fill_fixed(k);
+        break;
+    }
+}
+
+/* Where each key begins, and the size of all. false on overflow. */
+static bool measure(const key_column *columns, size_t count, s3s_sort_keys *keys, size_t *total)
+{
+    size_t stride = 0;
+    bool fixed = true;
+    *total = 0;
+    for (size_t i = 0; i < count; i++) {
+        stride += 1 + columns[i].width;
+        fixed = fixed && !s3s_type_is_bytes(columns[i].column.field->type);
+    }
+    for (size_t row = 0; row < keys->row_count; row++) {
+        size_t size = stride;
+        keys->offsets[row] = *total;
+        if (!fixed) {
+            size = 0;
+            for (size_t i = 0; i < count; i++)
+                size += key_size(&columns[i], (int64_t)row);
+        }
+        if (!s3s_add(*total, size, total))
+            return false;
+    }
+    return true;
+}
+
+static s3store_status columns_init(const s3s_schema *schema, const struct ArrowArray *batch,
+                                   const size_t *columns, size_t count, s3s_sort_keys *keys,
+                                   key_column *out, s3store_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const s3s_field *field = &schema->fields[columns[i]];
+        if (!s3s_type_is_flat(field->type) || field->type == S3S_TYPE_INTERVAL) {
+            char text[128];
+            return s3s_fail(err, S3STORE_UNSUPPORTED,
+                            "column \"%.200s\" of type %s has no order to sort by", field->name,
+                            s3s_field_type_text(field, text, sizeof text));
+        }
+        out[i].width = encoded_width(field);
+        out[i].last = i + 1 == count;
+        out[i].keys = keys;
+        s3s_batch_column(schema, batch, columns[i], &out[i].column);
+    }
+    return S3STORE_OK;
+}
+
+s3store_status s3s_sort_keys_make(s3s_env *env, const s3s_schema *schema,
+                                  const struct ArrowArray *batch, const size_t *columns,
+                                  size_t column_count, s3s_sort_keys *out, s3store_error *err)
+{
+    size_t total = 0;
+    *out = (s3s_sort_keys){.env = env, .row_count = (size_t)batch->length};
+    key_column *k = s3s_calloc(env, column_count, sizeof *k);
+    out->offsets = s3s_calloc(env, out->row_count + 1, sizeof *out->offsets);
+    s3store_status status = S3STORE_OK;
+    if (k == NULL || out->offsets == NULL)
+        status = s3s_fail_memory(err, (out->row_count + 1) * sizeof *out->offsets);
+    if (status == S3STORE_OK)
+        status = columns_init(schema, batch, columns, column_count, out, k, err);
+    if (status == S3STORE_OK && !measure(k, column_count, out, &total))
+        status = s3s_fail_memory(err, SIZE_MAX);
+    if (status == S3STORE_OK) {
+        out->bytes = s3s_alloc(env, total);
+        if (out->bytes == NULL)
+            status = s3s_fail_memory(err, total);
+    }
+    if (status == S3STORE_OK) {
+        for (size_t i = 0; i < column_count; i++)
+            fill_column(&k[i]);
+        memmove(out->offsets + 1, out->offsets, out->row_count * sizeof *out->offsets);
+        out->offsets[0] = 0;
+    } else {
+        s3s_sort_keys_deinit(out);
+    }
+    s3s_free(env, k);
+    return status;
+}
+
+void s3s_sort_keys_deinit(s3s_sort_keys *keys)
+{
+    s3s_free(keys->env, keys->bytes);
+    s3s_free(keys->env, keys->offsets);
+    keys->bytes = NULL;
+    keys->offsets = NULL;
+    keys->row_count = 0;
+}
+
+int s3s_sort_keys_compare(const s3s_sort_keys *a, size_t row_a, const s3s_sort_keys *b,
+                          size_t row_b)
+{
+    uint64_t size_a = a->offsets[row_a + 1] - a->offsets[row_a];
+    uint64_t size_b = b->offsets[row_b + 1] - b->offsets[row_b];
+    int order = memcmp(a->bytes + a->offsets[row_a], b->bytes + b->offsets[row_b],
+                       size_a < size_b ? size_a : size_b);
+    if (order != 0)
+        return order;
+    return (size_a > size_b) - (size_a < size_b);
+}
