@@ -1,0 +1,494 @@
+/* parquet/column_writer.c: values into pages.
+ *
+ * A page is closed where one more value would exceed page_bytes, whatever the batches look like. A
+ * dictionary is kept as long as it pays: a page whose values cost more as new entries and indexes
+ * than as they are is written PLAIN, and so is the rest of the row group.
+ */
+#include "parquet/column_writer.h"
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "parquet/encoding/bits.h"
+#include "parquet/encoding/hybrid.h"
+
+#define PAGE_ROWS_MAX ((size_t)1 << 17)
+#define DICTIONARY_BYTES_MAX ((size_t)1 << 20)
+
+#define BUFFERS 12
+
+static void all_buffers(s3s_column_writer *w, s3s_buffer *out[BUFFERS])
+{
+    s3s_buffer *all[BUFFERS] = {&w->dense,    &w->plain,      &w->indexes,    &w->validity,
+                                &w->body,     &w->packed,     &w->pages,      &w->records,
+                                &w->shredded, &w->spare,      &w->rep_levels, &w->def_levels};
+    memcpy(out, all, sizeof all);
+}
+
+s3store_status s3s_column_writer_init(s3s_column_writer *w, s3s_env *env, const s3s_shred *shred,
+                                      const s3s_column_options *options, s3store_error *err)
+{
+    const s3s_field *field = shred->field;
+    memset(w, 0, sizeof *w);
+    w->env = env;
+    w->field = field;
+    w->shred = shred;
+    w->physical = (s3s_physical)shred->element->type;
+    w->nested = shred->step_count > 1;
+    w->optional = !w->nested && shred->max_def > 0;
+    w->options = *options;
+    w->extractor = s3s_extractor_for(field);
+    w->width = s3s_extractor_width(w->extractor, field);
+    s3s_codec_init(&w->codec_state, env);
+    s3s_buffer *buffers[BUFFERS];
+    all_buffers(w, buffers);
+    for (size_t i = 0; i < BUFFERS; i++)
+        s3s_buffer_init(buffers[i], env, SIZE_MAX);
+    s3s_arena_init(&w->arena, env);
+    s3s_stats_init(&w->stats, env, field);
+    s3s_stats_init(&w->page_stats, env, field);
+    s3s_dictionary_init(&w->dictionary, env, w->width, DICTIONARY_BYTES_MAX);
+    s3s_column_writer_reset(w);
+    size_t size = (w->width == 0 ? sizeof(s3store_bytes) : w->width) * S3S_EXTRACT_ROWS;
+    return s3s_buffer_reserve(&w->dense, size, err) == NULL ? s3s_fail_memory(err, size)
+                                                            : S3STORE_OK;
+}
+
+void s3s_column_writer_deinit(s3s_column_writer *w)
+{
+    if (w->field == NULL)
+        return;
+    s3s_buffer *buffers[BUFFERS];
+    all_buffers(w, buffers);
+    for (size_t i = 0; i < BUFFERS; i++)
+        s3s_buffer_deinit(buffers[i]);
+    s3s_codec_deinit(&w->codec_state);
+    s3s_arena_deinit(&w->arena);
+    s3s_stats_deinit(&w->stats);
+    s3s_stats_deinit(&w->page_stats);
+    s3s_dictionary_deinit(&w->dictionary);
+}
+
+static void reset_page(s3s_column_writer *w)
+{
+    s3s_buffer_clear(&w->plain);
+    s3s_buffer_clear(&w->indexes);
+    s3s_buffer_clear(&w->validity);
+    s3s_buffer_clear(&w->rep_levels);
+    s3s_buffer_clear(&w->def_levels);
+    s3s_stats_clear(&w->page_stats);
+    w->page_rows = w->page_entries = w->page_values = w->page_plain_bytes = 0;
+    w->page_number++;
+}
+
+void s3s_column_writer_reset(s3s_column_writer *w)
+{
+    reset_page(w);
+    s3s_dictionary_clear(&w->dictionary);
+    w->dictionary_flushed = 0;
+    w->page_number = 1;
+    w->use_dictionary = w->options.dictionary && w->field->type != S3S_TYPE_BOOL &&
+                        w->field->type != S3S_TYPE_NULL;
+    s3s_buffer_clear(&w->pages);
+    s3s_buffer_clear(&w->records);
+    s3s_arena_reset(&w->arena);
+    s3s_stats_clear(&w->stats);
+    w->rows = w->entries = w->nulls = 0;
+    w->uncompressed_bytes = w->raw_bytes = 0;
+    w->plain_pages = w->dictionary_pages = 0;
+}
+
+/* ---- pages ----------------------------------------------------------------------------------- */
+
+/* The PLAIN form of the page's values, from the dictionary. */
+static s3store_status indexes_to_plain(s3s_column_writer *w, s3store_error *err)
+{
+    const uint32_t *indexes = (const void *)w->indexes.data;
+    size_t count = w->indexes.size / sizeof *indexes;
+    size_t prefix = w->width == 0 ? 4 : 0;
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
+        const s3s_dictionary_entry *entry = &w->dictionary.entries[indexes[i]];
+        status = s3s_buffer_append(&w->plain, w->dictionary.page.data + entry->start - prefix,
+                                   entry->size + prefix, err);
+    }
+    s3s_buffer_clear(&w->indexes);
+    return status;
+}
+
+/* From this page on values are written as they are; entries that only this page used are
+ * dropped. */
+static s3store_status give_up_dictionary(s3s_column_writer *w, s3store_error *err)
+{
+    s3store_status status = indexes_to_plain(w, err);
+    s3s_dictionary_truncate(&w->dictionary, w->dictionary_flushed);
+    w->use_dictionary = false;
+    return status;
+}
+
+static bool dictionary_pays(const s3s_column_writer *w)
+{
+    const s3s_dictionary_builder *d = &w->dictionary;
+    size_t before = w->dictionary_flushed < d->count
+                        ? d->entries[w->dictionary_flushed].start - (w->width == 0 ? 4u : 0u)
+                        : d->page.size;
+    size_t width = d->count > 0 ? s3s_bit_width(d->count - 1) : 0;
+    return d->page.size - before + w->page_values * width / 8 < w->page_plain_bytes;
+}
+
+static s3store_status put_validity(s3s_column_writer *w, s3store_error *err)
+{
+    s3s_buffer *body = &w->body;
+    if (w->page_values == w->page_rows || w->page_values == 0)
+        return s3s_hybrid_encode_run(w->page_values > 0, w->page_rows, 1, body, err);
+    uint32_t *levels = s3s_alloc(w->env, w->page_rows * sizeof *levels);
+    if (levels == NULL)
+        return s3s_fail_memory(err, w->page_rows * sizeof *levels);
+    s3s_unpack32(w->validity.data, w->validity.size, 1, 0, w->page_rows, levels);
+    s3store_status status = s3s_hybrid_encode(levels, w->page_rows, 1, body, err);
+    s3s_free(w->env, levels);
+    return status;
+}
+
+static s3store_status put_bytes_hybrid(s3s_column_writer *w, const s3s_buffer *levels,
+                                       unsigned max, s3store_error *err)
+{
+    uint32_t *wide = s3s_alloc(w->env, levels->size * sizeof *wide);
+    if (wide == NULL)
+        return s3s_fail_memory(err, levels->size * sizeof *wide);
+    for (size_t i = 0; i < levels->size; i++)
+        wide[i] = levels->data[i];
+    s3store_status status =
+        s3s_hybrid_encode(wide, levels->size, s3s_bit_width(max), &w->body, err);
+    s3s_free(w->env, wide);
+    return status;
+}
+
+/* Levels behind their size; of flat columns (levels NULL) from the validity. */
+static s3store_status put_levels(s3s_column_writer *w, const s3s_buffer *levels, unsigned max,
+                                 s3store_error *err)
+{
+    static const uint8_t room[4] = {0};
+    s3s_buffer *body = &w->body;
+    size_t at = body->size;
+    if (max == 0)
+        return S3STORE_OK;
+    s3store_status status = s3s_buffer_append(body, room, sizeof room, err);
+    if (status == S3STORE_OK)
+        status = levels == NULL ? put_validity(w, err) : put_bytes_hybrid(w, levels, max, err);
+    uint32_t size = (uint32_t)(body->size - at - sizeof room);
+    if (status == S3STORE_OK)
+        memcpy(body->data + at, &size, sizeof size);
+    return status;
+}
+
+static s3store_status put_values(s3s_column_writer *w, bool indexed, s3store_error *err)
+{
+    s3s_buffer *body = &w->body;
+    if (indexed) {
+        /* At least a bit: some readers do not expect indexes of none. */
+        size_t count = w->dictionary.count;
+        uint8_t width = (uint8_t)s3s_bit_width(count > 2 ? count - 1 : 1);
+        s3store_status status = s3s_buffer_append(body, &width, 1, err);
+        return status != S3STORE_OK
+                   ? status
+                   : s3s_hybrid_encode((const void *)w->indexes.data, w->page_values, width, body,
+                                       err);
+    }
+    if (w->physical != S3S_PQ_BOOLEAN)
+        return s3s_buffer_append(body, w->plain.data, w->plain.size, err);
+    size_t bytes = s3s_pq_bits_bytes(w->page_values);
+    uint8_t *to = s3s_buffer_reserve(body, bytes + 1, err);
+    if (to == NULL)
+        return s3s_fail_memory(err, bytes);
+    memset(to, 0, bytes);
+    for (size_t i = 0; i < w->page_values; i++)
+        to[i >> 3] |= (uint8_t)(w->plain.data[i] << (i & 7));
+    body->size += bytes;
+    return S3STORE_OK;
+}
+
+/* Compresses the body and appends header and page to out. */
+static s3store_status put_page(s3s_column_writer *w, const uint8_t *data, size_t size,
+                               s3s_pq_page_header *header, s3s_buffer *out, s3store_error *err)
+{
+    const s3s_codec *codec = w->options.codec;
+    if (size > INT32_MAX)
+        return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "column \"%s\": a page of %zu bytes",
+                        w->field->name, size);
+    size_t packed = codec->max_compressed(size);
+    s3s_buffer_clear(&w->packed);
+    uint8_t *to = s3s_buffer_reserve(&w->packed, packed + 1, err);
+    if (to == NULL)
+        return s3s_fail_memory(err, packed);
+    s3store_status status = codec->compress(&w->codec_state, data, size, to, &packed, err);
+    if (status != S3STORE_OK)
+        return status;
+    header->uncompressed_size = (int32_t)size;
+    header->compressed_size = (int32_t)packed;
+    header->crc = (int32_t)s3s_crc32(0, to, packed);
+    for (unsigned bit = S3S_PAGE_TYPE; bit <= S3S_PAGE_CRC; bit++)
+        S3S_PQ_SET(header, bit);
+    size_t at = out->size;
+    status = s3s_thrift_write(&s3s_pq_page_header_struct, header, out, err);
+    w->uncompressed_bytes += out->size - at + size;
+    if (status == S3STORE_OK)
+        status = s3s_buffer_append(out, to, packed, err);
+    return status;
+}
+
+static s3store_status record_page(s3s_column_writer *w, size_t at, s3store_error *err)
+{
+    bool failed = false;
+    s3s_page_record record = {.offset = at, .size = (uint32_t)(w->pages.size - at),
+                              .first_row = w->rows - (int64_t)w->page_rows,
+                              .null_count = (int64_t)(w->page_entries - w->page_values),
+                              .all_null = w->page_values == 0};
+    record.bounded =
+        s3s_stats_bounds(&w->page_stats, &w->arena, &record.min, &record.max, &failed);
+    if (failed)
+        return s3s_fail_memory(err, 0);
+    return s3s_buffer_append(&w->records, &record, sizeof record, err);
+}
+
+s3store_status s3s_column_writer_close_page(s3s_column_writer *w, s3store_error *err)
+{
+    s3store_status status = S3STORE_OK;
+    if (w->page_rows == 0)
+        return status;
+    bool indexed = w->use_dictionary && w->page_values > 0; /* nulls alone decide nothing */
+    if (indexed && !dictionary_pays(w)) {
+        status = give_up_dictionary(w, err);
+        indexed = false;
+    }
+    s3s_buffer_clear(&w->body);
+    if (status == S3STORE_OK && w->nested)
+        status = put_levels(w, &w->rep_levels, w->shred->max_rep, err);
+    if (status == S3STORE_OK)
+        status = put_levels(w, w->nested ? &w->def_levels : NULL, w->shred->max_def, err);
+    if (status == S3STORE_OK)
+        status = put_values(w, indexed, err);
+    if (status != S3STORE_OK)
+        return status;
+    s3s_pq_page_header header = {.type = S3S_PQ_DATA_PAGE};
+    s3s_pq_data_header *data = &header.data;
+    S3S_PQ_SET(&header, S3S_PAGE_DATA);
+    for (unsigned bit = S3S_DATA_VALUES; bit <= S3S_DATA_STATS; bit++)
+        S3S_PQ_SET(data, bit);
+    data->num_values = (int32_t)w->page_entries;
+    data->encoding = indexed ? S3S_PQ_RLE_DICTIONARY : S3S_PQ_PLAIN;
+    data->def_encoding = data->rep_encoding = S3S_PQ_RLE;
+    s3s_stats_describe(&w->page_stats, (int64_t)(w->page_entries - w->page_values),
+                       &data->statistics);
+    size_t at = w->pages.size;
+    status = put_page(w, w->body.data, w->body.size, &header, &w->pages, err);
+    if (status == S3STORE_OK)
+        status = record_page(w, at, err);
+    if (status == S3STORE_OK)
+        status = s3s_stats_merge(&w->stats, &w->page_stats, err);
+    if (indexed) {
+        w->dictionary_pages++;
+        w->dictionary_flushed = w->dictionary.count;
+    } else {
+        w->plain_pages++;
+    }
+    reset_page(w);
+    return status;
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+/* How many of the next rows surely fit the page; at least one for an empty page. */
+static size_t rows_that_fit(const s3s_column_writer *w, const s3s_column *column, int64_t start,
+                            size_t count)
+{
+    size_t limit = PAGE_ROWS_MAX - w->page_rows;
+    limit = limit < S3S_EXTRACT_ROWS ? limit : S3S_EXTRACT_ROWS;
+    count = count < limit ? count : limit;
+    size_t room = w->page_plain_bytes < w->options.page_bytes
+                      ? w->options.page_bytes - w->page_plain_bytes
+                      : 0;
+    size_t fit = 0;
+    if (w->width != 0) {
+        fit = room / w->width < count ? room / w->width : count;
+    } else {
+        while (fit < count) {
+            size_t size = 4 + s3s_column_bytes(column, start + (int64_t)fit).size;
+            if (size > room)
+                break;
+            room -= size;
+            fit++;
+        }
+    }
+    return fit == 0 && w->page_rows == 0 && count > 0 ? 1 : fit;
+}
+
+static s3store_status update_stats(s3s_column_writer *w, const void *values, size_t count,
+                                   s3store_error *err)
+{
+    if (w->width == 0 || w->page_stats.order == NULL || w->page_stats.order->width != 0)
+        return s3s_stats_update(&w->page_stats, values, count, err);
+    /* Fixed-width byte strings are compared as spans. */
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
+        s3store_bytes span = {.data = (const void *)((const uint8_t *)values + i * w->width),
+                              .size = w->width};
+        status = s3s_stats_update(&w->page_stats, &span, 1, err);
+    }
+    return status;
+}
+
+static s3store_status add_plain(s3s_column_writer *w, const void *values, size_t count,
+                                s3store_error *err)
+{
+    s3store_status status = update_stats(w, values, count, err);
+    if (status != S3STORE_OK)
+        return status;
+    if (w->width != 0)
+        return s3s_buffer_append(&w->plain, values, count * w->width, err);
+    const s3store_bytes *spans = values;
+    for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
+        uint32_t size = (uint32_t)spans[i].size;
+        uint8_t *to = s3s_buffer_reserve(&w->plain, 4 + (size_t)size, err);
+        if (to == NULL)
+            return s3s_fail_memory(err, size);
+        memcpy(to, &size, 4);
+        if (size > 0)
+            memcpy(to + 4, spans[i].data, size);
+        w->plain.size += 4 + (size_t)size;
+    }
+    return status;
+}
+
+/* Adds values while the dictionary takes them: *done. */
+static s3store_status add_indexed(s3s_column_writer *w, const void *values, size_t count,
+                                  size_t *done, s3store_error *err)
+{
+    size_t stride = w->width == 0 ? sizeof(s3store_bytes) : w->width;
+    const uint8_t *at = values;
+    uint32_t *to = (void *)s3s_buffer_reserve(&w->indexes, count * sizeof *to, err);
+    if (to == NULL)
+        return s3s_fail_memory(err, count * sizeof *to);
+    s3store_status status = S3STORE_OK;
+    size_t i = 0;
+    for (; i < count && status == S3STORE_OK; i++, at += stride) {
+        const s3store_bytes *span = (const void *)at;
+        uint32_t index = w->width == 0 ? s3s_dictionary_add(&w->dictionary, span->data, span->size)
+                                       : s3s_dictionary_add(&w->dictionary, at, w->width);
+        if (index == S3S_DICTIONARY_FULL)
+            break;
+        to[i] = index;
+        s3s_dictionary_entry *entry = &w->dictionary.entries[index];
+        if (entry->mark != w->page_number) {
+            entry->mark = w->page_number;
+            status = update_stats(w, at, 1, err);
+        }
+    }
+    if (w->dictionary.failed)
+        return s3s_fail_memory(err, 0);
+    w->indexes.size += i * sizeof *to;
+    *done = i;
+    return status;
+}
+
+s3store_status s3s_column_writer_add_values(s3s_column_writer *w, const void *values, size_t count,
+                                            s3store_error *err)
+{
+    size_t done = 0;
+    s3store_status status = S3STORE_OK;
+    if (w->use_dictionary) {
+        status = add_indexed(w, values, count, &done, err);
+        if (status == S3STORE_OK && done < count)
+            status = give_up_dictionary(w, err);
+    }
+    if (status == S3STORE_OK && done < count) {
+        size_t stride = w->width == 0 ? sizeof(s3store_bytes) : w->width;
+        status = add_plain(w, (const uint8_t *)values + done * stride, count - done, err);
+    }
+    return status;
+}
+
+static s3store_status add_validity(s3s_column_writer *w, const s3s_column *column, int64_t start,
+                                   size_t count, s3store_error *err)
+{
+    size_t bytes = s3s_pq_bits_bytes(w->page_rows + count);
+    if (s3s_buffer_reserve(&w->validity, bytes - w->validity.size + 1, err) == NULL)
+        return s3s_fail_memory(err, bytes);
+    memset(w->validity.data + w->validity.size, 0, bytes - w->validity.size);
+    w->validity.size = bytes;
+    if (column->validity != NULL)
+        s3s_pq_bits_copy(w->validity.data, w->page_rows, column->validity,
+                      (size_t)(column->offset + start), count);
+    else
+        s3s_pq_bits_fill(w->validity.data, w->page_rows, count, w->field->type != S3S_TYPE_NULL);
+    return S3STORE_OK;
+}
+
+static s3store_status add_rows(s3s_column_writer *w, const s3s_column *column, int64_t start,
+                               size_t count, s3store_error *err)
+{
+    size_t found = 0, bytes = 0;
+    s3store_status status =
+        s3s_extract(w->extractor, column, start, count, w->dense.data, &found, err);
+    if (status != S3STORE_OK)
+        return status;
+    if (found < count && !w->optional)
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                        "column \"%s\" is not nullable, but a row is null", w->field->name);
+    if (w->optional)
+        status = add_validity(w, column, start, count, err);
+    if (w->width == 0) {
+        const s3store_bytes *spans = (const void *)w->dense.data;
+        for (size_t i = 0; i < found; i++)
+            bytes += 4 + spans[i].size;
+    } else {
+        bytes = found * w->width;
+    }
+    if (status == S3STORE_OK)
+        status = s3s_column_writer_add_values(w, w->dense.data, found, err);
+    w->page_rows += count;
+    w->page_entries += count;
+    w->page_values += found;
+    w->page_plain_bytes += bytes;
+    w->raw_bytes += bytes + count / 8;
+    w->rows += (int64_t)count;
+    w->entries += (int64_t)count;
+    w->nulls += (int64_t)(count - found);
+    return status;
+}
+
+s3store_status s3s_column_writer_add(s3s_column_writer *w, const s3s_column *column, int64_t start,
+                                     size_t count, s3store_error *err)
+{
+    if (w->nested)
+        return s3s_column_writer_add_nested(w, column, start, count, err);
+    s3store_status status = S3STORE_OK;
+    while (count > 0 && status == S3STORE_OK) {
+        size_t n = rows_that_fit(w, column, start, count);
+        if (n == 0) {
+            status = s3s_column_writer_close_page(w, err);
+            continue;
+        }
+        status = add_rows(w, column, start, n, err);
+        start += (int64_t)n;
+        count -= n;
+    }
+    return status;
+}
+
+s3store_status s3s_column_writer_close(s3s_column_writer *w, s3s_buffer *dictionary_page,
+                                       s3store_error *err)
+{
+    s3store_status status = s3s_column_writer_close_page(w, err);
+    s3s_buffer_clear(dictionary_page);
+    if (status != S3STORE_OK || w->dictionary_pages == 0)
+        return status;
+    s3s_pq_page_header header = {.type = S3S_PQ_DICTIONARY_PAGE};
+    S3S_PQ_SET(&header, S3S_PAGE_DICTIONARY);
+    S3S_PQ_SET(&header.dictionary, S3S_DICT_VALUES);
+    S3S_PQ_SET(&header.dictionary, S3S_DICT_ENCODING);
+    header.dictionary.num_values = (int32_t)w->dictionary.count;
+    header.dictionary.encoding = S3S_PQ_PLAIN;
+    return put_page(w, w->dictionary.page.data, w->dictionary.page.size, &header, dictionary_page,
+                    err);
+}

@@ -1,0 +1,96 @@
+/* parquet/column_writer.h: one column of the row group being written: values into pages. */
+#ifndef S3S_PARQUET_COLUMN_WRITER_H
+#define S3S_PARQUET_COLUMN_WRITER_H
+
+#include "parquet/codec/codec.h"
+#include "parquet/encoding/dictionary.h"
+#include "parquet/extract.h"
+#include "parquet/metadata.h"
+#include "parquet/shred.h"
+#include "parquet/stats.h"
+
+typedef struct s3s_column_options {
+    const s3s_codec *codec;
+    size_t page_bytes;
+    bool dictionary;
+} s3s_column_options;
+
+/* A finished data page, for the page index. */
+typedef struct s3s_page_record {
+    uint64_t offset; /* of its header, counted from the first data page */
+    uint32_t size;   /* header included */
+    int64_t first_row, null_count;
+    bool all_null, bounded;
+    s3s_thrift_binary min, max;
+} s3s_page_record;
+
+typedef struct s3s_column_writer {
+    s3s_env *env;
+    const s3s_shred *shred;
+    const s3s_field *field; /* of the leaf */
+    s3s_physical physical;
+    bool nested;
+    bool optional; /* a flat column with definition levels */
+    size_t width; /* as s3s_extractor_width says */
+    const s3s_extractor *extractor;
+    s3s_column_options options;
+    s3s_codec_state codec_state;
+    s3s_buffer dense;           /* of one extraction */
+    s3s_buffer shredded, spare; /* s3s_shred_entry of some rows */
+
+    /* the page being filled: values in PLAIN form, or dictionary indexes */
+    s3s_buffer plain;
+    s3s_buffer indexes; /* uint32_t */
+    s3s_buffer validity;
+    s3s_buffer rep_levels, def_levels; /* of nested columns, a byte each */
+    size_t page_rows, page_entries;    /* the same in flat columns */
+    size_t page_values, page_plain_bytes;
+    s3s_stats page_stats;
+
+    s3s_dictionary_builder dictionary;
+    bool use_dictionary;       /* for the page being filled */
+    size_t dictionary_flushed; /* entries that finished pages use */
+    uint32_t page_number;      /* from 1: marks entries that the page's statistics know */
+
+    /* the chunk so far */
+    s3s_buffer body, packed; /* of one page: uncompressed, compressed */
+    s3s_buffer pages;        /* finished data pages */
+    s3s_buffer records;      /* s3s_page_record */
+    s3s_arena arena;         /* bounds of the records */
+    s3s_stats stats;
+    int64_t rows, entries, nulls;
+    uint64_t uncompressed_bytes; /* headers included */
+    uint64_t raw_bytes;          /* in PLAIN form, for the size of row groups */
+    int32_t plain_pages, dictionary_pages;
+} s3s_column_writer;
+
+s3store_status s3s_column_writer_init(s3s_column_writer *w, s3s_env *env, const s3s_shred *shred,
+                                      const s3s_column_options *options, s3store_error *err);
+void s3s_column_writer_deinit(s3s_column_writer *w);
+/* Rows of the top-level column. */
+s3store_status s3s_column_writer_add(s3s_column_writer *w, const s3s_column *column, int64_t start,
+                                     size_t count, s3store_error *err);
+/* Closes the last page and makes the dictionary page (an empty buffer when there is none). */
+s3store_status s3s_column_writer_close(s3s_column_writer *w, s3s_buffer *dictionary_page,
+                                       s3store_error *err);
+/* Ready for the next row group. */
+void s3s_column_writer_reset(s3s_column_writer *w);
+
+static inline size_t s3s_column_writer_page_count(const s3s_column_writer *w)
+{
+    return w->records.size / sizeof(s3s_page_record);
+}
+static inline const s3s_page_record *s3s_column_writer_record(const s3s_column_writer *w, size_t i)
+{
+    return (const s3s_page_record *)(const void *)w->records.data + i;
+}
+
+/* ---- for column_nested.c --------------------------------------------------------------------- */
+
+s3store_status s3s_column_writer_close_page(s3s_column_writer *w, s3store_error *err);
+s3store_status s3s_column_writer_add_values(s3s_column_writer *w, const void *values, size_t count,
+                                            s3store_error *err);
+s3store_status s3s_column_writer_add_nested(s3s_column_writer *w, const s3s_column *column,
+                                            int64_t start, size_t count, s3store_error *err);
+
+#endif

@@ -1,0 +1,381 @@
+/* parquet/cursor.c: row groups as batches.
+ *
+ * All columns advance together in steps, so that a batch can end where the memory or the 32-bit
+ * offsets of any column end. A column that got further than the batch keeps its surplus rows.
+ */
+#include "base/error.h"
+#include "parquet/file.h"
+#include "parquet/leaf_reader.h"
+#include "parquet/nest.h"
+#include "parquet/prune.h"
+
+#define STEP_FIRST 1024
+#define STEP_MAX ((size_t)1 << 16)
+#define WINDOW_MIN ((size_t)64 << 10)
+
+typedef struct cursor_column {
+    size_t column; /* of the file */
+    size_t first_reader, reader_count;
+} cursor_column;
+
+struct s3s_parquet_cursor {
+    s3s_parquet_file *file;
+    s3s_schema *schema;
+    cursor_column *columns;
+    size_t column_count;
+    s3s_leaf_reader *readers; /* of the columns, one after the other */
+    size_t reader_count;
+    int64_t max_rows;
+    size_t group;      /* the next one to begin */
+    int64_t rows_left; /* of the current one, or of the current range of it */
+    s3s_prune prune;
+    s3s_buffer ranges; /* s3s_row_range of the current group; those left out lie between */
+    size_t range_at;   /* the next one */
+    int64_t row_at;    /* in the group: where the readers are once rows_left is 0 */
+    s3store_status failed; /* sticky */
+    s3store_error error;
+};
+
+static s3store_status check_column(const s3s_parquet_file *file, size_t column, s3store_error *err)
+{
+    const s3s_schema *schema = file->schema.schema;
+    if (column >= schema->field_count)
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "%s: there is no column %zu", file->name,
+                        column);
+    return S3STORE_OK;
+}
+
+static s3store_status open_readers(s3s_parquet_cursor *c, const size_t *columns, size_t count,
+                                   s3store_error *err)
+{
+    s3s_parquet_file *file = c->file;
+    size_t all = 0;
+    c->columns = s3s_calloc(file->env, count + 1, sizeof *c->columns);
+    if (c->columns == NULL)
+        return s3s_fail_memory(err, count * sizeof *c->columns);
+    c->column_count = count;
+    for (size_t i = 0; i < count; i++) {
+        const size_t *first = &file->schema.first_leaf[columns[i]];
+        c->columns[i] = (cursor_column){columns[i], all, first[1] - first[0]};
+        all += first[1] - first[0];
+    }
+    c->readers = s3s_calloc(file->env, all + 1, sizeof *c->readers);
+    if (c->readers == NULL)
+        return s3s_fail_memory(err, all * sizeof *c->readers);
+    for (size_t i = 0; i < count; i++) {
+        const s3s_leaf *leaf = &file->schema.leaves[file->schema.first_leaf[columns[i]]];
+        for (size_t k = 0; k < c->columns[i].reader_count; k++) {
+            s3s_leaf_reader *reader = &c->readers[c->reader_count++]; /* counted: to be undone */
+            s3store_status status = s3s_leaf_reader_init(reader, file->env, &file->budget,
+                                                         file->source, &leaf[k], err);
+            if (status != S3STORE_OK)
+                return status;
+        }
+    }
+    return S3STORE_OK;
+}
+
+s3store_status s3s_parquet_cursor_new(s3s_parquet_file *file, const size_t *columns,
+                                      size_t column_count, int64_t max_rows,
+                                      s3s_parquet_cursor **out, s3store_error *err)
+{
+    *out = NULL;
+    size_t count = columns == NULL ? file->schema.schema->field_count : column_count;
+    s3s_parquet_cursor *c = s3s_calloc(file->env, 1, sizeof *c);
+    if (c == NULL)
+        return s3s_fail_memory(err, sizeof *c);
+    c->file = file;
+    s3s_buffer_init(&c->ranges, file->env, SIZE_MAX);
+    s3s_arena_init(&c->prune.arena, file->env);
+    c->max_rows = max_rows > 0 ? max_rows : INT64_MAX;
+    s3store_status status = S3STORE_OK;
+    size_t *selected = s3s_calloc(file->env, count + 1, sizeof *selected);
+    if (selected == NULL) {
+        s3s_parquet_cursor_free(c);
+        return s3s_fail_memory(err, count * sizeof *selected);
+    }
+    for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
+        selected[i] = columns == NULL ? i : columns[i];
+        status = check_column(file, selected[i], err);
+    }
+    if (status == S3STORE_OK)
+        status = s3s_schema_select(file->schema.schema, selected, count, &c->schema, err);
+    if (status == S3STORE_OK)
+        status = open_readers(c, selected, count, err);
+    s3s_free(file->env, selected);
+    if (status != S3STORE_OK)
+        s3s_parquet_cursor_free(c);
+    else
+        *out = c;
+    return status;
+}
+
+void s3s_parquet_cursor_free(s3s_parquet_cursor *c)
+{
+    if (c == NULL)
+        return;
+    for (size_t i = 0; i < c->reader_count; i++)
+        s3s_leaf_reader_deinit(&c->readers[i]);
+    s3s_env *env = c->file->env;
+    s3s_buffer_deinit(&c->ranges);
+    s3s_prune_deinit(&c->prune);
+    s3s_free(env, c->readers);
+    s3s_free(env, c->columns);
+    s3s_schema_release(c->schema);
+    s3s_free(env, c);
+}
+
+s3store_status s3s_parquet_cursor_where(s3s_parquet_cursor *c,
+                                        const s3s_parquet_predicate *predicates, size_t count,
+                                        s3store_error *err)
+{
+    if (c->group > 0)
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "%s: predicates after the first batch",
+                        c->file->name);
+    s3s_prune_deinit(&c->prune);
+    return s3s_prune_init(&c->prune, c->file, predicates, count, err);
+}
+
+const s3s_schema *s3s_parquet_cursor_schema(const s3s_parquet_cursor *cursor)
+{
+    return cursor->schema;
+}
+
+/* ---- one row group --------------------------------------------------------------------------- */
+
+static s3store_status begin_group(s3s_parquet_cursor *c, s3store_error *err)
+{
+    const s3s_parquet_file *file = c->file;
+    const s3s_pq_row_group *group = s3s_parquet_group(file, c->group);
+    const s3s_pq_chunk *chunks = group->columns.items;
+    uint64_t share = s3s_budget_free(&file->budget) / 4 / (c->reader_count + 1);
+    size_t window = share < WINDOW_MIN ? WINDOW_MIN : share < SIZE_MAX ? (size_t)share : SIZE_MAX;
+    for (size_t i = 0; i < c->reader_count; i++) {
+        s3s_leaf_reader *reader = &c->readers[i];
+        s3s_chunk_place place;
+        s3store_status status =
+            s3s_chunk_place_of(&chunks[reader->leaf - file->schema.leaves], reader->leaf,
+                               file->footer_at, &place, err);
+        if (status == S3STORE_OK && reader->levels == NULL &&
+            place.num_values != group->num_rows)
+            status = s3s_fail(err, S3STORE_CORRUPT, "%lld values in a row group of %lld rows",
+                              (long long)place.num_values, (long long)group->num_rows);
+        if (status != S3STORE_OK)
+            return s3s_parquet_in_column(err, file, reader->leaf->path, status);
+        s3s_leaf_reader_begin(reader, &place, group->num_rows, window);
+    }
+    c->group++;
+    c->row_at = 0;
+    return S3STORE_OK;
+}
+
+static s3store_status fail_in_reader(s3s_parquet_cursor *c, const s3s_leaf_reader *r,
+                                     s3store_status status, s3store_error *err)
+{
+    s3s_context(err, "page at byte %llu", (unsigned long long)r->pages.page_offset);
+    return s3s_parquet_in_column(err, c->file, r->leaf->path, status);
+}
+
+/* Brings every column to `target` rows, as far as each can; lowers *target to what all have. */
+static s3store_status step(s3s_parquet_cursor *c, size_t *target, s3store_error *err)
+{
+    size_t reached = *target;
+    for (size_t i = 0; i < c->reader_count; i++) {
+        s3s_leaf_reader *r = &c->readers[i];
+        size_t have = s3s_leaf_reader_rows(r), got = 0;
+        if (have < *target) {
+            s3store_status status = s3s_leaf_reader_read(r, *target - have, &got, err);
+            if (status != S3STORE_OK)
+                return fail_in_reader(c, r, status, err);
+        }
+        if (have + got < reached)
+            reached = have + got;
+    }
+    *target = reached;
+    return S3STORE_OK;
+}
+
+static uint64_t decoded_bytes(const s3s_parquet_cursor *c)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < c->reader_count; i++)
+        bytes += s3s_leaf_reader_bytes(&c->readers[i]);
+    return bytes;
+}
+
+/* Decodes rows until the batch is full: *rows of them are there in every column. */
+static s3store_status fill_batch(s3s_parquet_cursor *c, size_t *rows, s3store_error *err)
+{
+    int64_t wanted = c->rows_left < c->max_rows ? c->rows_left : c->max_rows;
+    uint64_t allowance = c->file->budget.max / 4;
+    size_t done = 0, next = STEP_FIRST;
+    if (c->reader_count == 0) {
+        *rows = (size_t)wanted;
+        return S3STORE_OK;
+    }
+    while ((int64_t)done < wanted) {
+        size_t target = (int64_t)next < wanted - (int64_t)done ? done + next : (size_t)wanted;
+        size_t asked = target;
+        s3store_status status = step(c, &target, err);
+        if (status != S3STORE_OK)
+            return status;
+        done = target;
+        uint64_t bytes = decoded_bytes(c);
+        if (target < asked || bytes >= allowance)
+            break;
+        uint64_t per_row = bytes / (done + 1) + 1;
+        uint64_t fits = (allowance - bytes) / per_row + 1;
+        next = fits < STEP_MAX ? (size_t)fits : STEP_MAX;
+    }
+    *rows = done;
+    return S3STORE_OK;
+}
+
+static s3store_status take_column(s3s_parquet_cursor *c, const cursor_column *column, size_t rows,
+                                  struct ArrowArray *out, s3store_error *err)
+{
+    const s3s_file_schema *schema = &c->file->schema;
+    s3s_leaf_reader *readers = &c->readers[column->first_reader];
+    const size_t *nests = &schema->first_nest[column->column];
+    if (nests[0] == nests[1])
+        return s3s_sink_take(&readers->sink, (int64_t)rows, out, err);
+    return s3s_nest_take(readers, column->reader_count, schema->first_leaf[column->column],
+                         &schema->nests[nests[0]], nests[1] - nests[0], rows, out, err);
+}
+
+static s3store_status take_batch(s3s_parquet_cursor *c, size_t rows, struct ArrowArray *out,
+                                 s3store_error *err)
+{
+    s3s_env *env = c->file->env;
+    struct ArrowArray *columns = s3s_calloc(env, c->column_count + 1, sizeof *columns);
+    if (columns == NULL)
+        return s3s_fail_memory(err, c->column_count * sizeof *columns);
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < c->column_count && status == S3STORE_OK; i++) {
+        status = take_column(c, &c->columns[i], rows, &columns[i], err);
+        if (status != S3STORE_OK)
+            s3s_parquet_in_column(err, c->file, c->schema->fields[i].name, status);
+    }
+    if (status == S3STORE_OK) {
+        status = s3s_batch_make(env, columns, c->column_count, (int64_t)rows, out, err);
+    } else {
+        for (size_t k = 0; k < c->column_count; k++)
+            s3s_array_release(&columns[k]);
+    }
+    s3s_free(env, columns);
+    return status;
+}
+
+/* ---- leaving rows out ------------------------------------------------------------------------ */
+
+/* Rows of a column are decoded and dropped, at most as many as a step has. */
+static s3store_status drop_rows(s3s_parquet_cursor *c, const cursor_column *column, size_t *rows,
+                                s3store_error *err)
+{
+    size_t wanted = *rows < STEP_FIRST ? *rows : STEP_FIRST;
+    for (size_t i = 0; i < column->reader_count; i++) {
+        s3s_leaf_reader *r = &c->readers[column->first_reader + i];
+        size_t have = s3s_leaf_reader_rows(r), got = 0;
+        s3store_status status =
+            have < wanted ? s3s_leaf_reader_read(r, wanted - have, &got, err) : S3STORE_OK;
+        if (status != S3STORE_OK)
+            return fail_in_reader(c, r, status, err);
+        wanted = have + got < wanted ? have + got : wanted;
+    }
+    struct ArrowArray dropped;
+    s3store_status status = take_column(c, column, wanted, &dropped, err);
+    if (status != S3STORE_OK)
+        return s3s_parquet_in_column(err, c->file,
+                                     c->readers[column->first_reader].leaf->path, status);
+    s3s_array_release(&dropped);
+    *rows -= wanted;
+    return S3STORE_OK;
+}
+
+static s3store_status skip_column(s3s_parquet_cursor *c, const cursor_column *column, size_t rows,
+                                  s3store_error *err)
+{
+    s3s_leaf_reader *r = &c->readers[column->first_reader];
+    while (rows > 0) {
+        size_t n = rows, page = r->levels == NULL ? s3s_leaf_reader_page_rows(r) : rows;
+        if (page == 0) {
+            s3store_status status = s3s_leaf_reader_skip(r, rows, &n, err);
+            if (status != S3STORE_OK)
+                return fail_in_reader(c, r, status, err);
+            rows -= n;
+            page = n = rows;
+        }
+        size_t left = page < n ? page : n;
+        rows -= left;
+        while (left > 0) {
+            s3store_status status = drop_rows(c, column, &left, err);
+            if (status != S3STORE_OK)
+                return status;
+        }
+    }
+    return S3STORE_OK;
+}
+
+/* Goes to the next range of rows, of this row group or a later one. */
+static s3store_status next_range(s3s_parquet_cursor *c, s3store_error *err)
+{
+    while (c->range_at == c->ranges.size / sizeof(s3s_row_range)) {
+        if (c->group == s3s_parquet_row_group_count(c->file))
+            return S3STORE_END;
+        s3store_status status = s3s_prune_group(&c->prune, c->file, c->group, &c->ranges, err);
+        if (status != S3STORE_OK)
+            return status;
+        c->range_at = 0;
+        if (c->ranges.size == 0) {
+            c->group++;
+            continue;
+        }
+        status = begin_group(c, err);
+        if (status != S3STORE_OK)
+            return status;
+    }
+    const s3s_row_range *range = (const s3s_row_range *)(const void *)c->ranges.data + c->range_at;
+    for (size_t i = 0; i < c->column_count; i++) {
+        s3store_status status =
+            skip_column(c, &c->columns[i], (size_t)(range->begin - c->row_at), err);
+        if (status != S3STORE_OK)
+            return status;
+    }
+    c->range_at++;
+    c->rows_left = range->end - range->begin;
+    c->row_at = range->end;
+    return S3STORE_OK;
+}
+
+static s3store_status next_batch(s3s_parquet_cursor *c, struct ArrowArray *out, s3store_error *err)
+{
+    while (c->rows_left == 0) {
+        s3store_status status = next_range(c, err);
+        if (status != S3STORE_OK)
+            return status;
+    }
+    size_t rows = 0;
+    s3store_status status = fill_batch(c, &rows, err);
+    if (status == S3STORE_OK)
+        status = take_batch(c, rows, out, err);
+    if (status == S3STORE_OK)
+        c->rows_left -= (int64_t)rows;
+    return status;
+}
+
+s3store_status s3s_parquet_cursor_next(s3s_parquet_cursor *c, struct ArrowArray *out,
+                                       s3store_error *err)
+{
+    memset(out, 0, sizeof *out);
+    if (c->failed == S3STORE_OK) {
+        s3store_error inner = {0};
+        s3store_status status = next_batch(c, out, &inner);
+        if (status == S3STORE_OK || status == S3STORE_END)
+            return status;
+        c->failed = status;
+        c->error = inner;
+    }
+    if (err != NULL)
+        *err = c->error;
+    return c->failed;
+}

@@ -1,0 +1,32 @@
+/* parquet/file.h: an open file, inside. */
+#ifndef S3S_PARQUET_FILE_H
+#define S3S_PARQUET_FILE_H
+
+#include "parquet/memory.h"
+#include "parquet/metadata.h"
+#include "parquet/parquet.h"
+#include "parquet/schema.h"
+
+/* Nothing changes after open but the budget's counter: cursors may run side by side. */
+struct s3s_parquet_file {
+    s3s_env *env;
+    s3s_parquet_source source;
+    char *name;
+    s3s_budget budget;
+    s3s_block footer_bytes; /* texts of the footer point into it */
+    s3s_arena arena;
+    s3s_pq_footer footer;
+    uint64_t footer_at; /* column chunks end here at the latest */
+    s3s_file_schema schema;
+};
+
+static inline const s3s_pq_row_group *s3s_parquet_group(const s3s_parquet_file *file, size_t group)
+{
+    return (const s3s_pq_row_group *)file->footer.row_groups.items + group;
+}
+
+/* Puts the file's name and the column before the message, and the name into key. */
+s3store_status s3s_parquet_in_column(s3store_error *err, const s3s_parquet_file *file,
+                                     const char *column, s3store_status status);
+
+#endif

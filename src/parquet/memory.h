@@ -1,0 +1,37 @@
+/* parquet/memory.h: blocks of memory that count against the budget of one open file. */
+#ifndef S3S_PARQUET_MEMORY_H
+#define S3S_PARQUET_MEMORY_H
+
+#include "base/env.h"
+
+/* Shared by the cursors of a file, which may live in different threads. */
+typedef struct s3s_budget {
+    uint64_t max;
+    uint64_t used; /* atomic */
+} s3s_budget;
+
+/* LIMIT_EXCEEDED naming the budget and --memory. */
+s3store_status s3s_budget_take(s3s_budget *budget, uint64_t size, s3store_error *err);
+void s3s_budget_give(s3s_budget *budget, uint64_t size);
+uint64_t s3s_budget_free(const s3s_budget *budget);
+
+/* A growable block. budget NULL = none. */
+typedef struct s3s_block {
+    s3s_env *env;
+    s3s_budget *budget;
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
+} s3s_block;
+
+void s3s_block_init(s3s_block *block, s3s_env *env, s3s_budget *budget);
+void s3s_block_deinit(s3s_block *block);
+/* Room for `more` bytes after size. */
+s3store_status s3s_block_reserve(s3s_block *block, size_t more, s3store_error *err);
+/* Drops the content and takes exactly the room that size needs. */
+s3store_status s3s_block_resize_empty(s3s_block *block, size_t size, s3store_error *err);
+/* Hands the memory (from s3s_alloc) to the caller and leaves the block empty; NULL when it never
+ * had any. */
+void *s3s_block_detach(s3s_block *block);
+
+#endif

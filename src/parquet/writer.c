@@ -1,0 +1,494 @@
+/* parquet/writer.c: row groups, page index, footer.
+ *
+ * Some readers take more for granted than the format promises: one chunk for each column in schema
+ * order; the page index of all chunks, all column indexes in one piece and then all offset indexes
+ * in one piece, or none at all (docs/FORMAT.md, Parquet).
+ */
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "parquet/column_writer.h"
+#include "parquet/parquet.h"
+
+#define PAGE_BYTES_DEFAULT ((size_t)1 << 20)
+#define PAGE_BYTES_MIN ((size_t)1 << 10)
+#define PAGE_BYTES_MAX ((size_t)1 << 30)
+#define GROUP_BYTES_DEFAULT ((size_t)128 << 20)
+#define SLICE_ROWS_MAX 16384
+
+/* The index of one chunk, serialized, until all of them are written behind the last row group. */
+typedef struct index_place {
+    size_t column_index_size, offset_index_size;
+} index_place;
+
+struct s3s_parquet_writer {
+    s3s_env *env;
+    s3s_schema *schema;
+    s3s_parquet_sink sink;
+    size_t row_group_bytes;
+    s3s_shred *leaves;
+    s3s_column_writer *columns; /* of each leaf */
+    size_t column_count;        /* leaves */
+    s3s_thrift_list elements; /* s3s_pq_schema_element, the root first */
+    s3s_thrift_list sorting;  /* s3s_pq_sorting */
+
+    uint64_t offset; /* bytes written */
+    int64_t rows;    /* of finished row groups */
+    s3s_arena arena; /* metadata for the footer */
+    s3s_buffer groups; /* s3s_pq_row_group */
+    s3s_buffer dictionary_page;
+    bool indexable; /* every page has bounds */
+    s3s_buffer column_indexes, offset_indexes, index_places;
+    s3store_status failed;
+};
+
+static s3store_status put(s3s_parquet_writer *w, const void *data, size_t size, s3store_error *err)
+{
+    if (size == 0)
+        return S3STORE_OK;
+    s3store_status status = w->sink.write(w->sink.ctx, data, size, err);
+    if (status == S3STORE_OK)
+        w->offset += size;
+    return status;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static const s3s_codec *choose_codec(s3store_compression compression)
+{
+    switch (compression) {
+    case S3STORE_COMPRESSION_ZSTD:
+        return s3s_codec_by_id(S3S_PQ_ZSTD);
+    case S3STORE_COMPRESSION_GZIP:
+        return s3s_codec_by_id(S3S_PQ_GZIP);
+    case S3STORE_COMPRESSION_UNCOMPRESSED:
+        return s3s_codec_by_id(S3S_PQ_UNCOMPRESSED);
+    case S3STORE_COMPRESSION_DEFAULT:
+    case S3STORE_COMPRESSION_SNAPPY:
+        return s3s_codec_by_id(S3S_PQ_SNAPPY);
+    }
+    return NULL;
+}
+
+static s3store_status make_sorting(s3s_parquet_writer *w, const s3s_parquet_write_options *options,
+                                   s3store_error *err)
+{
+    size_t count = options->sorting_column_count;
+    s3s_pq_sorting *sorting = s3s_arena_calloc(&w->arena, count + 1, sizeof *sorting);
+    if (sorting == NULL)
+        return s3s_fail_memory(err, count * sizeof *sorting);
+    w->sorting = (s3s_thrift_list){sorting, count};
+    for (size_t i = 0; i < count; i++) {
+        size_t leaf = 0;
+        while (leaf < w->column_count && w->leaves[leaf].column != options->sorting_columns[i])
+            leaf++;
+        if (leaf == w->column_count || w->leaves[leaf].step_count > 1)
+            return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                            "sorting column %zu: there is none, or it is nested",
+                            options->sorting_columns[i]);
+        sorting[i] = (s3s_pq_sorting){.has = 7, .column = (int32_t)leaf, .nulls_first = true};
+    }
+    return S3STORE_OK;
+}
+
+static s3store_status make_columns(s3s_parquet_writer *w, const s3s_column_options *options,
+                                   s3store_error *err)
+{
+    w->columns = s3s_calloc(w->env, w->column_count, sizeof *w->columns);
+    if (w->columns == NULL)
+        return s3s_fail_memory(err, w->column_count * sizeof *w->columns);
+    for (size_t i = 0; i < w->column_count; i++) {
+        s3store_status status =
+            s3s_column_writer_init(&w->columns[i], w->env, &w->leaves[i], options, err);
+        if (status != S3STORE_OK)
+            return status;
+    }
+    return S3STORE_OK;
+}
+
+s3store_status s3s_parquet_writer_new(s3s_env *env, s3s_schema *schema,
+                                      const s3s_parquet_write_options *options,
+                                      s3s_parquet_sink sink, s3s_parquet_writer **out,
+                                      s3store_error *err)
+{
+    static const s3s_parquet_write_options defaults = {0};
+    *out = NULL;
+    options = options != NULL ? options : &defaults;
+    size_t page = options->page_bytes != 0 ? options->page_bytes : PAGE_BYTES_DEFAULT;
+    page = page < PAGE_BYTES_MIN ? PAGE_BYTES_MIN : page < PAGE_BYTES_MAX ? page : PAGE_BYTES_MAX;
+    s3s_column_options column = {.codec = choose_codec(options->compression),
+                                 .page_bytes = page,
+                                 .dictionary = !options->no_dictionary};
+    if (column.codec == NULL)
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "no compression has the number %d",
+                        (int)options->compression);
+    if (schema->field_count == 0)
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "a Parquet file needs at least one column");
+    s3s_parquet_writer *w = s3s_calloc(env, 1, sizeof *w);
+    if (w == NULL)
+        return s3s_fail_memory(err, sizeof *w);
+    w->env = env;
+    w->schema = s3s_schema_retain(schema);
+    w->sink = sink;
+    w->row_group_bytes =
+        options->row_group_bytes != 0 ? options->row_group_bytes : GROUP_BYTES_DEFAULT;
+    w->indexable = true;
+    s3s_arena_init(&w->arena, env);
+    s3s_buffer *buffers[] = {&w->groups, &w->dictionary_page, &w->column_indexes,
+                             &w->offset_indexes, &w->index_places};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        s3s_buffer_init(buffers[i], env, SIZE_MAX);
+    s3store_status status =
+        s3s_shred_schema(schema, &w->arena, &w->elements, &w->leaves, &w->column_count, err);
+    if (status == S3STORE_OK)
+        status = make_sorting(w, options, err);
+    if (status == S3STORE_OK)
+        status = make_columns(w, &column, err);
+    if (status != S3STORE_OK)
+        s3s_parquet_writer_free(w);
+    else
+        *out = w;
+    return status;
+}
+
+void s3s_parquet_writer_free(s3s_parquet_writer *w)
+{
+    if (w == NULL)
+        return;
+    for (size_t i = 0; w->columns != NULL && i < w->column_count; i++)
+        s3s_column_writer_deinit(&w->columns[i]);
+    s3s_free(w->env, w->columns);
+    s3s_buffer_deinit(&w->groups);
+    s3s_buffer_deinit(&w->dictionary_page);
+    s3s_buffer_deinit(&w->column_indexes);
+    s3s_buffer_deinit(&w->offset_indexes);
+    s3s_buffer_deinit(&w->index_places);
+    s3s_arena_deinit(&w->arena);
+    s3s_schema_release(w->schema);
+    s3s_free(w->env, w);
+}
+
+/* ---- page index ------------------------------------------------------------------------------ */
+
+static s3store_status put_offset_index(s3s_parquet_writer *w, const s3s_column_writer *c,
+                                       uint64_t data_offset, s3store_error *err)
+{
+    size_t count = s3s_column_writer_page_count(c);
+    s3s_pq_page_location *locations = s3s_calloc(w->env, count + 1, sizeof *locations);
+    if (locations == NULL)
+        return s3s_fail_memory(err, count * sizeof *locations);
+    for (size_t i = 0; i < count; i++) {
+        const s3s_page_record *record = s3s_column_writer_record(c, i);
+        locations[i] = (s3s_pq_page_location){.has = 7,
+                                              .offset = (int64_t)(data_offset + record->offset),
+                                              .compressed_size = (int32_t)record->size,
+                                              .first_row = record->first_row};
+    }
+    s3s_pq_offset_index index = {.has = 1, .locations = {locations, count}};
+    s3store_status status =
+        s3s_thrift_write(&s3s_pq_offset_index_struct, &index, &w->offset_indexes, err);
+    s3s_free(w->env, locations);
+    return status;
+}
+
+static s3store_status put_column_index(s3s_parquet_writer *w, const s3s_column_writer *c,
+                                       s3store_error *err)
+{
+    size_t count = s3s_column_writer_page_count(c);
+    size_t each = sizeof(bool) + 2 * sizeof(s3s_thrift_binary) + sizeof(int64_t);
+    uint8_t *memory = s3s_calloc(w->env, count + 1, each);
+    if (memory == NULL)
+        return s3s_fail_memory(err, count * each);
+    s3s_thrift_binary *mins = (void *)memory, *maxs = mins + count;
+    int64_t *nulls = (void *)(maxs + count);
+    bool *null_pages = (void *)(nulls + count);
+    for (size_t i = 0; i < count; i++) {
+        const s3s_page_record *record = s3s_column_writer_record(c, i);
+        if (!record->all_null && !record->bounded)
+            w->indexable = false;
+        null_pages[i] = record->all_null;
+        nulls[i] = record->null_count;
+        if (!record->all_null) {
+            mins[i] = record->min;
+            maxs[i] = record->max;
+        }
+    }
+    s3s_pq_column_index index = {.has = 31,
+                                 .null_pages = {null_pages, count},
+                                 .min_values = {mins, count},
+                                 .max_values = {maxs, count},
+                                 .null_counts = {nulls, count}};
+    s3store_status status =
+        s3s_thrift_write(&s3s_pq_column_index_struct, &index, &w->column_indexes, err);
+    s3s_free(w->env, memory);
+    return status;
+}
+
+static s3store_status keep_index(s3s_parquet_writer *w, const s3s_column_writer *c,
+                                 uint64_t data_offset, s3store_error *err)
+{
+    index_place place = {w->column_indexes.size, w->offset_indexes.size};
+    s3store_status status = put_column_index(w, c, err);
+    if (status == S3STORE_OK)
+        status = put_offset_index(w, c, data_offset, err);
+    if (status != S3STORE_OK)
+        return status;
+    place.column_index_size = w->column_indexes.size - place.column_index_size;
+    place.offset_index_size = w->offset_indexes.size - place.offset_index_size;
+    return s3s_buffer_append(&w->index_places, &place, sizeof place, err);
+}
+
+/* All column indexes, then all offset indexes, and where each lies into the chunks. */
+static s3store_status write_index(s3s_parquet_writer *w, s3store_error *err)
+{
+    uint64_t column_at = w->offset, offset_at = w->offset + w->column_indexes.size;
+    const index_place *place = (const void *)w->index_places.data;
+    s3s_pq_row_group *groups = (void *)w->groups.data;
+    for (size_t g = 0; g < w->groups.size / sizeof *groups; g++) {
+        s3s_pq_chunk *chunks = groups[g].columns.items;
+        for (size_t i = 0; i < w->column_count; i++, place++) {
+            for (unsigned bit = S3S_CHUNK_OFFSET_INDEX; bit <= S3S_CHUNK_COLUMN_INDEX_SIZE; bit++)
+                S3S_PQ_SET(&chunks[i], bit);
+            chunks[i].column_index_offset = (int64_t)column_at;
+            chunks[i].column_index_size = (int32_t)place->column_index_size;
+            chunks[i].offset_index_offset = (int64_t)offset_at;
+            chunks[i].offset_index_size = (int32_t)place->offset_index_size;
+            column_at += place->column_index_size;
+            offset_at += place->offset_index_size;
+        }
+    }
+    s3store_status status = put(w, w->column_indexes.data, w->column_indexes.size, err);
+    if (status == S3STORE_OK)
+        status = put(w, w->offset_indexes.data, w->offset_indexes.size, err);
+    return status;
+}
+
+/* ---- row groups ------------------------------------------------------------------------------ */
+
+static s3store_status describe_encodings(s3s_parquet_writer *w, const s3s_column_writer *c,
+                                         s3s_pq_column *out, s3store_error *err)
+{
+    int32_t *encodings = s3s_arena_calloc(&w->arena, 3, sizeof *encodings);
+    s3s_pq_encoding_stats *stats = s3s_arena_calloc(&w->arena, 3, sizeof *stats);
+    if (encodings == NULL || stats == NULL)
+        return s3s_fail_memory(err, 3 * sizeof *stats);
+    size_t n = 0, k = 0;
+    encodings[n++] = S3S_PQ_PLAIN; /* also of the dictionary page */
+    if (c->shred->max_def > 0 || c->shred->max_rep > 0)
+        encodings[n++] = S3S_PQ_RLE;
+    if (c->dictionary_pages > 0) {
+        encodings[n++] = S3S_PQ_RLE_DICTIONARY;
+        stats[k++] = (s3s_pq_encoding_stats){7, S3S_PQ_DICTIONARY_PAGE, S3S_PQ_PLAIN, 1};
+        stats[k++] = (s3s_pq_encoding_stats){7, S3S_PQ_DATA_PAGE, S3S_PQ_RLE_DICTIONARY,
+                                             c->dictionary_pages};
+    }
+    if (c->plain_pages > 0)
+        stats[k++] = (s3s_pq_encoding_stats){7, S3S_PQ_DATA_PAGE, S3S_PQ_PLAIN, c->plain_pages};
+    out->encodings = (s3s_thrift_list){encodings, n};
+    out->encoding_stats = (s3s_thrift_list){stats, k};
+    return S3STORE_OK;
+}
+
+/* The chunk's statistics, in memory of the footer. */
+static s3store_status describe_stats(s3s_parquet_writer *w, const s3s_column_writer *c,
+                                     s3s_pq_statistics *out, s3store_error *err)
+{
+    s3s_stats_describe(&c->stats, c->nulls, out);
+    s3s_thrift_binary *bounds[] = {&out->min_value, &out->max_value};
+    for (size_t i = 0; i < 2; i++) {
+        if (bounds[i]->size == 0)
+            continue;
+        uint8_t *copy = s3s_arena_alloc(&w->arena, bounds[i]->size);
+        if (copy == NULL)
+            return s3s_fail_memory(err, bounds[i]->size);
+        memcpy(copy, bounds[i]->data, bounds[i]->size);
+        bounds[i]->data = copy;
+    }
+    return S3STORE_OK;
+}
+
+static s3store_status describe_chunk(s3s_parquet_writer *w, s3s_column_writer *c,
+                                     s3s_pq_chunk *chunk, s3store_error *err)
+{
+    s3s_pq_column *column = &chunk->column;
+    S3S_PQ_SET(chunk, S3S_CHUNK_FILE_OFFSET);
+    S3S_PQ_SET(chunk, S3S_CHUNK_COLUMN);
+    column->type = (int32_t)c->physical;
+    column->path = c->shred->path;
+    column->codec = (int32_t)c->options.codec->id;
+    column->num_values = c->entries;
+    column->uncompressed_size = (int64_t)c->uncompressed_bytes;
+    column->compressed_size = (int64_t)(w->dictionary_page.size + c->pages.size);
+    column->data_page_offset = (int64_t)(w->offset + w->dictionary_page.size);
+    static const unsigned bits[] = {
+        S3S_COLUMN_TYPE,         S3S_COLUMN_ENCODINGS,  S3S_COLUMN_PATH,
+        S3S_COLUMN_CODEC,        S3S_COLUMN_VALUES,     S3S_COLUMN_UNCOMPRESSED,
+        S3S_COLUMN_COMPRESSED,   S3S_COLUMN_DATA_OFFSET, S3S_COLUMN_STATS,
+        S3S_COLUMN_ENCODING_STATS};
+    for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
+        S3S_PQ_SET(column, bits[i]);
+    if (w->dictionary_page.size > 0) {
+        S3S_PQ_SET(column, S3S_COLUMN_DICT_OFFSET);
+        column->dictionary_page_offset = (int64_t)w->offset;
+    }
+    s3store_status status = describe_encodings(w, c, column, err);
+    return status == S3STORE_OK ? describe_stats(w, c, &column->statistics, err) : status;
+}
+
+static s3store_status write_chunk(s3s_parquet_writer *w, s3s_column_writer *c, s3s_pq_chunk *chunk,
+                                  s3store_error *err)
+{
+    s3store_status status = s3s_column_writer_close(c, &w->dictionary_page, err);
+    if (status == S3STORE_OK)
+        status = describe_chunk(w, c, chunk, err);
+    if (status == S3STORE_OK)
+        status = keep_index(w, c, (uint64_t)chunk->column.data_page_offset, err);
+    if (status == S3STORE_OK)
+        status = put(w, w->dictionary_page.data, w->dictionary_page.size, err);
+    if (status == S3STORE_OK)
+        status = put(w, c->pages.data, c->pages.size, err);
+    return status;
+}
+
+static s3store_status write_group(s3s_parquet_writer *w, s3store_error *err)
+{
+    int64_t rows = w->columns[0].rows;
+    if (rows == 0)
+        return S3STORE_OK;
+    s3s_pq_chunk *chunks = s3s_arena_calloc(&w->arena, w->column_count, sizeof *chunks);
+    if (chunks == NULL)
+        return s3s_fail_memory(err, w->column_count * sizeof *chunks);
+    size_t ordinal = w->groups.size / sizeof(s3s_pq_row_group);
+    s3s_pq_row_group group = {.columns = {chunks, w->column_count},
+                              .num_rows = rows,
+                              .sorting = w->sorting,
+                              .file_offset = (int64_t)w->offset};
+    for (size_t i = 0; i < w->column_count; i++) {
+        s3store_status status = write_chunk(w, &w->columns[i], &chunks[i], err);
+        if (status != S3STORE_OK)
+            return status;
+        group.total_byte_size += chunks[i].column.uncompressed_size;
+        group.total_compressed_size += chunks[i].column.compressed_size;
+        s3s_column_writer_reset(&w->columns[i]);
+    }
+    for (unsigned bit = S3S_GROUP_COLUMNS; bit <= S3S_GROUP_COMPRESSED; bit++)
+        if (bit != S3S_GROUP_SORTING || w->sorting.count > 0)
+            S3S_PQ_SET(&group, bit);
+    if (ordinal <= INT16_MAX) {
+        S3S_PQ_SET(&group, S3S_GROUP_ORDINAL);
+        group.ordinal = (int16_t)ordinal;
+    }
+    w->rows += rows;
+    return s3s_buffer_append(&w->groups, &group, sizeof group, err);
+}
+
+static s3store_status write_magic(s3s_parquet_writer *w, s3store_error *err)
+{
+    return w->offset == 0 ? put(w, S3S_PQ_MAGIC, 4, err) : S3STORE_OK;
+}
+
+static uint64_t buffered_bytes(const s3s_parquet_writer *w)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < w->column_count; i++)
+        bytes += w->columns[i].raw_bytes;
+    return bytes;
+}
+
+/* Rows added to all columns at once: a small part of a row group. */
+static size_t slice_rows(const s3s_parquet_writer *w, const struct ArrowArray *batch)
+{
+    uint64_t per_row = s3s_batch_bytes(w->schema, batch) / ((uint64_t)batch->length + 1) + 1;
+    uint64_t rows = w->row_group_bytes / 8 / per_row;
+    return rows == 0 ? 1 : rows < SLICE_ROWS_MAX ? (size_t)rows : SLICE_ROWS_MAX;
+}
+
+static s3store_status add_batch(s3s_parquet_writer *w, const struct ArrowArray *batch,
+                                s3store_error *err)
+{
+    s3store_status status = write_magic(w, err);
+    size_t slice = slice_rows(w, batch);
+    for (int64_t start = 0; start < batch->length && status == S3STORE_OK;) {
+        size_t count = batch->length - start < (int64_t)slice ? (size_t)(batch->length - start)
+                                                              : slice;
+        for (size_t i = 0; i < w->column_count && status == S3STORE_OK; i++) {
+            s3s_column column;
+            s3s_batch_column(w->schema, batch, w->leaves[i].column, &column);
+            status = s3s_column_writer_add(&w->columns[i], &column, start, count, err);
+        }
+        start += (int64_t)count;
+        if (status == S3STORE_OK && buffered_bytes(w) >= w->row_group_bytes)
+            status = write_group(w, err);
+    }
+    return status;
+}
+
+static s3store_status check_usable(const s3s_parquet_writer *w, s3store_error *err)
+{
+    if (w->failed == S3STORE_OK)
+        return S3STORE_OK;
+    return s3s_fail(err, w->failed, "this Parquet writer %s",
+                    w->failed == S3STORE_INVALID_ARGUMENT ? "is finished or failed before"
+                                                          : "failed before");
+}
+
+s3store_status s3s_parquet_writer_add(s3s_parquet_writer *w, const struct ArrowArray *batch,
+                                      s3store_error *err)
+{
+    s3store_status status = check_usable(w, err);
+    if (status == S3STORE_OK)
+        status = w->failed = add_batch(w, batch, err);
+    return status;
+}
+
+/* ---- footer ---------------------------------------------------------------------------------- */
+
+static s3store_status write_footer(s3s_parquet_writer *w, s3store_error *err)
+{
+    char created_by[64];
+    int size = snprintf(created_by, sizeof created_by, "s3store version %s", s3store_version());
+    s3s_pq_column_order *orders = s3s_arena_calloc(&w->arena, w->column_count, sizeof *orders);
+    if (orders == NULL)
+        return s3s_fail_memory(err, w->column_count * sizeof *orders);
+    for (size_t i = 0; i < w->column_count; i++)
+        S3S_PQ_SET(&orders[i], 0);
+    s3s_pq_footer footer = {
+        .version = 2,
+        .schema = w->elements,
+        .num_rows = w->rows,
+        .row_groups = {w->groups.data, w->groups.size / sizeof(s3s_pq_row_group)},
+        .created_by = {(const uint8_t *)created_by, (size_t)size},
+        .column_orders = {orders, w->column_count}};
+    for (unsigned bit = S3S_FOOTER_VERSION; bit <= S3S_FOOTER_COLUMN_ORDERS; bit++)
+        if (bit != S3S_FOOTER_KEY_VALUES)
+            S3S_PQ_SET(&footer, bit);
+    s3s_buffer bytes;
+    s3s_buffer_init(&bytes, w->env, INT32_MAX);
+    s3store_status status = s3s_thrift_write(&s3s_pq_footer_struct, &footer, &bytes, err);
+    uint32_t length = (uint32_t)bytes.size;
+    if (status == S3STORE_OK)
+        status = s3s_buffer_append(&bytes, &length, sizeof length, err);
+    if (status == S3STORE_OK)
+        status = s3s_buffer_append(&bytes, S3S_PQ_MAGIC, 4, err);
+    if (status == S3STORE_OK)
+        status = put(w, bytes.data, bytes.size, err);
+    s3s_buffer_deinit(&bytes);
+    return status;
+}
+
+s3store_status s3s_parquet_writer_finish(s3s_parquet_writer *w, s3store_error *err)
+{
+    s3store_status status = check_usable(w, err);
+    if (status != S3STORE_OK)
+        return status;
+    status = write_magic(w, err);
+    if (status == S3STORE_OK)
+        status = write_group(w, err);
+    if (status == S3STORE_OK && w->indexable && w->groups.size > 0)
+        status = write_index(w, err);
+    if (status == S3STORE_OK)
+        status = write_footer(w, err);
+    w->failed = status == S3STORE_OK ? S3STORE_INVALID_ARGUMENT : status;
+    return status;
+}

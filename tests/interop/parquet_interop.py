@@ -1,0 +1,441 @@
+"""Compares the codec with pyarrow and DuckDB, in both directions.
+
+What they write, we dump; what we rewrite, they read. Values are compared exactly: floats by their
+bits, decimals by their digits, timestamps as integers.
+"""
+import decimal
+import json
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+TOOL, WORK = sys.argv[1], sys.argv[2]
+checks = 0
+
+
+def run(*args):
+    done = subprocess.run([TOOL, *map(str, args)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"parquet_tool {' '.join(map(str, args))}: {done.stderr}")
+    return done.stdout
+
+
+def canonical(array):
+    """The values of a column as parquet_tool prints them."""
+    t = array.type
+    if pa.types.is_boolean(t) or pa.types.is_integer(t):
+        return array.to_pylist()
+    if pa.types.is_null(t):
+        return [None] * len(array)
+    if pa.types.is_date32(t) or pa.types.is_time32(t):
+        return array.cast(pa.int32()).to_pylist()
+    if pa.types.is_timestamp(t) or pa.types.is_time64(t):
+        return array.cast(pa.int64()).to_pylist()
+    if pa.types.is_float16(t):
+        return [None if v is None else struct.pack("<e", v).hex() for v in array.to_pylist()]
+    if pa.types.is_float32(t):
+        return [None if v is None else struct.pack("<f", v).hex() for v in array.to_pylist()]
+    if pa.types.is_float64(t):
+        return [None if v is None else struct.pack("<d", v).hex() for v in array.to_pylist()]
+    if pa.types.is_decimal(t):
+        with decimal.localcontext() as context:
+            context.prec = 80
+            size = 16 if t.precision <= 38 else 32
+            return [None if v is None else
+                    int(v.scaleb(t.scale)).to_bytes(size, "little", signed=True).hex()
+                    for v in array.to_pylist()]
+    if pa.types.is_struct(t):
+        members = [canonical(pc.struct_field(array, [i])) for i in range(t.num_fields)]
+        rows = zip(*members) if members else ([] for _ in range(len(array)))
+        return [list(row) if valid else None
+                for row, valid in zip(rows, array.is_valid().to_pylist())]
+    if pa.types.is_list(t) or pa.types.is_large_list(t) or pa.types.is_map(t):
+        if pa.types.is_map(t):
+            first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
+            items = [list(pair) for pair in zip(canonical(array.keys), canonical(array.items))]
+            base = 0 if len(items) != last - first else first
+        else:
+            items, base = canonical(array.values), 0
+        offsets = array.offsets.to_pylist()
+        return [items[a - base:b - base] if valid else None
+                for a, b, valid in zip(offsets, offsets[1:], array.is_valid().to_pylist())]
+    if pa.types.is_string(t) or pa.types.is_large_string(t):
+        return [None if v is None else v.encode().hex() for v in array.to_pylist()]
+    return [None if v is None else v.hex() for v in array.to_pylist()]
+
+
+def expect(what, table, path, *dump_args):
+    global checks
+    lines = run("dump", path, *dump_args).splitlines()
+    names = [column.split(": ")[0] for column in json.loads(lines[0])]
+    rows = [json.loads(line) for line in lines[1:]]
+    assert names == table.column_names, f"{what}: columns {names}, expected {table.column_names}"
+    assert len(rows) == table.num_rows, f"{what}: {len(rows)} rows, expected {table.num_rows}"
+    for i, name in enumerate(names):
+        ours, theirs = [row[i] for row in rows], canonical(table.column(name).combine_chunks())
+        for k, (a, b) in enumerate(zip(ours, theirs)):
+            assert a == b, f"{what}: column {name} row {k}: we say {a}, they say {b}"
+    checks += 1
+
+
+def same(what, ours, theirs):
+    global checks
+    assert ours.num_rows == theirs.num_rows, f"{what}: {ours.num_rows} rows, not {theirs.num_rows}"
+    for name in theirs.column_names:
+        a, b = (canonical(t.column(name).combine_chunks()) for t in (ours, theirs))
+        assert a == b, f"{what}: column {name} differs"
+    checks += 1
+
+
+def make_table(rows, null_share, seed):
+    r = random.Random(seed)
+
+    def column(kind, make):
+        values = [None if r.random() < null_share else make() for _ in range(rows)]
+        return pa.array(values, type=kind)
+
+    def integer(bits, signed):
+        low = -(1 << (bits - 1)) if signed else 0
+        high = (1 << (bits - 1 if signed else bits)) - 1
+        return lambda: r.choice([low, high, 0, 1, r.randint(low, high), r.randint(0, 9)])
+
+    def text():
+        return r.choice(["", "a", "äöü", "日本語", "x" * r.randint(0, 100), f"k{r.randint(0, 20)}"])
+
+    columns = {"bool": column(pa.bool_(), lambda: r.random() < 0.5)}
+    for bits in (8, 16, 32, 64):
+        columns[f"int{bits}"] = column(getattr(pa, f"int{bits}")(), integer(bits, True))
+        columns[f"uint{bits}"] = column(getattr(pa, f"uint{bits}")(), integer(bits, False))
+    special = [0.0, -0.0, 1.5, float("inf"), float("-inf"), float("nan")]
+    columns["float"] = column(pa.float32(), lambda: r.choice(special + [r.randint(-999, 999) / 8]))
+    columns["double"] = column(pa.float64(), lambda: r.choice(special + [r.random() * 1e9]))
+    columns["string"] = column(pa.string(), text)
+    columns["binary"] = column(pa.binary(), lambda: r.randbytes(r.randint(0, 40)))
+    columns["date"] = column(pa.date32(), lambda: r.randint(-100000, 100000))
+    for unit in ("ms", "us", "ns"):
+        stamp = integer(50, True)
+        columns[f"ts_{unit}"] = column(pa.timestamp(unit, "UTC"), stamp)
+        columns[f"local_{unit}"] = column(pa.timestamp(unit), stamp)
+    columns["time_ms"] = column(pa.time32("ms"), lambda: r.randint(0, 86399999))
+    columns["time_us"] = column(pa.time64("us"), lambda: r.randint(0, 86399999999))
+    columns["half"] = column(pa.float16(), lambda: r.randint(-100, 100) / 4)
+    columns["fixed"] = column(pa.binary(7), lambda: r.randbytes(7))
+    columns["decimal"] = column(pa.decimal128(20, 3),
+                                lambda: decimal.Decimal(r.randint(-10**19, 10**19)).scaleb(-3))
+    columns["wide_decimal"] = column(
+        pa.decimal256(60, 0), lambda: decimal.Decimal(r.randint(-10**40, 10**40)))
+    columns["nothing"] = pa.nulls(rows)
+    return pa.table(columns)
+
+
+def make_nested(rows, null_share, seed):
+    """Lists, structs and maps in each other; lists from empty to longer than a page."""
+    r = random.Random(seed)
+
+    def maybe(make):
+        return None if r.random() < null_share else make()
+
+    def many(make):
+        return [make() for _ in range(r.choice([0, 0, 1, 1, 2, 3, 5, r.randint(0, 40)]))]
+
+    def number():
+        return maybe(lambda: r.randint(-9, 9))
+
+    def text():
+        return maybe(lambda: r.choice(["", "a", "äöü", "x" * r.randint(0, 30)]))
+
+    def point():
+        return {"x": number(), "y": {"z": text(), "l": maybe(lambda: many(number))}}
+
+    def pairs(make):
+        return [(f"k{i}", make()) for i in range(r.choice([0, 1, 2, 9]))]
+
+    i64, point_type = pa.int64(), pa.struct([
+        ("x", pa.int64()), ("y", pa.struct([("z", pa.string()), ("l", pa.list_(pa.int64()))]))])
+    columns = {
+        "id": (i64, lambda: r.randint(0, 99)),
+        "ints": (pa.list_(i64), lambda: many(number)),
+        "texts": (pa.list_(pa.string()), lambda: many(text)),
+        "flags": (pa.list_(pa.bool_()), lambda: many(lambda: maybe(lambda: r.random() < 0.5))),
+        "deep": (pa.list_(pa.list_(pa.list_(pa.int32()))), lambda: many(
+            lambda: maybe(lambda: many(lambda: maybe(lambda: many(number)))))),
+        "point": (point_type, point),
+        "points": (pa.list_(point_type), lambda: many(lambda: maybe(point))),
+        "map": (pa.map_(pa.string(), i64), lambda: pairs(number)),
+        "maps": (pa.map_(pa.string(), pa.list_(pa.map_(pa.string(), pa.float64()))),
+                 lambda: pairs(lambda: maybe(
+                     lambda: many(lambda: maybe(lambda: pairs(lambda: r.random())))))),
+    }
+    return pa.table({name: pa.array([maybe(make) for _ in range(rows)], type=kind)
+                     for name, (kind, make) in columns.items()})
+
+
+NESTED = {
+    "empty": make_nested(0, 0, 1),
+    "one": make_nested(1, 0, 2),
+    "dense": make_nested(700, 0, 3),
+    "sparse": make_nested(700, 0.3, 4),
+    "null": make_nested(300, 1, 5),
+}
+
+TABLES = {
+    "empty": make_table(0, 0, 1),
+    "one": make_table(1, 0, 2),
+    "dense": make_table(3000, 0, 3),
+    "sparse": make_table(3000, 0.3, 4),
+    "null": make_table(500, 1, 5),
+}
+
+
+def path(name):
+    return os.path.join(WORK, name)
+
+
+def read_pyarrow_files():
+    for name, table in TABLES.items():
+        for page in ("1.0", "2.0"):
+            for dictionary in (True, False):
+                for codec in ("none", "snappy", "zstd", "gzip", "brotli", "lz4"):
+                    what = f"pyarrow-{name}-v{page}-{dictionary}-{codec}"
+                    pq.write_table(table, path("in.parquet"), data_page_version=page,
+                                   use_dictionary=dictionary, compression=codec,
+                                   data_page_size=8000, row_group_size=1100,
+                                   write_page_checksum=dictionary, store_schema=False)
+                    expect(what, table, path("in.parquet"))
+    required = pa.table(TABLES["dense"].drop(["nothing"]).columns,
+                        schema=pa.schema([f.with_nullable(False) for f in
+                                          TABLES["dense"].drop(["nothing"]).schema]))
+    pq.write_table(required, path("in.parquet"), data_page_size=3000)
+    expect("pyarrow-required", required, path("in.parquet"))
+    for rows in (1, 7, 1000):
+        pq.write_table(TABLES["sparse"], path("in.parquet"), data_page_size=5000)
+        expect(f"pyarrow-batches-{rows}", TABLES["sparse"], path("in.parquet"), rows)
+
+
+def read_nested_files():
+    db = duckdb.connect()
+    for name, table in NESTED.items():
+        for page in ("1.0", "2.0"):
+            for size in (200, 5000, 1 << 20):
+                for compliant in (True, False):
+                    pq.write_table(table, path("in.parquet"), data_page_version=page,
+                                   data_page_size=size, write_batch_size=64, row_group_size=400,
+                                   use_compliant_nested_type=compliant, store_schema=False)
+                    for rows in (0, 37):
+                        expect(f"nested-{name}-v{page}-{size}-{compliant}-{rows}", table,
+                               path("in.parquet"), rows)
+        db.register("part", table)
+        for version in ("V1", "V2"):
+            db.execute(f"COPY part TO '{path('in.parquet')}' (FORMAT parquet, PARQUET_VERSION "
+                       f"{version}, ROW_GROUP_SIZE 2048)")
+            expect(f"nested-duckdb-{name}", pq.read_table(path("in.parquet")), path("in.parquet"))
+    required = pa.schema([
+        pa.field("l", pa.list_(pa.field("element", pa.int64(), False)), False),
+        pa.field("s", pa.struct([pa.field("a", pa.int32(), False), pa.field("b", pa.list_(
+            pa.field("element", pa.struct([pa.field("c", pa.string(), False)]), False)))]), False)])
+    rows = [{"l": list(range(i % 5)), "s": {"a": i, "b": [{"c": str(k)} for k in range(i % 3)]}}
+            for i in range(500)]
+    table = pa.Table.from_pylist(rows, schema=required)
+    pq.write_table(table, path("in.parquet"), data_page_size=300, store_schema=False)
+    expect("nested-required", table, path("in.parquet"))
+
+
+def read_pyarrow_encodings():
+    table = TABLES["sparse"]
+    for encoding, names in {
+            "DELTA_BINARY_PACKED": ["int32", "int64", "uint32", "uint64", "date", "ts_us"],
+            "DELTA_LENGTH_BYTE_ARRAY": ["string", "binary"],
+            "DELTA_BYTE_ARRAY": ["string", "binary", "fixed"],
+            "BYTE_STREAM_SPLIT": ["float", "double", "int32", "int64", "fixed"],
+            "RLE": ["bool"]}.items():
+        for page in ("1.0", "2.0"):
+            for source in ("sparse", "dense", "null", "empty"):
+                part = TABLES[source].select(names)
+                pq.write_table(part, path("in.parquet"), use_dictionary=False,
+                               column_encoding={n: encoding for n in names},
+                               data_page_version=page, data_page_size=4000)
+                expect(f"pyarrow-{encoding}-{page}-{source}", part, path("in.parquet"))
+
+
+def read_duckdb_files():
+    db = duckdb.connect()
+    for name, table in TABLES.items():
+        part = table.drop(["half", "wide_decimal", "nothing", "fixed", "local_ms", "local_ns",
+                           "time_ms", "ts_ms", "ts_ns", "time_us"])
+        for codec in ("uncompressed", "snappy", "zstd", "gzip", "brotli", "lz4_raw"):
+            for version in ("V1", "V2"):
+                db.register("part", part)
+                db.execute(f"COPY part TO '{path('in.parquet')}' (FORMAT parquet, COMPRESSION "
+                           f"{codec}, ROW_GROUP_SIZE 2048, PARQUET_VERSION {version})")
+                expect(f"duckdb-{name}-{codec}-{version}", pq.read_table(path("in.parquet")),
+                       path("in.parquet"))
+
+
+def arrow_of(result):
+    """The method's name changed between versions of DuckDB."""
+    if hasattr(result, "to_arrow_table"):
+        return result.to_arrow_table()
+    return result.fetch_arrow_table()
+
+
+def read_foreign_files():
+    """Files by many other writers. FOREIGN_FILES: a folder with more of them."""
+    folder = os.environ.get("FOREIGN_FILES", os.path.join(
+        os.path.dirname(os.path.abspath(__file__)), "..", "data", "parquet"))
+    for name in sorted(os.listdir(folder)):
+        file = os.path.join(folder, name)
+        # Of INT96, pyarrow keeps nanoseconds unless told, and wraps where we do not.
+        if not name.endswith(".parquet") or name.startswith("int96"):
+            continue
+        try:
+            table = pq.read_table(file)
+        except (OSError, pa.ArrowException) as error:
+            print(f"  {name}: pyarrow cannot read it: {error}")
+            continue
+        for rows in (0, 3):
+            expect(f"foreign-{name}", table, file, rows)
+
+
+def others_read_ours():
+    db = duckdb.connect()
+    for name, table in TABLES.items():
+        pq.write_table(table, path("in.parquet"), store_schema=False)
+        for codec in ("snappy", "zstd", "gzip", "uncompressed"):
+            for dictionary in (0, 1):
+                for size in ((0, 0), (1500, 40000)):
+                    what = f"ours-{name}-{codec}-{dictionary}-{size[0]}"
+                    run("rewrite", path("in.parquet"), path("out.parquet"),
+                        f"compression={codec}", f"dictionary={dictionary}",
+                        f"page_bytes={size[0]}", f"row_group_bytes={size[1]}")
+                    same(what, pq.ParquetFile(path("out.parquet"),
+                                              page_checksum_verification=True).read(), table)
+                    check_metadata(what, path("out.parquet"), table)
+                    # DuckDB has neither 256-bit decimals nor float16 columns everywhere.
+                    names = [n for n in table.column_names
+                             if n not in ("wide_decimal", "half", "nothing", "fixed")]
+                    listed = ", ".join(f'"{n}"' for n in names)
+                    theirs = arrow_of(db.sql(
+                        f"SELECT {listed} FROM read_parquet('{path('out.parquet')}')"))
+                    schema = pa.schema([table.schema.field(n) for n in names])
+                    same(f"duckdb-{what}", theirs.cast(schema), table.select(names))
+
+
+def others_read_our_nested():
+    db = duckdb.connect()
+    for name, table in NESTED.items():
+        pq.write_table(table, path("in.parquet"), store_schema=False)
+        for dictionary in (0, 1):
+            for size in ((0, 0), (1100, 30000)):
+                what = f"our-nested-{name}-{dictionary}-{size[0]}"
+                run("rewrite", path("in.parquet"), path("out.parquet"), f"dictionary={dictionary}",
+                    f"page_bytes={size[0]}", f"row_group_bytes={size[1]}", "batch_rows=333")
+                file = pq.ParquetFile(path("out.parquet"), page_checksum_verification=True)
+                same(what, file.read(), table)
+                for rows in (0, 41):
+                    expect(f"{what}-again", table, path("out.parquet"), rows)
+                names = ", ".join(f'"{n}"' for n in table.column_names)
+                theirs = arrow_of(db.sql(
+                    f"SELECT {names} FROM read_parquet('{path('out.parquet')}')"))
+                same(f"duckdb-{what}", theirs, table)
+
+
+def check_metadata(what, file, table):
+    meta = pq.ParquetFile(file).metadata
+    assert meta.created_by.startswith("s3store version "), what
+    assert meta.num_rows == table.num_rows, what
+    for g in range(meta.num_row_groups):
+        group = meta.row_group(g)
+        assert group.num_columns == table.num_columns, what
+        total = 0
+        for c in range(group.num_columns):
+            chunk = group.column(c)
+            total += chunk.total_uncompressed_size
+            assert chunk.statistics is None or chunk.statistics.null_count is not None, what
+        assert group.total_byte_size == total, what
+    # Statistics must agree with the data.
+    first = 0
+    for g in range(meta.num_row_groups):
+        rows = meta.row_group(g).num_rows
+        part = table.slice(first, rows)
+        first += rows
+        for c, name in enumerate(table.column_names):
+            stats = meta.row_group(g).column(c).statistics
+            kind = table.schema.field(name).type
+            if stats is None or not stats.has_min_max or not pa.types.is_integer(kind):
+                continue
+            values = [v for v in part.column(name).to_pylist() if v is not None]
+            assert (stats.min, stats.max) == (min(values), max(values)), f"{what}: {name}"
+
+
+def predicates_agree():
+    """Other readers prune by our statistics and page index: their answers must stay right."""
+    table = TABLES["sparse"]
+    pq.write_table(table, path("in.parquet"), store_schema=False)
+    run("rewrite", path("in.parquet"), path("out.parquet"), "page_bytes=1500",
+        "row_group_bytes=40000")
+    db = duckdb.connect()
+    db.register("t", table.drop(["half", "wide_decimal", "nothing"]))
+    global checks
+    for where in ("int64 > 1000", "int32 < 0", "uint64 > 9223372036854775807",
+                  "uint32 > 3000000000", "string = 'k7'", "string < 'b'", "double > 5e8",
+                  "double = 0", "date < '1970-01-01'", "ts_us > '2000-01-01'", "bool",
+                  "float < -10", "uint8 = 255", "int8 = -128"):
+        ours = db.execute(f"SELECT count(*) FROM '{path('out.parquet')}' WHERE {where}").fetchone()
+        theirs = db.execute(f"SELECT count(*) FROM t WHERE {where}").fetchone()
+        assert ours == theirs, f"WHERE {where}: {ours} from our file, {theirs} from memory"
+        checks += 1
+
+
+def we_prune_their_files():
+    """Statistics, page indexes and bloom filters of others: a value that is there is found, one that
+    is not there is mostly known not to be."""
+    global checks
+    rows = 20000
+    table = pa.table({
+        "i": pa.array([i * 7919 % 300 * 3 for i in range(rows)], pa.int32()),
+        "l": pa.array([i * 7919 % 300 * 3 for i in range(rows)], pa.int64()),
+        "t": pa.array([i * 31 % 60 * 2 for i in range(rows)], pa.int8()),
+        "s": pa.array([f"k{i * 31 % 300 * 2:05}" for i in range(rows)]),
+        "u": pa.array([i // 3 for i in range(rows)], pa.uint32())})
+    db = duckdb.connect()
+    db.register("t", table)
+    db.execute(f"COPY t TO '{path('duckdb.parquet')}' (FORMAT parquet, ROW_GROUP_SIZE 10000)")
+    pq.write_table(table, path("pyarrow.parquet"), write_page_index=True, data_page_size=2000,
+                   row_group_size=10000, write_batch_size=100)
+    for file in ("duckdb.parquet", "pyarrow.parquet"):
+        for name in table.column_names:
+            have = table.column(name).to_pylist()
+            some = sorted(set(have))[::7] + [max(have)]
+            gone = [v + "x" if name == "s" else v + 1 for v in some[:-1]]
+            counts = list(map(int, run("where", path(file), name, *some).split()))
+            for value, count in zip(some, counts):
+                assert count >= have.count(value) > 0, f"{file}: {name} = {value}: {count} rows"
+            left = sum(c > 0 for c in map(int, run("where", path(file), name, *gone).split()))
+            assert file != "duckdb.parquet" or name == "u" or left < len(gone) / 4 + 1, \
+                f"{file}: {name}: {left} of {len(gone)} values that are not there"
+            assert name != "u" or max(counts) < rows, f"{file}: nothing is left out"
+            checks += 1
+
+
+def main():
+    shutil.rmtree(WORK, ignore_errors=True)
+    os.makedirs(WORK)
+    for step in (read_nested_files, read_pyarrow_files, read_pyarrow_encodings, read_duckdb_files, read_foreign_files,
+                 others_read_ours, others_read_our_nested, predicates_agree,
+                 we_prune_their_files):
+        before = checks
+        step()
+        print(f"{step.__name__}: {checks - before} comparisons agree")
+    shutil.rmtree(WORK)
+
+
+print(f"pyarrow {pa.__version__}, DuckDB {duckdb.__version__}")
+main()

@@ -1,0 +1,393 @@
+/* tests/unit/parquet/test_writer.c: what other readers count on in the files we write. */
+#include "fixture.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "parquet/metadata.h"
+
+static s3s_env *env;
+
+static int setup(void **state)
+{
+    (void)state;
+    s3store_error err;
+    assert_ok(s3s_env_new_real(&env, &err));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    assert_int_equal(s3s_env_live_allocs(env), 0);
+    s3s_env_release(env);
+    return 0;
+}
+
+/* A written file and its footer. */
+typedef struct written {
+    s3s_buffer file;
+    s3s_arena arena;
+    s3s_pq_footer footer;
+} written;
+
+static void write_batch(written *w, s3s_schema *schema, const s3s_parquet_write_options *options,
+                        const struct ArrowArray *batch)
+{
+    s3store_error err;
+    uint32_t length;
+    s3s_buffer_init(&w->file, env, SIZE_MAX);
+    s3s_arena_init(&w->arena, env);
+    assert_ok(fixture_write(env, schema, options, batch, batch != NULL, &w->file, &err));
+    assert_memory_equal(w->file.data, "PAR1", 4);
+    assert_memory_equal(w->file.data + w->file.size - 4, "PAR1", 4);
+    memcpy(&length, w->file.data + w->file.size - 8, 4);
+    assert_ok(s3s_thrift_read(&s3s_pq_footer_struct, w->file.data + w->file.size - 8 - length,
+                              length, &w->arena, SIZE_MAX, &w->footer, NULL, NULL, &err));
+}
+
+static void free_written(written *w)
+{
+    s3s_arena_deinit(&w->arena);
+    s3s_buffer_deinit(&w->file);
+}
+
+static s3s_pq_row_group *group_of(written *w, size_t i)
+{
+    return (s3s_pq_row_group *)w->footer.row_groups.items + i;
+}
+
+static s3s_pq_chunk *chunk_of(written *w, size_t group, size_t i)
+{
+    return (s3s_pq_chunk *)group_of(w, group)->columns.items + i;
+}
+
+static void test_writer__same_input_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    s3s_schema *schema = fixture_all_types(env, true);
+    struct ArrowArray batch;
+    fixture_batch(env, schema, 2000, 4, 100, FIXTURE_FEW, &batch);
+    for (s3store_compression c = S3STORE_COMPRESSION_DEFAULT; c <= S3STORE_COMPRESSION_UNCOMPRESSED;
+         c++) {
+        written a, b;
+        s3s_parquet_write_options options = {.compression = c, .page_bytes = 3000,
+                                             .row_group_bytes = 50000};
+        write_batch(&a, schema, &options, &batch);
+        write_batch(&b, schema, &options, &batch);
+        assert_int_equal(a.file.size, b.file.size);
+        assert_memory_equal(a.file.data, b.file.data, a.file.size);
+        free_written(&a);
+        free_written(&b);
+    }
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
+/* The bytes themselves: a change here changes every file that is written. It may be wanted; then
+ * say so in the change log. */
+static void test_writer__golden_bytes(void **state)
+{
+    (void)state;
+    s3s_schema *schema = fixture_all_types(env, true);
+    struct ArrowArray batch;
+    fixture_batch(env, schema, 100, 4, 100, FIXTURE_FEW, &batch);
+    written w;
+    s3s_parquet_write_options options = {.compression = S3STORE_COMPRESSION_UNCOMPRESSED};
+    write_batch(&w, schema, &options, &batch);
+    char text[64];
+    snprintf(text, sizeof text, "%zu %016llx", w.file.size,
+             (unsigned long long)s3s_xxh64(w.file.data, w.file.size, 0));
+    assert_string_equal(text, "9418 4f0134253fc3a53d");
+    free_written(&w);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
+static void test_writer__no_rows_is_a_file_without_row_groups(void **state)
+{
+    (void)state;
+    s3s_schema *schema = fixture_all_types(env, true);
+    written w;
+    write_batch(&w, schema, NULL, NULL);
+    assert_int_equal(w.footer.num_rows, 0);
+    assert_int_equal(w.footer.row_groups.count, 0);
+    assert_int_equal(w.footer.schema.count, schema->field_count + 1);
+    fixture_expect(env, &w.file, schema, NULL, 0, 0);
+    free_written(&w);
+    s3s_schema_release(schema);
+}
+
+static void test_writer__footer_says_what_readers_need(void **state)
+{
+    (void)state;
+    s3s_schema *schema = fixture_all_types(env, true);
+    struct ArrowArray batch;
+    fixture_batch(env, schema, 3000, 4, 100, FIXTURE_FEW, &batch);
+    size_t sorting[] = {4, 12};
+    s3s_parquet_write_options options = {.row_group_bytes = 100000, .page_bytes = 2000,
+                                         .sorting_columns = sorting, .sorting_column_count = 2};
+    written w;
+    write_batch(&w, schema, &options, &batch);
+    assert_int_equal(w.footer.version, 2);
+    assert_memory_equal(w.footer.created_by.data, "s3store version ", 16);
+    assert_int_equal(w.footer.column_orders.count, schema->field_count);
+    const s3s_pq_schema_element *elements = w.footer.schema.items;
+    assert_memory_equal(elements[0].name.data, "schema", 6);
+    assert_true(w.footer.row_groups.count > 2);
+    uint64_t at = 4;
+    int64_t rows = 0;
+    for (size_t g = 0; g < w.footer.row_groups.count; g++) {
+        const s3s_pq_row_group *group = group_of(&w, g);
+        int64_t total = 0, compressed = 0;
+        assert_int_equal(group->columns.count, schema->field_count);
+        assert_int_equal(group->ordinal, g);
+        assert_int_equal(group->file_offset, at);
+        assert_int_equal(group->sorting.count, 2);
+        const s3s_pq_sorting *sorted = group->sorting.items;
+        assert_int_equal(sorted[1].column, 12);
+        assert_true(sorted[1].nulls_first && !sorted[1].descending);
+        for (size_t i = 0; i < schema->field_count; i++) {
+            const s3s_pq_column *c = &chunk_of(&w, g, i)->column;
+            assert_int_equal(c->num_values, group->num_rows);
+            uint64_t begin = (uint64_t)c->data_page_offset;
+            if (S3S_PQ_HAS(c, S3S_COLUMN_DICT_OFFSET)) {
+                assert_true(c->dictionary_page_offset < c->data_page_offset);
+                begin = (uint64_t)c->dictionary_page_offset;
+            }
+            assert_int_equal(begin, at); /* chunks follow each other without a gap */
+            at += (uint64_t)c->compressed_size;
+            total += c->uncompressed_size;
+            compressed += c->compressed_size;
+        }
+        assert_int_equal(group->total_byte_size, total);
+        assert_int_equal(group->total_compressed_size, compressed);
+        rows += group->num_rows;
+    }
+    assert_int_equal(rows, 3000);
+    assert_int_equal(w.footer.num_rows, 3000);
+    free_written(&w);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
+/* All column indexes in one piece, then all offset indexes in one piece: some readers cut one
+ * buffer by differences. */
+static void test_writer__page_index_is_contiguous_and_true(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_schema *schema = fixture_one(env, "x", S3S_TYPE_INT32, true);
+    struct ArrowArray batch;
+    fixture_batch(env, schema, 4000, 4, 100, FIXTURE_RANDOM, &batch);
+    s3s_parquet_write_options options = {.row_group_bytes = 6000, .page_bytes = 1024};
+    written w;
+    write_batch(&w, schema, &options, &batch);
+    size_t groups = w.footer.row_groups.count;
+    assert_true(groups > 1);
+    int64_t column_at = chunk_of(&w, 0, 0)->column_index_offset;
+    int64_t offset_at = chunk_of(&w, 0, 0)->offset_index_offset;
+    int64_t offsets_begin = offset_at;
+    for (size_t g = 0; g < groups; g++) {
+        const s3s_pq_chunk *chunk = chunk_of(&w, g, 0);
+        assert_int_equal(chunk->column_index_offset, column_at);
+        assert_int_equal(chunk->offset_index_offset, offset_at);
+        column_at += chunk->column_index_size;
+        offset_at += chunk->offset_index_size;
+        s3s_pq_column_index columns;
+        s3s_pq_offset_index offsets;
+        size_t used = 0;
+        assert_ok(s3s_thrift_read(&s3s_pq_column_index_struct,
+                                  w.file.data + chunk->column_index_offset,
+                                  (size_t)chunk->column_index_size, &w.arena, SIZE_MAX, &columns,
+                                  &used, NULL, &err));
+        assert_int_equal(used, chunk->column_index_size);
+        assert_ok(s3s_thrift_read(&s3s_pq_offset_index_struct,
+                                  w.file.data + chunk->offset_index_offset,
+                                  (size_t)chunk->offset_index_size, &w.arena, SIZE_MAX, &offsets,
+                                  &used, NULL, &err));
+        assert_int_equal(used, chunk->offset_index_size);
+        assert_int_equal(columns.min_values.count, offsets.locations.count);
+        const s3s_pq_page_location *pages = offsets.locations.items;
+        assert_int_equal(pages[0].first_row, 0);
+        for (size_t p = 0; p < offsets.locations.count; p++) {
+            s3s_pq_page_header header;
+            assert_ok(s3s_thrift_read(&s3s_pq_page_header_struct, w.file.data + pages[p].offset,
+                                      (size_t)pages[p].compressed_size, &w.arena, SIZE_MAX,
+                                      &header, &used, NULL, &err));
+            assert_int_equal(header.type, S3S_PQ_DATA_PAGE);
+            assert_int_equal(used + (size_t)header.compressed_size, pages[p].compressed_size);
+            assert_int_equal((uint32_t)header.crc,
+                             s3s_crc32(0, w.file.data + (size_t)pages[p].offset + used,
+                                       (size_t)header.compressed_size));
+            const s3s_thrift_binary *min = (s3s_thrift_binary *)columns.min_values.items + p;
+            assert_memory_equal(min->data, header.data.statistics.min_value.data, 4);
+        }
+    }
+    assert_int_equal(column_at, offsets_begin);
+    free_written(&w);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
+static void make_doubles(const double *values, size_t count, s3s_schema **schema,
+                         struct ArrowArray *batch)
+{
+    s3store_error err;
+    *schema = fixture_one(env, "x", S3S_TYPE_DOUBLE, false);
+    double *copy = s3s_alloc(env, count * sizeof *copy);
+    memcpy(copy, values, count * sizeof *copy);
+    void *buffers[] = {NULL, copy};
+    struct ArrowArray column;
+    assert_ok(s3s_array_make(env, &(*schema)->fields[0], (int64_t)count, 0, buffers, 2, NULL, 0,
+                             &column, &err));
+    assert_ok(s3s_batch_make(env, &column, 1, (int64_t)count, batch, &err));
+}
+
+static void test_writer__nan_does_not_count_and_zero_has_both_signs(void **state)
+{
+    (void)state;
+    s3s_schema *schema;
+    struct ArrowArray batch;
+    written w;
+    make_doubles((double[]){NAN, 0.0, -NAN, -0.0, NAN}, 5, &schema, &batch);
+    write_batch(&w, schema, NULL, &batch);
+    const s3s_pq_statistics *stats = &chunk_of(&w, 0, 0)->column.statistics;
+    double min, max;
+    memcpy(&min, stats->min_value.data, 8);
+    memcpy(&max, stats->max_value.data, 8);
+    assert_true(min == 0 && signbit(min) != 0);
+    assert_true(max == 0 && signbit(max) == 0);
+    assert_true(S3S_PQ_HAS(chunk_of(&w, 0, 0), S3S_CHUNK_COLUMN_INDEX));
+    free_written(&w);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+
+    /* Nothing but NaN: no bounds, so no page index either, for all columns. */
+    make_doubles((double[]){NAN, NAN}, 2, &schema, &batch);
+    write_batch(&w, schema, NULL, &batch);
+    stats = &chunk_of(&w, 0, 0)->column.statistics;
+    assert_false(S3S_PQ_HAS(stats, S3S_STATS_MIN_VALUE));
+    assert_false(S3S_PQ_HAS(chunk_of(&w, 0, 0), S3S_CHUNK_COLUMN_INDEX));
+    assert_false(S3S_PQ_HAS(chunk_of(&w, 0, 0), S3S_CHUNK_OFFSET_INDEX));
+    free_written(&w);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
+static void write_strings(written *w, const char *const *texts, size_t count)
+{
+    s3store_error err;
+    s3s_schema *schema = fixture_one(env, "x", S3S_TYPE_STRING, false);
+    int32_t *offsets = s3s_calloc(env, count + 1, 4);
+    char *data = s3s_alloc(env, 10000);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen(texts[i]);
+        memcpy(data + offsets[i], texts[i], size);
+        offsets[i + 1] = offsets[i] + (int32_t)size;
+    }
+    void *buffers[] = {NULL, offsets, data};
+    struct ArrowArray column, batch;
+    assert_ok(s3s_array_make(env, &schema->fields[0], (int64_t)count, 0, buffers, 3, NULL, 0,
+                             &column, &err));
+    assert_ok(s3s_batch_make(env, &column, 1, (int64_t)count, &batch, &err));
+    write_batch(w, schema, NULL, &batch);
+    fixture_expect(env, &w->file, schema, &batch, 1, 0);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
+static void test_writer__strings_have_exact_bounds_or_none(void **state)
+{
+    (void)state;
+    s3store_error err;
+    written w;
+    write_strings(&w, (const char *[]){"m", "", "zz", "z"}, 4);
+    const s3s_pq_statistics *stats = &chunk_of(&w, 0, 0)->column.statistics;
+    assert_int_equal(stats->min_value.size, 0);
+    assert_int_equal(stats->max_value.size, 2);
+    assert_memory_equal(stats->max_value.data, "zz", 2);
+    free_written(&w);
+
+    /* Too long for statistics; the page index holds cut bounds that still bound. */
+    char low[200], high[200];
+    memset(low, 'a', sizeof low);
+    memset(high, 'b', sizeof high);
+    low[199] = high[199] = '\0';
+    memcpy(low + 63, "\xe6\x9d\xb1", 3); /* a character across the cut */
+    write_strings(&w, (const char *[]){low, high}, 2);
+    const s3s_pq_chunk *chunk = chunk_of(&w, 0, 0);
+    assert_false(S3S_PQ_HAS(&chunk->column.statistics, S3S_STATS_MIN_VALUE));
+    s3s_pq_column_index index;
+    assert_ok(s3s_thrift_read(&s3s_pq_column_index_struct, w.file.data + chunk->column_index_offset,
+                              (size_t)chunk->column_index_size, &w.arena, SIZE_MAX, &index, NULL,
+                              NULL, &err));
+    const s3s_thrift_binary *min = index.min_values.items, *max = index.max_values.items;
+    assert_int_equal(min->size, 63);
+    assert_memory_equal(min->data, low, 63);
+    assert_int_equal(max->size, 64);
+    assert_int_equal(max->data[63], 'c');
+    free_written(&w);
+}
+
+static void test_writer__types_that_parquet_lacks_are_refused_by_name(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_schema *schema = NULL;
+    s3s_parquet_writer *writer = NULL;
+    assert_ok(s3s_schema_new(env, 1, &schema, &err));
+    schema->fields[0] = (s3s_field){.name = "tags", .type = S3S_TYPE_LIST, .child_count = 1};
+    s3s_field item = {.name = "item", .type = S3S_TYPE_DURATION};
+    schema->fields[0].children = &item;
+    assert_fails(s3s_parquet_writer_new(env, schema, NULL, (s3s_parquet_sink){0}, &writer, &err),
+                 S3STORE_UNSUPPORTED, "\"tags\"");
+    s3s_schema_release(schema);
+}
+
+static s3store_status refuse(void *ctx, const void *data, size_t size, s3store_error *err)
+{
+    (void)ctx;
+    (void)data;
+    (void)size;
+    if (err != NULL)
+        snprintf(err->message, sizeof err->message, "no room");
+    if (err != NULL)
+        err->status = S3STORE_IO;
+    return S3STORE_IO;
+}
+
+static void test_writer__a_failed_sink_stays_failed(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_schema *schema = fixture_one(env, "x", S3S_TYPE_INT64, false);
+    struct ArrowArray batch;
+    s3s_parquet_writer *writer = NULL;
+    fixture_batch(env, schema, 10, 1, 0, FIXTURE_RANDOM, &batch);
+    assert_ok(s3s_parquet_writer_new(env, schema, NULL, (s3s_parquet_sink){NULL, refuse}, &writer,
+                                     &err));
+    assert_fails(s3s_parquet_writer_add(writer, &batch, &err), S3STORE_IO, "no room");
+    assert_fails(s3s_parquet_writer_finish(writer, &err), S3STORE_IO, "failed before");
+    s3s_parquet_writer_free(writer);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        T(test_writer__same_input_gives_the_same_bytes),
+        T(test_writer__golden_bytes),
+        T(test_writer__no_rows_is_a_file_without_row_groups),
+        T(test_writer__footer_says_what_readers_need),
+        T(test_writer__page_index_is_contiguous_and_true),
+        T(test_writer__nan_does_not_count_and_zero_has_both_signs),
+        T(test_writer__strings_have_exact_bounds_or_none),
+        T(test_writer__types_that_parquet_lacks_are_refused_by_name),
+        T(test_writer__a_failed_sink_stays_failed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
