@@ -1,0 +1,293 @@
+#include "objstore/s3/sign.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+#define DATE_LENGTH 8
+
+s3store_status s3s_sign_append(s3s_buffer *out, s3store_error *err, ...)
+{
+    va_list texts;
+    s3store_status status = S3STORE_OK;
+    va_start(texts, err);
+    for (const char *text = va_arg(texts, const char *); text != NULL && status == S3STORE_OK;
+         text = va_arg(texts, const char *))
+        status = s3s_buffer_append(out, text, strlen(text), err);
+    va_end(texts);
+    return status;
+}
+
+/* ---- encoding -------------------------------------------------------------------------------- */
+
+static bool is_unreserved(unsigned char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+static bool is_unreserved_or_slash(unsigned char c)
+{
+    return is_unreserved(c) || c == '/';
+}
+
+s3store_status s3s_sign_encode(const char *text, bool keep_slash, s3s_buffer *out,
+                               s3store_error *err)
+{
+    size_t size = strlen(text);
+    size_t room = 0;
+    if (!s3s_mul(size, 3, &room) || !s3s_add(room, 1, &room))
+        return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "a text of %zu bytes is too long for a URL",
+                        size);
+    uint8_t *place = s3s_buffer_reserve(out, room, err);
+    if (place == NULL)
+        return err != NULL ? err->status : S3STORE_OUT_OF_MEMORY;
+    if (!s3s_percent_encode(text, size, keep_slash ? is_unreserved_or_slash : is_unreserved,
+                            (char *)place, room))
+        return s3s_fail(err, S3STORE_INTERNAL, "percent-encoding needs more than three bytes");
+    out->size += strlen((char *)place);
+    return S3STORE_OK;
+}
+
+/* ---- the query ------------------------------------------------------------------------------- */
+
+typedef struct encoded_pair {
+    size_t name;  /* offsets into the scratch buffer, where each text has its NUL */
+    size_t value;
+} encoded_pair;
+
+static s3store_status encode_text(const char *text, s3s_buffer *out, size_t *offset,
+                                  s3store_error *err)
+{
+    *offset = out->size;
+    s3store_status status = s3s_sign_encode(text, false, out, err);
+    return status != S3STORE_OK ? status : s3s_buffer_append(out, "", 1, err);
+}
+
+static int compare_pairs(const char *texts, const encoded_pair *a, const encoded_pair *b)
+{
+    int order = strcmp(texts + a->name, texts + b->name);
+    return order != 0 ? order : strcmp(texts + a->value, texts + b->value);
+}
+
+s3store_status s3s_sign_query(const s3s_query_pair *pairs, size_t count, s3s_buffer *scratch,
+                              s3s_buffer *out, s3store_error *err)
+{
+    encoded_pair encoded[S3S_SIGN_QUERY_MAX];
+    if (count > S3S_SIGN_QUERY_MAX)
+        return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "a query has more than %d parameters",
+                        S3S_SIGN_QUERY_MAX);
+    s3s_buffer_clear(scratch);
+    for (size_t i = 0; i < count; i++) {
+        s3store_status status = encode_text(pairs[i].name, scratch, &encoded[i].name, err);
+        if (status == S3STORE_OK)
+            status = encode_text(pairs[i].value, scratch, &encoded[i].value, err);
+        if (status != S3STORE_OK)
+            return status;
+    }
+    const char *texts = (const char *)scratch->data;
+    for (size_t i = 1; i < count; i++) /* few: insertion sort */
+        for (size_t k = i; k > 0 && compare_pairs(texts, &encoded[k - 1], &encoded[k]) > 0; k--) {
+            encoded_pair swap = encoded[k];
+            encoded[k] = encoded[k - 1];
+            encoded[k - 1] = swap;
+        }
+    for (size_t i = 0; i < count; i++) {
+        s3store_status status =
+            s3s_sign_append(out, err, i == 0 ? "" : "&", texts + encoded[i].name, "=",
+                            texts + encoded[i].value, NULL);
+        if (status != S3STORE_OK)
+            return status;
+    }
+    return S3STORE_OK;
+}
+
+/* ---- headers --------------------------------------------------------------------------------- */
+
+/* Indexes of the headers in the order of their lower-case names. */
+static s3store_status sort_headers(const s3s_sign_input *input, size_t order[S3S_SIGN_HEADERS_MAX],
+                                   s3store_error *err)
+{
+    if (input->header_count > S3S_SIGN_HEADERS_MAX)
+        return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "a request has more than %d signed headers",
+                        S3S_SIGN_HEADERS_MAX);
+    for (size_t i = 0; i < input->header_count; i++) {
+        size_t k = i;
+        for (; k > 0 && strcasecmp(input->headers[order[k - 1]].name, input->headers[i].name) > 0;
+             k--)
+            order[k] = order[k - 1];
+        order[k] = i;
+    }
+    return S3STORE_OK;
+}
+
+static s3store_status append_lower(const char *text, s3s_buffer *out, s3store_error *err)
+{
+    size_t size = strlen(text);
+    size_t start = out->size;
+    s3store_status status = s3s_buffer_append(out, text, size, err);
+    for (size_t i = start; status == S3STORE_OK && i < start + size; i++)
+        if (out->data[i] >= 'A' && out->data[i] <= 'Z')
+            out->data[i] = (uint8_t)(out->data[i] + ('a' - 'A'));
+    return status;
+}
+
+/* Without blanks at the ends; runs of blanks inside become one. */
+static s3store_status append_trimmed(const char *value, s3s_buffer *out, s3store_error *err)
+{
+    size_t size = strlen(value);
+    uint8_t *place = s3s_buffer_reserve(out, size + 1, err);
+    if (place == NULL)
+        return err != NULL ? err->status : S3STORE_OUT_OF_MEMORY;
+    size_t used = 0;
+    for (size_t i = 0; i < size; i++) {
+        bool blank = value[i] == ' ' || value[i] == '\t';
+        if (blank && (used == 0 || place[used - 1] == ' '))
+            continue;
+        place[used++] = blank ? ' ' : (uint8_t)value[i];
+    }
+    if (used > 0 && place[used - 1] == ' ')
+        used--;
+    out->size += used;
+    return S3STORE_OK;
+}
+
+static s3store_status append_names(const s3s_sign_input *input, const size_t *order,
+                                   s3s_buffer *out, s3store_error *err)
+{
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < input->header_count && status == S3STORE_OK; i++) {
+        if (i > 0)
+            status = s3s_buffer_append(out, ";", 1, err);
+        if (status == S3STORE_OK)
+            status = append_lower(input->headers[order[i]].name, out, err);
+    }
+    return status;
+}
+
+s3store_status s3s_sign_header_names(const s3s_sign_input *input, s3s_buffer *out,
+                                     s3store_error *err)
+{
+    size_t order[S3S_SIGN_HEADERS_MAX];
+    s3store_status status = sort_headers(input, order, err);
+    return status != S3STORE_OK ? status : append_names(input, order, out, err);
+}
+
+static s3store_status append_header(const s3s_http_header *header, s3s_buffer *out,
+                                    s3store_error *err)
+{
+    s3store_status status = append_lower(header->name, out, err);
+    if (status == S3STORE_OK)
+        status = s3s_buffer_append(out, ":", 1, err);
+    if (status == S3STORE_OK)
+        status = append_trimmed(header->value, out, err);
+    return status == S3STORE_OK ? s3s_buffer_append(out, "\n", 1, err) : status;
+}
+
+/* ---- the signature --------------------------------------------------------------------------- */
+
+s3store_status s3s_sign_canonical_request(const s3s_sign_input *input, s3s_buffer *out,
+                                          s3store_error *err)
+{
+    size_t order[S3S_SIGN_HEADERS_MAX];
+    s3store_status status = sort_headers(input, order, err);
+    if (status == S3STORE_OK)
+        status = s3s_sign_append(out, err, input->method, "\n", input->path, "\n", input->query,
+                                 "\n", NULL);
+    for (size_t i = 0; i < input->header_count && status == S3STORE_OK; i++)
+        status = append_header(&input->headers[order[i]], out, err);
+    if (status == S3STORE_OK)
+        status = s3s_buffer_append(out, "\n", 1, err);
+    if (status == S3STORE_OK)
+        status = append_names(input, order, out, err);
+    if (status == S3STORE_OK)
+        status = s3s_sign_append(out, err, "\n", input->payload_hash, NULL);
+    return status;
+}
+
+s3store_status s3s_sign_key(const char *secret, const char *date, const char *region,
+                            const char *service, uint8_t key[S3S_SHA256_SIZE], s3store_error *err)
+{
+    char first[4 + 512];
+    size_t secret_size = strlen(secret);
+    if (secret_size > sizeof first - 4)
+        return s3s_fail(err, S3STORE_NO_CREDENTIALS, "the secret access key is longer than %zu",
+                        sizeof first - 4);
+    memcpy(first, "AWS4", 4);
+    memcpy(first + 4, secret, secret_size);
+    s3store_status status =
+        s3s_hmac_sha256(first, 4 + secret_size, date, strlen(date), key, err);
+    s3s_wipe(first, sizeof first);
+    const char *const steps[] = {region, service, "aws4_request"};
+    for (size_t i = 0; i < 3 && status == S3STORE_OK; i++) {
+        uint8_t next[S3S_SHA256_SIZE];
+        status = s3s_hmac_sha256(key, S3S_SHA256_SIZE, steps[i], strlen(steps[i]), next, err);
+        if (status == S3STORE_OK)
+            memcpy(key, next, S3S_SHA256_SIZE);
+        s3s_wipe(next, sizeof next);
+    }
+    return status;
+}
+
+void s3s_sign_scope(const s3s_sign_input *input, char scope[S3S_SIGN_SCOPE_SIZE])
+{
+    static const char end[] = "/aws4_request";
+    size_t region_size = strnlen(input->region, S3S_SIGN_REGION_SIZE - 1);
+    size_t service_size = strnlen(input->service, 16);
+    char *c = scope;
+    memcpy(c, input->date_time, DATE_LENGTH);
+    c += DATE_LENGTH;
+    *c++ = '/';
+    memcpy(c, input->region, region_size);
+    c += region_size;
+    *c++ = '/';
+    memcpy(c, input->service, service_size);
+    memcpy(c + service_size, end, sizeof end);
+}
+
+s3store_status s3s_sign(const s3s_sign_input *input, const uint8_t key[S3S_SHA256_SIZE],
+                        s3s_buffer *scratch, char signature[2 * S3S_SHA256_SIZE + 1],
+                        s3store_error *err)
+{
+    s3s_buffer_clear(scratch);
+    s3store_status status = s3s_sign_canonical_request(input, scratch, err);
+    if (status != S3STORE_OK)
+        return status;
+    uint8_t digest[S3S_SHA256_SIZE];
+    status = s3s_sha256(scratch->data, scratch->size, digest, err);
+    if (status != S3STORE_OK)
+        return status;
+    char digest_hex[2 * S3S_SHA256_SIZE + 1];
+    s3s_hex(digest, sizeof digest, digest_hex);
+    char scope[S3S_SIGN_SCOPE_SIZE];
+    s3s_sign_scope(input, scope);
+    s3s_buffer_clear(scratch);
+    status = s3s_sign_append(scratch, err, "AWS4-HMAC-SHA256\n", input->date_time, "\n", scope,
+                             "\n", digest_hex, NULL);
+    if (status == S3STORE_OK)
+        status = s3s_hmac_sha256(key, S3S_SHA256_SIZE, scratch->data, scratch->size, digest, err);
+    if (status == S3STORE_OK)
+        s3s_hex(digest, sizeof digest, signature);
+    return status;
+}
+
+s3store_status s3s_sign_authorization(const s3s_sign_input *input, const char *access_key_id,
+                                      const uint8_t key[S3S_SHA256_SIZE], s3s_buffer *scratch,
+                                      s3s_buffer *out, s3store_error *err)
+{
+    char signature[2 * S3S_SHA256_SIZE + 1];
+    s3store_status status = s3s_sign(input, key, scratch, signature, err);
+    char scope[S3S_SIGN_SCOPE_SIZE];
+    s3s_sign_scope(input, scope);
+    if (status == S3STORE_OK)
+        status = s3s_sign_append(out, err, "AWS4-HMAC-SHA256 Credential=", access_key_id, "/",
+                                 scope, ",SignedHeaders=", NULL);
+    if (status == S3STORE_OK)
+        status = s3s_sign_header_names(input, out, err);
+    if (status == S3STORE_OK)
+        status = s3s_sign_append(out, err, ",Signature=", signature, NULL);
+    return status;
+}

@@ -1,0 +1,295 @@
+/* What the server's documents and statuses mean, hostile ones included. */
+#include "support/test.h"
+
+#include <stdlib.h>
+
+#include "base/env.h"
+#include "objstore/s3/errors.h"
+
+static s3s_xml *xml;
+
+static int set_up(void **state)
+{
+    s3store_error err;
+    (void)state;
+    assert_ok(s3s_xml_new(NULL, &xml, &err));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    s3s_xml_free(xml);
+    return 0;
+}
+
+/* Fed in pieces of a size that cuts everything somewhere. */
+static s3store_status parse(const char *text, size_t piece, s3store_error *err)
+{
+    s3store_status status = s3s_xml_begin(xml, err);
+    size_t size = strlen(text);
+    for (size_t i = 0; i < size && status == S3STORE_OK; i += piece)
+        status = s3s_xml_feed(xml, text + i, piece < size - i ? piece : size - i, err);
+    return status == S3STORE_OK ? s3s_xml_end(xml, err) : status;
+}
+
+#define LIST(content)                                                                              \
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"                                                 \
+    "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>" content   \
+    "</ListBucketResult>"
+#define ENTRY(key)                                                                                 \
+    "<Contents><Key>" key "</Key><LastModified>2026-03-17T14:00:00.123Z</LastModified>"            \
+    "<ETag>&quot;e&quot;</ETag><Size>7</Size><Owner><ID>o</ID></Owner></Contents>"
+#define DONE "<IsTruncated>false</IsTruncated>"
+
+static void test_xml__list_page(void **state)
+{
+    (void)state;
+    s3store_error err;
+    static const char text[] =
+        LIST("<IsTruncated>true</IsTruncated><NextContinuationToken>to/ken=</NextContinuationToken>"
+             "<Prefix>ignored</Prefix>" ENTRY("a&amp;&lt;b&#62;") ENTRY("b;c%2Fd+e"));
+    for (size_t piece = 1; piece < sizeof text; piece += 13) {
+        assert_ok(parse(text, piece, &err));
+        assert_int_equal(s3s_xml_kind(xml), S3S_XML_ROOT_LIST);
+        assert_int_equal(s3s_xml_count(xml), 2);
+        assert_string_equal(s3s_xml_get(xml, 0)->key, "a&<b>");
+        assert_string_equal(s3s_xml_get(xml, 1)->key, "b;c%2Fd+e");
+        assert_int_equal(s3s_xml_get(xml, 0)->object_size, 7);
+        assert_int_equal(s3s_xml_get(xml, 0)->last_modified_us, 1773756000123000);
+        assert_true(s3s_xml_is_truncated(xml));
+        assert_string_equal(s3s_xml_continuation(xml), "to/ken=");
+    }
+}
+
+static void test_xml__encoded_keys_are_decoded_wherever_it_is_said(void **state)
+{
+    (void)state;
+    s3store_error err;
+    /* The order that counts is that of the decoded keys. */
+    assert_ok(parse(LIST(DONE ENTRY("a%01b") ENTRY("a+b") ENTRY("a%252Fb%E6%97%A5") ENTRY("a%2Bb")
+                             "<EncodingType>url</EncodingType>"),
+                    64, &err));
+    static const char *const expected[] = {"a\001b", "a b", "a%2Fb\xe6\x97\xa5", "a+b"};
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(s3s_xml_get(xml, i)->key, expected[i]);
+}
+
+static void test_xml__prefixes_are_merged_in_byte_order(void **state)
+{
+    (void)state;
+    s3store_error err;
+    assert_ok(parse(LIST(DONE ENTRY("p/a") ENTRY("p/z")
+                             "<CommonPrefixes><Prefix>p/b/</Prefix></CommonPrefixes>"
+                             "<CommonPrefixes><Prefix>p/c/</Prefix></CommonPrefixes>"),
+                    1000, &err));
+    static const char *const expected[] = {"p/a", "p/b/", "p/c/", "p/z"};
+    assert_int_equal(s3s_xml_count(xml), 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(s3s_xml_get(xml, i)->key, expected[i]);
+        assert_int_equal(s3s_xml_get(xml, i)->is_prefix, i == 1 || i == 2);
+    }
+}
+
+static void test_xml__parser_is_reused_without_leftovers(void **state)
+{
+    (void)state;
+    s3store_error err;
+    assert_fails(parse(LIST(ENTRY("a") "<oops>"), 7, &err), S3STORE_CORRUPT, "line");
+    assert_fails(parse("<Error><Code>X</Code>", 7, &err), S3STORE_UNAVAILABLE, NULL);
+    assert_ok(parse(LIST(DONE), 7, &err));
+    assert_int_equal(s3s_xml_count(xml), 0);
+    assert_string_equal(s3s_xml_get_error(xml)->code, "");
+    assert_false(s3s_xml_is_truncated(xml));
+}
+
+static void test_xml__error_document(void **state)
+{
+    (void)state;
+    s3store_error err;
+    assert_ok(parse("<?xml version='1.0'?><Error><Code>NoSuchBucket</Code><Message>line\nbreak"
+                    "</Message><BucketName>b</BucketName><RequestId>42</RequestId>"
+                    "<Region>eu-west-1</Region><AWSAccessKeyId>AKIA</AWSAccessKeyId></Error>",
+                    5, &err));
+    assert_int_equal(s3s_xml_kind(xml), S3S_XML_ROOT_ERROR);
+    const s3s_xml_error *e = s3s_xml_get_error(xml);
+    assert_string_equal(e->code, "NoSuchBucket");
+    assert_string_equal(e->message, "line break");
+    assert_string_equal(e->bucket, "b");
+    assert_string_equal(e->request_id, "42");
+    assert_string_equal(e->region, "eu-west-1");
+}
+
+static void test_xml__other_documents_mean_nothing(void **state)
+{
+    (void)state;
+    s3store_error err;
+    assert_ok(parse("<html><body><Error><Code>X</Code></Error></body></html>", 9, &err));
+    assert_int_equal(s3s_xml_kind(xml), S3S_XML_ROOT_NONE);
+    assert_string_equal(s3s_xml_get_error(xml)->code, "");
+}
+
+static void test_xml__damaged_pages_are_refused(void **state)
+{
+    (void)state;
+    s3store_error err;
+    static const struct {
+        const char *text;
+        s3store_status status;
+        const char *names;
+    } cases[] = {
+        {"", S3STORE_UNAVAILABLE, "no element"},
+        {"not xml", S3STORE_CORRUPT, "line 1"},
+        {"{\"json\": 1}", S3STORE_CORRUPT, "line 1"},
+        {"<ListBucketResult><Contents>", S3STORE_UNAVAILABLE, NULL},
+        {"<ListBucketResult></Contents>", S3STORE_CORRUPT, "mismatched"},
+        {LIST(ENTRY("a")), S3STORE_CORRUPT, "whether more follows"},
+        {LIST("<IsTruncated>maybe</IsTruncated>"), S3STORE_CORRUPT, "IsTruncated"},
+        {LIST("<IsTruncated>true</IsTruncated>"), S3STORE_CORRUPT, "continuation"},
+        {LIST(DONE "<Contents><Size>1</Size></Contents>"), S3STORE_CORRUPT, "key"},
+        {LIST(DONE "<Contents><Key>k</Key></Contents>"), S3STORE_CORRUPT, "size"},
+        {LIST(DONE "<Contents><Key>k</Key><Size>-1</Size></Contents>"), S3STORE_CORRUPT, "size"},
+        {LIST(DONE "<Contents><Key>k</Key><Size>9x</Size></Contents>"), S3STORE_CORRUPT, "size"},
+        {LIST(DONE ENTRY("b") ENTRY("a")), S3STORE_CORRUPT, "byte order"},
+        {LIST(DONE ENTRY("a") ENTRY("a")), S3STORE_CORRUPT, "byte order"},
+        {LIST(DONE "<EncodingType>url</EncodingType>" ENTRY("a%zz")), S3STORE_CORRUPT, "encoding"},
+        {LIST(DONE "<EncodingType>url</EncodingType>" ENTRY("a%00b")), S3STORE_CORRUPT,
+         "encoding"},
+        {"<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;\">]><Error>&b;</Error>",
+         S3STORE_CORRUPT, "document type"},
+        {"<!DOCTYPE x SYSTEM \"file:///etc/passwd\"><Error/>", S3STORE_CORRUPT, "document type"},
+        {"<a><a><a><a><a><a><a><a><a><a></a></a></a></a></a></a></a></a></a></a>", S3STORE_CORRUPT,
+         "nested"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_fails(parse(cases[i].text, 1000000, &err), cases[i].status, cases[i].names);
+        s3store_status whole = cases[i].status;
+        assert_fails(parse(cases[i].text, 1, &err), whole, cases[i].names);
+    }
+}
+
+static void test_xml__bounds_hold(void **state)
+{
+    (void)state;
+    s3store_error err;
+    char *text = malloc(1 << 20);
+    memset(text, 'k', 1 << 20);
+    assert_ok(s3s_xml_begin(xml, &err));
+    assert_ok(s3s_xml_feed(xml, "<ListBucketResult><Contents><Key>", 33, &err));
+    assert_fails(s3s_xml_feed(xml, text, 1 << 20, &err), S3STORE_CORRUPT, "too long");
+    assert_fails(s3s_xml_end(xml, &err), S3STORE_CORRUPT, "too long");
+
+    /* Text that nobody asked for is not kept, but the document as a whole is bounded. */
+    assert_ok(s3s_xml_begin(xml, &err));
+    assert_ok(s3s_xml_feed(xml, "<html>", 6, &err));
+    for (int i = 0; i < 63; i++)
+        assert_ok(s3s_xml_feed(xml, text, 1 << 20, &err));
+    assert_fails(s3s_xml_feed(xml, text, 1 << 20, &err), S3STORE_CORRUPT, "too long");
+    free(text);
+
+    static const char entry[] = "<CommonPrefixes><Prefix>p</Prefix></CommonPrefixes>";
+    assert_ok(s3s_xml_begin(xml, &err));
+    s3store_status status = s3s_xml_feed(xml, "<ListBucketResult>", 18, &err);
+    unsigned fed = 0;
+    while (status == S3STORE_OK && fed++ <= S3S_XML_MAX_ENTRIES)
+        status = s3s_xml_feed(xml, entry, sizeof entry - 1, &err);
+    assert_int_equal(status, S3STORE_CORRUPT);
+    assert_int_equal(fed, S3S_XML_MAX_ENTRIES + 1);
+    assert_non_null(strstr(err.message, "too many entries"));
+}
+
+/* ---- statuses -------------------------------------------------------------------------------- */
+
+static void test_errors__status_and_code_decide(void **state)
+{
+    (void)state;
+    static const struct {
+        s3s_s3_verb verb;
+        int http;
+        const char *code;
+        s3store_status status;
+    } cases[] = {
+        {S3S_S3_GET, 404, "NoSuchKey", S3STORE_NOT_FOUND},
+        {S3S_S3_HEAD, 404, "", S3STORE_NOT_FOUND},
+        {S3S_S3_LIST, 404, "NoSuchBucket", S3STORE_NOT_FOUND},
+        {S3S_S3_PUT, 412, "PreconditionFailed", S3STORE_ALREADY_EXISTS},
+        {S3S_S3_PUT, 412, "", S3STORE_ALREADY_EXISTS},
+        {S3S_S3_PUT, 409, "ConditionalRequestConflict", S3STORE_CONFLICT},
+        {S3S_S3_PUT, 409, "OperationAborted", S3STORE_CONFLICT},
+        {S3S_S3_GET, 403, "AccessDenied", S3STORE_PERMISSION_DENIED},
+        {S3S_S3_HEAD, 403, "", S3STORE_PERMISSION_DENIED},
+        {S3S_S3_GET, 403, "InvalidAccessKeyId", S3STORE_NO_CREDENTIALS},
+        {S3S_S3_GET, 403, "SignatureDoesNotMatch", S3STORE_NO_CREDENTIALS},
+        {S3S_S3_GET, 400, "ExpiredToken", S3STORE_NO_CREDENTIALS},
+        {S3S_S3_GET, 403, "RequestTimeTooSkewed", S3STORE_CLOCK_SKEW},
+        {S3S_S3_PUT, 400, "RequestTimeout", S3STORE_UNAVAILABLE},
+        {S3S_S3_GET, 400, "", S3STORE_INVALID_ARGUMENT},
+        {S3S_S3_GET, 408, "", S3STORE_UNAVAILABLE},
+        {S3S_S3_GET, 429, "", S3STORE_UNAVAILABLE},
+        {S3S_S3_PUT, 503, "SlowDown", S3STORE_UNAVAILABLE},
+        {S3S_S3_PUT, 503, "", S3STORE_UNAVAILABLE},
+        {S3S_S3_GET, 500, "InternalError", S3STORE_UNAVAILABLE},
+        {S3S_S3_GET, 599, "", S3STORE_UNAVAILABLE},
+        {S3S_S3_PUT, 500, "InternalError", S3STORE_UNCERTAIN},
+        {S3S_S3_PUT, 502, "", S3STORE_UNCERTAIN},
+        {S3S_S3_PUT, 504, "", S3STORE_UNCERTAIN},
+        {S3S_S3_PUT, 200, "InternalError", S3STORE_UNCERTAIN},
+        {S3S_S3_PUT, 200, "SlowDown", S3STORE_UNAVAILABLE},
+        {S3S_S3_LIST, 200, "SomethingNew", S3STORE_UNAVAILABLE},
+        {S3S_S3_GET, 418, "", S3STORE_PERMISSION_DENIED},
+        {S3S_S3_GET, 501, "NotImplemented", S3STORE_UNSUPPORTED},
+        {S3S_S3_GET, 302, "", S3STORE_UNSUPPORTED},
+        {S3S_S3_GET, 301, "PermanentRedirect", S3STORE_INVALID_ARGUMENT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(s3s_s3_classify(cases[i].verb, cases[i].http, cases[i].code),
+                         cases[i].status);
+}
+
+static void test_errors__message_names_everything_and_no_secret(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_s3_answer answer = {.http_status = 403, .date_us = 1773756000000000};
+    strcpy(answer.code, "InvalidAccessKeyId");
+    strcpy(answer.message, "no such key");
+    strcpy(answer.request_id, "req-1");
+    s3s_s3_context context = {.verb = S3S_S3_PUT,
+                              .bucket = "warehouse",
+                              .key = "p/data/k",
+                              .host = "http://gate:9000",
+                              .credentials = "the environment"};
+    assert_fails(s3s_s3_fail(&context, &answer, &err), S3STORE_NO_CREDENTIALS,
+                 "PUT s3://warehouse/p/data/k at http://gate:9000: the server does not accept the "
+                 "credentials (they come from the environment) (HTTP 403 InvalidAccessKeyId: no "
+                 "such key)");
+    assert_int_equal(err.http_status, 403);
+    assert_string_equal(err.s3_code, "InvalidAccessKeyId");
+    assert_string_equal(err.request_id, "req-1");
+    assert_string_equal(err.key, "p/data/k");
+    assert_int_equal(err.server_date_us, 1773756000000000);
+    char key[S3STORE_KEY_MAX_BYTES + 1];
+    memset(key, 'k', sizeof key);
+    key[sizeof key - 1] = '\0';
+    context.key = key;
+    assert_fails(s3s_s3_fail(&context, &answer, &err), S3STORE_NO_CREDENTIALS, "(HTTP 403");
+    assert_string_equal(err.key, key);
+    assert_int_equal(s3s_s3_fail(&context, &answer, NULL), S3STORE_NO_CREDENTIALS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_xml__list_page),
+        cmocka_unit_test(test_xml__encoded_keys_are_decoded_wherever_it_is_said),
+        cmocka_unit_test(test_xml__prefixes_are_merged_in_byte_order),
+        cmocka_unit_test(test_xml__parser_is_reused_without_leftovers),
+        cmocka_unit_test(test_xml__error_document),
+        cmocka_unit_test(test_xml__other_documents_mean_nothing),
+        cmocka_unit_test(test_xml__damaged_pages_are_refused),
+        cmocka_unit_test(test_xml__bounds_hold),
+        cmocka_unit_test(test_errors__status_and_code_decide),
+        cmocka_unit_test(test_errors__message_names_everything_and_no_secret),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
