@@ -1,0 +1,25 @@
+#include "datafile/datafile.h"
+
+static s3store_status append_to_buffer(void *ctx, const void *data, size_t size,
+                                       s3store_error *err)
+{
+    return s3s_buffer_append(ctx, data, size, err);
+}
+
+s3store_status s3s_datafile_encode(s3s_env *env, s3s_schema *schema,
+                                   const struct ArrowArray *const *batches, size_t batch_count,
+                                   s3store_compression compression, s3s_buffer *out,
+                                   s3store_error *err)
+{
+    s3s_parquet_write_options options = {.compression = compression};
+    s3s_parquet_sink sink = {.ctx = out, .write = append_to_buffer};
+    s3s_parquet_writer *writer = NULL;
+    s3store_status status = s3s_parquet_writer_new(env, schema, &options, sink, &writer, err);
+    for (size_t i = 0; status == S3STORE_OK && i < batch_count; i++)
+        status = s3s_parquet_writer_add(writer, batches[i], err);
+    if (status == S3STORE_OK)
+        status = s3s_parquet_writer_finish(writer, err);
+    if (writer != NULL)
+        s3s_parquet_writer_free(writer);
+    return status;
+}

@@ -1,0 +1,439 @@
+/* dataset/partition.c: splitting batches by partition (partition.h), linear in the rows.
+ *
+ * Column by column, every row gets a small number: first that of its value in the first part's
+ * column, then, for each further part, that of the pair (number so far, value of the part). Runs
+ * of equal values cost one comparison, others one probe of a hash table. Text is made, and
+ * checked, once for each distinct value; keys once for each distinct combination. A counting sort
+ * then collects the rows.
+ */
+#include "dataset/partition.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "dataset/interning.h"
+#include "dataset/quote.h"
+#include "dataset/valuetext.h"
+
+#define CHUNK_ROWS 4096
+
+/* One part of the key. */
+typedef struct part {
+    const s3s_part_spec *spec;
+    s3s_text_form form;
+    size_t position;        /* of its column */
+    s3s_number_map numbers; /* reduced value to text id */
+    s3s_text_set texts;
+    /* From the second part on: distinct (combination of the earlier parts, text id), by number. */
+    s3s_number_map pair_numbers;
+    uint64_t *pairs;
+    size_t pair_count, pair_capacity;
+} part;
+
+typedef struct grouping {
+    s3s_env *env;
+    const s3s_schema *schema;
+    const struct ArrowArray *const *batches;
+    size_t batch_count;
+    bool allow_unaddressable;
+    part *parts;
+    size_t part_count;
+    size_t row_count;
+    uint32_t *combinations; /* of each row */
+    uint32_t *ids;          /* CHUNK_ROWS text ids */
+    s3s_arena texts;        /* of numbers */
+} grouping;
+
+/* ---- set-up ---------------------------------------------------------------------------------- */
+
+static s3store_status missing_column(const s3s_part_spec *spec, s3store_error *err)
+{
+    return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                    "the input has no column %s, which partition column %s is made from%s",
+                    s3s_quote_text(spec->column).text, s3s_quote_text(spec->name).text,
+                    strchr(spec->name, ':') != NULL ? " (a format is given as part=column:format)"
+                                                    : "");
+}
+
+static s3store_status open_parts(grouping *g, const s3s_part_spec *specs, size_t count,
+                                 s3store_error *err)
+{
+    if (count == 0 || count > S3S_NAMES_MAX)
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                        "%zu partition columns are given; there must be 1 to %d", count,
+                        S3S_NAMES_MAX);
+    g->parts = s3s_calloc(g->env, count, sizeof *g->parts);
+    if (g->parts == NULL)
+        return s3s_fail_memory(err, count * sizeof *g->parts);
+    g->part_count = count;
+    for (size_t i = 0; i < count; i++) {
+        part *p = &g->parts[i];
+        p->spec = &specs[i];
+        p->numbers.env = p->pair_numbers.env = p->texts.env = g->env;
+        p->position = s3s_schema_find(g->schema, specs[i].column);
+        if (p->position == SIZE_MAX)
+            return missing_column(&specs[i], err);
+        s3store_status status = s3s_text_form_init(
+            &p->form, &g->schema->fields[p->position], &specs[i], err);
+        if (status != S3STORE_OK)
+            return status;
+    }
+    return S3STORE_OK;
+}
+
+static s3store_status count_rows(grouping *g, s3store_error *err)
+{
+    bool fits = g->batch_count <= UINT32_MAX;
+    for (size_t i = 0; i < g->batch_count && fits; i++) {
+        int64_t length = g->batches[i]->length;
+        fits = length >= 0 && length <= UINT32_MAX &&
+               s3s_add(g->row_count, (size_t)length, &g->row_count);
+    }
+    size_t bytes = 0;
+    if (!fits || !s3s_mul(g->row_count, sizeof(s3s_row), &bytes))
+        return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "the input has too many rows for one call");
+    g->combinations = s3s_alloc(g->env, g->row_count * sizeof *g->combinations);
+    g->ids = s3s_alloc(g->env, CHUNK_ROWS * sizeof *g->ids);
+    if (g->combinations == NULL || g->ids == NULL)
+        return s3s_fail_memory(err, bytes);
+    return S3STORE_OK;
+}
+
+static void close_grouping(grouping *g)
+{
+    for (size_t i = 0; i < g->part_count; i++) {
+        s3s_number_map_deinit(&g->parts[i].numbers);
+        s3s_number_map_deinit(&g->parts[i].pair_numbers);
+        s3s_text_set_deinit(&g->parts[i].texts);
+        s3s_free(g->env, g->parts[i].pairs);
+    }
+    s3s_free(g->env, g->parts);
+    s3s_free(g->env, g->combinations);
+    s3s_free(g->env, g->ids);
+    s3s_arena_deinit(&g->texts);
+}
+
+/* ---- values to numbers ----------------------------------------------------------------------- */
+
+/* A text that was not seen in this part before. row: from 1, for messages. */
+static s3store_status admit_text(grouping *g, part *p, s3s_slice text, size_t row, uint32_t *id,
+                                 s3store_error *err)
+{
+    s3store_status status;
+    if (text.size > S3STORE_KEY_MAX_BYTES)
+        status = s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                          "the value %s of column %s has %zu bytes; keys have at most %d",
+                          s3s_quote(text.data, text.size).text,
+                          s3s_quote_text(p->spec->column).text, text.size, S3STORE_KEY_MAX_BYTES);
+    else
+        status = s3s_value_check(p->spec->column, text.data, text.size, err);
+    if (status == S3STORE_OK && !g->allow_unaddressable)
+        status = s3s_value_addressable(p->spec->column, text.data, text.size, err);
+    if (status != S3STORE_OK)
+        return s3s_context(err, "row %zu", row);
+    return s3s_text_set_add(&p->texts, text, id, err);
+}
+
+static s3store_status intern_text(grouping *g, part *p, s3s_slice text, size_t row, uint32_t *id,
+                                  s3store_error *err)
+{
+    /* Longer ones are not even hashed. */
+    *id = text.size <= S3STORE_KEY_MAX_BYTES ? s3s_text_set_find(&p->texts, text) : S3S_NO_ID;
+    return *id != S3S_NO_ID ? S3STORE_OK : admit_text(g, p, text, row, id, err);
+}
+
+/* Several reduced values may share a text: the days of a month. */
+static s3store_status intern_number(grouping *g, part *p, int64_t number, size_t row, uint32_t *id,
+                                    s3store_error *err)
+{
+    *id = s3s_number_map_find(&p->numbers, (uint64_t)number);
+    if (*id != S3S_NO_ID)
+        return S3STORE_OK;
+
+    char buffer[S3S_VALUE_TEXT_SIZE];
+    s3s_slice text = {buffer, 0};
+    s3store_status status = s3s_text_form_write(&p->form, number, buffer, &text.size, err);
+    if (status != S3STORE_OK)
+        return s3s_context(err, "row %zu", row);
+    *id = s3s_text_set_find(&p->texts, text);
+    if (*id == S3S_NO_ID) {
+        text.data = s3s_arena_strndup(&g->texts, buffer, text.size);
+        if (text.data == NULL)
+            return s3s_fail_memory(err, text.size);
+        status = admit_text(g, p, text, row, id, err);
+        if (status != S3STORE_OK)
+            return status;
+    }
+    return s3s_number_map_add(&p->numbers, (uint64_t)number, *id, err);
+}
+
+static s3store_status null_value(const part *p, size_t row, s3store_error *err)
+{
+    return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                    "row %zu: column %s is null, and partition column %s is made from it", row,
+                    s3s_quote_text(p->spec->column).text, s3s_quote_text(p->spec->name).text);
+}
+
+/* Text ids of rows [start, start + n) of a column; before: rows of earlier batches. */
+static s3store_status number_texts(grouping *g, part *p, const s3s_column *column, int64_t start,
+                                   int64_t n, size_t before, s3store_error *err)
+{
+    s3s_slice last = {NULL, 0};
+    uint32_t id = S3S_NO_ID;
+    for (int64_t i = 0; i < n; i++) {
+        size_t row = before + (size_t)(start + i) + 1;
+        if (p->form.kind == S3S_TEXT_NULL || s3s_column_is_null(column, start + i))
+            return null_value(p, row, err);
+        s3store_bytes bytes = s3s_column_bytes(column, start + i);
+        s3s_slice text = {bytes.data, bytes.size};
+        if (id == S3S_NO_ID || s3s_slice_compare(text, last) != 0) {
+            s3store_status status = intern_text(g, p, text, row, &id, err);
+            if (status != S3STORE_OK)
+                return status;
+            last = text;
+        }
+        g->ids[i] = id;
+    }
+    return S3STORE_OK;
+}
+
+static s3store_status number_numbers(grouping *g, part *p, const s3s_column *column, int64_t start,
+                                     int64_t n, size_t before, s3store_error *err)
+{
+    int64_t last = 0;
+    uint32_t id = S3S_NO_ID;
+    for (int64_t i = 0; i < n; i++) {
+        if (s3s_column_is_null(column, start + i))
+            return null_value(p, before + (size_t)(start + i) + 1, err);
+        int64_t number = s3s_text_form_reduce(&p->form, column, start + i);
+        if (id == S3S_NO_ID || number != last) {
+            s3store_status status =
+                intern_number(g, p, number, before + (size_t)(start + i) + 1, &id, err);
+            if (status != S3STORE_OK)
+                return status;
+            last = number;
+        }
+        g->ids[i] = id;
+    }
+    return S3STORE_OK;
+}
+
+/* ---- combinations ---------------------------------------------------------------------------- */
+
+static s3store_status add_pair(grouping *g, part *p, uint64_t pair, uint32_t *number,
+                               s3store_error *err)
+{
+    if (p->pair_count == p->pair_capacity) {
+        size_t capacity = p->pair_capacity == 0 ? 64 : 2 * p->pair_capacity;
+        uint64_t *pairs = s3s_realloc(g->env, p->pairs, capacity * sizeof *pairs);
+        if (pairs == NULL)
+            return s3s_fail_memory(err, capacity * sizeof *pairs);
+        p->pairs = pairs;
+        p->pair_capacity = capacity;
+    }
+    if (p->pair_count >= S3S_NO_ID)
+        return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "the input has too many partitions");
+    *number = (uint32_t)p->pair_count;
+    p->pairs[p->pair_count++] = pair;
+    return s3s_number_map_add(&p->pair_numbers, pair, *number, err);
+}
+
+/* Replaces the numbers of n rows by those of (number, text id). */
+static s3store_status combine(grouping *g, part *p, uint32_t *numbers, int64_t n,
+                              s3store_error *err)
+{
+    uint64_t last = 0;
+    uint32_t number = S3S_NO_ID;
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t pair = (uint64_t)numbers[i] << 32 | g->ids[i];
+        if (number == S3S_NO_ID || pair != last) {
+            number = s3s_number_map_find(&p->pair_numbers, pair);
+            s3store_status status =
+                number != S3S_NO_ID ? S3STORE_OK : add_pair(g, p, pair, &number, err);
+            if (status != S3STORE_OK)
+                return status;
+            last = pair;
+        }
+        numbers[i] = number;
+    }
+    return S3STORE_OK;
+}
+
+static s3store_status number_batch(grouping *g, size_t part_index, size_t batch, size_t before,
+                                   s3store_error *err)
+{
+    part *p = &g->parts[part_index];
+    bool is_text = p->form.kind == S3S_TEXT_BYTES || p->form.kind == S3S_TEXT_NULL;
+    s3s_column column;
+    int64_t length = g->batches[batch]->length;
+    s3s_batch_column(g->schema, g->batches[batch], p->position, &column);
+    for (int64_t start = 0; start < length; start += CHUNK_ROWS) {
+        int64_t n = length - start < CHUNK_ROWS ? length - start : CHUNK_ROWS;
+        s3store_status status =
+            is_text ? number_texts(g, p, &column, start, n, before, err)
+                    : number_numbers(g, p, &column, start, n, before, err);
+        if (status != S3STORE_OK)
+            return status;
+        uint32_t *numbers = g->combinations + before + (size_t)start;
+        if (part_index == 0)
+            memcpy(numbers, g->ids, (size_t)n * sizeof *numbers);
+        else
+            status = combine(g, p, numbers, n, err);
+        if (status != S3STORE_OK)
+            return status;
+    }
+    return S3STORE_OK;
+}
+
+static s3store_status number_rows(grouping *g, s3store_error *err)
+{
+    for (size_t part_index = 0; part_index < g->part_count; part_index++) {
+        size_t before = 0;
+        for (size_t batch = 0; batch < g->batch_count; batch++) {
+            s3store_status status = number_batch(g, part_index, batch, before, err);
+            if (status != S3STORE_OK)
+                return status;
+            before += (size_t)g->batches[batch]->length;
+        }
+    }
+    return S3STORE_OK;
+}
+
+/* ---- keys and rows --------------------------------------------------------------------------- */
+
+typedef struct named {
+    const char *key;
+    uint32_t number; /* of the combination */
+} named;
+
+static int compare_named(const void *a, const void *b)
+{
+    return strcmp(((const named *)a)->key, ((const named *)b)->key);
+}
+
+static size_t combination_count(const grouping *g)
+{
+    const part *last = &g->parts[g->part_count - 1];
+    return g->part_count == 1 ? last->texts.count : last->pair_count;
+}
+
+static s3store_status make_key(const grouping *g, uint32_t number, s3s_arena *arena,
+                               const char **out, s3store_error *err)
+{
+    char key[S3S_KEY_SIZE];
+    size_t at = sizeof key - 1; /* from the right: the last part is known first */
+    key[at] = '\0';
+    for (size_t i = g->part_count; i-- > 0;) {
+        const part *p = &g->parts[i];
+        uint32_t id = i == 0 ? number : (uint32_t)p->pairs[number];
+        s3s_slice value = p->texts.texts[id];
+        size_t name_size = strlen(p->spec->name);
+        size_t size = name_size + 1 + value.size + (i > 0);
+        if (size > at)
+            return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                            "the partition key that ends with %s is longer than %d bytes",
+                            s3s_quote_text(key + at).text, S3STORE_KEY_MAX_BYTES);
+        at -= size;
+        char *text = key + at;
+        if (i > 0)
+            *text++ = '/';
+        memcpy(text, p->spec->name, name_size);
+        text[name_size] = '=';
+        memcpy(text + name_size + 1, value.data, value.size);
+        if (i > 0)
+            number = (uint32_t)(p->pairs[number] >> 32);
+    }
+    *out = s3s_arena_strndup(arena, key + at, sizeof key - 1 - at);
+    return *out != NULL ? S3STORE_OK : s3s_fail_memory(err, sizeof key);
+}
+
+/* Counting sort: items[rank of its combination] gets each row, in input order. */
+static s3store_status collect_rows(const grouping *g, const named *order, s3s_groups *out,
+                                   s3store_error *err)
+{
+    size_t bytes = out->count * sizeof(size_t);
+    size_t *rank = s3s_alloc(g->env, bytes);
+    if (rank == NULL)
+        return s3s_fail_memory(err, bytes);
+    for (size_t i = 0; i < out->count; i++)
+        rank[order[i].number] = i;
+    for (size_t row = 0; row < g->row_count; row++)
+        out->items[rank[g->combinations[row]]].row_count++;
+    s3s_row *next = out->rows;
+    for (size_t i = 0; i < out->count; i++) {
+        out->items[i].key = order[i].key;
+        out->items[i].rows = next;
+        next += out->items[i].row_count;
+        out->items[i].row_count = 0;
+    }
+    size_t row = 0;
+    for (size_t batch = 0; batch < g->batch_count; batch++)
+        for (uint32_t i = 0; i < (uint32_t)g->batches[batch]->length; i++, row++) {
+            s3s_group *group = &out->items[rank[g->combinations[row]]];
+            group->rows[group->row_count++] = (s3s_row){.batch = (uint32_t)batch, .row = i};
+        }
+    s3s_free(g->env, rank);
+    return S3STORE_OK;
+}
+
+static s3store_status make_groups(const grouping *g, s3s_groups *out, s3store_error *err)
+{
+    size_t count = combination_count(g);
+    if (count == 0)
+        return S3STORE_OK;
+    s3store_status status = S3STORE_OK;
+    named *order = s3s_calloc(g->env, count, sizeof *order);
+    out->rows = s3s_alloc(g->env, g->row_count * sizeof *out->rows);
+    out->items = s3s_calloc(g->env, count, sizeof *out->items);
+    if (order == NULL || out->rows == NULL || out->items == NULL)
+        status = s3s_fail_memory(err, g->row_count * sizeof *out->rows + count * sizeof *order);
+    for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
+        order[i].number = (uint32_t)i;
+        status = make_key(g, (uint32_t)i, &out->arena, &order[i].key, err);
+    }
+    if (status == S3STORE_OK) {
+        out->count = count;
+        qsort(order, count, sizeof *order, compare_named);
+        status = collect_rows(g, order, out, err);
+    }
+    s3s_free(g->env, order);
+    return status;
+}
+
+s3store_status s3s_group_batches(s3s_env *env, const s3s_schema *schema,
+                                 const struct ArrowArray *const *batches, size_t batch_count,
+                                 const s3s_part_spec *specs, size_t spec_count,
+                                 bool allow_unaddressable, s3s_groups *out, s3store_error *err)
+{
+    grouping g = {.env = env,
+                  .schema = schema,
+                  .batches = batches,
+                  .batch_count = batch_count,
+                  .allow_unaddressable = allow_unaddressable};
+
+    memset(out, 0, sizeof *out);
+    out->env = env;
+    s3s_arena_init(&out->arena, env);
+    s3s_arena_init(&g.texts, env);
+    s3store_status status = open_parts(&g, specs, spec_count, err);
+    if (status == S3STORE_OK)
+        status = count_rows(&g, err);
+    if (status == S3STORE_OK)
+        status = number_rows(&g, err);
+    if (status == S3STORE_OK)
+        status = make_groups(&g, out, err);
+    close_grouping(&g);
+    if (status != S3STORE_OK)
+        s3s_groups_deinit(out);
+    return status;
+}
+
+void s3s_groups_deinit(s3s_groups *groups)
+{
+    s3s_free(groups->env, groups->rows);
+    s3s_free(groups->env, groups->items);
+    s3s_arena_deinit(&groups->arena);
+    memset(groups, 0, sizeof *groups);
+}

@@ -1,0 +1,67 @@
+/* dataset/partition.h: from columns to partition keys: specifications ("day=time:day"), the text
+ * form of a column's value, and splitting batches.
+ */
+#ifndef S3S_DATASET_PARTITION_H
+#define S3S_DATASET_PARTITION_H
+
+#include "arrow/array.h"
+#include "dataset/layout.h"
+
+/* How a value becomes text. NONE: string verbatim; integers decimal; bool true/false; date
+ * YYYY-MM-DD; timestamp RFC 3339 UTC, shortest exact fraction (0, 3, 6, 9 digits); everything else
+ * refused. Formats apply to dates and timestamps (UTC; units finer than shown are cut): year
+ * "2018", month "2018-02", day "2018-02-07", hour "2018-02-07T01"; STRFTIME: see base/timefmt.h
+ * (contains '%'). */
+typedef enum s3s_format_kind {
+    S3S_FORMAT_NONE = 0,
+    S3S_FORMAT_YEAR,
+    S3S_FORMAT_MONTH,
+    S3S_FORMAT_DAY,
+    S3S_FORMAT_HOUR,
+    S3S_FORMAT_STRFTIME,
+} s3s_format_kind;
+
+typedef struct s3s_part_spec {
+    const char *name;   /* of the key part */
+    const char *column; /* = name unless given */
+    s3s_format_kind format;
+    const char *strftime; /* for STRFTIME */
+    const char *text;     /* canonical "name", "name=column", "name=column:format" */
+} s3s_part_spec;
+
+/* Parses "part[=column[:format]]" into the arena. */
+s3store_status s3s_part_spec_parse(s3s_arena *arena, const char *text, s3s_part_spec *out,
+                                   s3store_error *err);
+/* Several; their names are checked too. */
+s3store_status s3s_part_specs_parse(s3s_arena *arena, const char *const *texts, size_t count,
+                                    s3s_part_spec **out, s3store_error *err);
+bool s3s_part_spec_equal(const s3s_part_spec *a, const s3s_part_spec *b);
+
+/* Appends the text form of one value. SCHEMA_MISMATCH for a type without text form,
+ * INVALID_ARGUMENT for null; both name the column, the latter the row. */
+s3store_status s3s_value_text(const s3s_column *column, int64_t row, const s3s_part_spec *spec,
+                              s3s_buffer *out, s3store_error *err);
+
+/* Rows by partition, keys in byte order, rows in input order inside each. */
+typedef struct s3s_group {
+    const char *key;
+    s3s_row *rows;
+    size_t row_count;
+} s3s_group;
+typedef struct s3s_groups {
+    s3s_env *env;
+    s3s_arena arena; /* keys */
+    s3s_row *rows;   /* all rows, ordered by group; groups point into it */
+    s3s_group *items;
+    size_t count;
+} s3s_groups;
+/* Every value must obey the value rule, and be addressable unless allow_unaddressable. Missing
+ * columns: INVALID_ARGUMENT naming the part and its column. Linear in rows; keys are made once for
+ * each distinct combination, not once per row. */
+s3store_status s3s_group_batches(s3s_env *env, const s3s_schema *schema,
+                                 const struct ArrowArray *const *batches, size_t batch_count,
+                                 const s3s_part_spec *specs, size_t spec_count,
+                                 bool allow_unaddressable, s3s_groups *out, s3store_error *err);
+void s3s_groups_deinit(s3s_groups *groups);
+
+#endif

@@ -1,0 +1,287 @@
+/* dataset/resolve.c: from patterns to committed files: the LIST walks side by side, then the
+ * gate. */
+#include "dataset/fileset.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "dataset/gate.h"
+
+#define SECOND_US 1000000
+
+/* What one pattern's LIST showed. */
+typedef struct walk {
+    s3store_target *target;
+    const s3store_call *call;
+    const s3s_pattern *pattern;
+    s3s_arena arena; /* keys */
+    s3s_listed *items;
+    size_t count;
+    size_t capacity;
+    int64_t settled_before_us; /* markers older than this were there before the LIST began */
+} walk;
+
+/* What is needed while it runs. */
+typedef struct scan {
+    walk *walk;
+    const char *stop_at; /* NULL = none */
+    char last_key[S3S_KEY_SIZE];
+    char partition[S3S_KEY_SIZE]; /* the last one that was matched, and the outcome */
+    size_t partition_size;
+    bool partition_matches;
+    s3store_status status; /* of the callback */
+    s3store_error error;
+} scan;
+
+static void walk_deinit(walk *w)
+{
+    s3s_free(w->target->env, w->items);
+    s3s_arena_deinit(&w->arena);
+}
+
+/* ---- one key -------------------------------------------------------------------------------- */
+
+static bool fail_scan(scan *s, s3store_status status)
+{
+    s->status = status;
+    return false;
+}
+
+static bool make_room(walk *w)
+{
+    size_t capacity, size;
+
+    if (w->count < w->capacity)
+        return true;
+    if (!s3s_mul(w->capacity, 2, &capacity) || capacity < 256)
+        capacity = 256;
+    if (!s3s_mul(capacity, sizeof *w->items, &size))
+        return false;
+    s3s_listed *items = s3s_realloc(w->target->env, w->items, size);
+    if (items == NULL)
+        return false;
+    w->items = items;
+    w->capacity = capacity;
+    return true;
+}
+
+/* Neighbours are of the same partition, mostly: its match is asked for once. */
+static bool matches(scan *s, s3s_slice partition)
+{
+    if (s->partition_size == partition.size &&
+        memcmp(s->partition, partition.data, partition.size) == 0)
+        return s->partition_matches;
+    memcpy(s->partition, partition.data, partition.size);
+    s->partition_size = partition.size;
+    s->partition_matches = s3s_pattern_matches(s->walk->pattern, partition);
+    return s->partition_matches;
+}
+
+static bool take_key(void *ctx, const s3store_list_entry *entry)
+{
+    scan *s = ctx;
+    walk *w = s->walk;
+    const char *key = entry->key;
+    size_t key_size = strlen(key);
+
+    if (entry->is_prefix)
+        return true;
+    /* Everything here relies on the order, and a server that breaks it would lose rows silently. */
+    if (key_size >= sizeof s->last_key || (s->last_key[0] != '\0' && strcmp(key, s->last_key) <= 0))
+        return fail_scan(s, s3s_fail_key(&s->error, S3STORE_CORRUPT, key,
+                                         "the server lists \"%.200s\" after \"%.200s\": not in "
+                                         "key order",
+                                         key, s->last_key));
+    memcpy(s->last_key, key, key_size + 1);
+    if (s->stop_at != NULL && strcmp(key, s->stop_at) >= 0) {
+        return false;
+    }
+    s3s_data_name name = s3s_data_name_parse(&w->target->layout, key);
+    if (name.kind == S3S_DATA_FOREIGN || !matches(s, name.partition))
+        return true;
+    const char *copy = s3s_arena_strdup(&w->arena, key);
+    if (copy == NULL || !make_room(w))
+        return fail_scan(s, s3s_fail_memory(&s->error, key_size));
+    w->items[w->count++] = (s3s_listed){
+        .key = copy,
+        .partition = (uint16_t)(name.partition.data - key),
+        .partition_size = (uint16_t)name.partition.size,
+        .token = (uint16_t)(name.token.data - key),
+        .token_size = (uint16_t)name.token.size,
+        .is_commit = name.kind == S3S_DATA_COMMIT,
+        .size = entry->object_size,
+        .last_modified_us = entry->last_modified_us,
+    };
+    return true;
+}
+
+/* ---- one pattern ---------------------------------------------------------------------------- */
+
+/* When the first LIST began, by the server's clock: its answer's date, less the time since it was
+ * sent. A second for the date's own granularity, and the skew between the nodes that stamp
+ * objects. */
+static int64_t settled_before(const s3store_target *t, int64_t date_us, int64_t sent_wall_us,
+                              int64_t elapsed_us)
+{
+    int64_t began = date_us != S3STORE_TIME_NONE && date_us != 0 ? date_us - elapsed_us
+                                                                  : sent_wall_us;
+
+    if (t->max_clock_skew_us > INT64_MAX / 4)
+        return INT64_MIN;
+    return began - SECOND_US - t->max_clock_skew_us;
+}
+
+static void mark_settled(walk *w)
+{
+    for (size_t i = 0; i < w->count; i++)
+        w->items[i].settled = w->items[i].last_modified_us != S3STORE_TIME_NONE &&
+                              w->items[i].last_modified_us < w->settled_before_us;
+}
+
+static const char *in_data_path(walk *w, const char *relative)
+{
+    return s3s_arena_printf(&w->arena, "%s/%s", w->target->layout.data_path, relative);
+}
+
+/* A gap of the pattern, in which no match sorts, as whole keys (s3s_walk_options). */
+static bool skip_gap(void *ctx, const char *key, char *buffer)
+{
+    const walk *w = ctx;
+    const char *data_path = w->target->layout.data_path;
+    size_t path = strlen(data_path);
+    const char *to = NULL;
+
+    if (strncmp(key, data_path, path) == 0 && key[path] == '/')
+        to = s3s_pattern_skip(w->pattern, key + path + 1);
+    if (to == NULL || path + 1 + strlen(to) > S3STORE_KEY_MAX_BYTES)
+        return false;
+    memcpy(buffer, data_path, path);
+    buffer[path] = '/';
+    memcpy(buffer + path + 1, to, strlen(to) + 1);
+    return true;
+}
+
+static s3store_status walk_pattern(void *ctx, size_t item, s3store_error *err)
+{
+    walk *w = (walk *)ctx + item;
+    const s3s_pattern *p = w->pattern;
+    scan s = {.walk = w, .partition_size = SIZE_MAX};
+    const char *prefix = in_data_path(w, p->list_prefix);
+    const char *start_after = NULL;
+    s3store_status status;
+
+    if (p->start_after != NULL)
+        start_after = in_data_path(w, p->start_after);
+    if (p->stop_at != NULL)
+        s.stop_at = in_data_path(w, p->stop_at);
+    if (prefix == NULL || (p->start_after != NULL && start_after == NULL) ||
+        (p->stop_at != NULL && s.stop_at == NULL))
+        return s3s_fail_memory(err, S3S_KEY_SIZE);
+    if (strlen(prefix) > S3STORE_KEY_MAX_BYTES)
+        return S3STORE_OK; /* no key is that long: nothing matches */
+    if (start_after != NULL && strlen(start_after) > S3STORE_KEY_MAX_BYTES)
+        start_after = NULL; /* only narrows */
+    s3s_walk_options options = {.prefix = prefix,
+                                .start_after = start_after,
+                                .stop_at = s.stop_at,
+                                .limit = (size_t)w->target->max_inflight,
+                                .skip = skip_gap,
+                                .skip_ctx = w};
+    s3s_walk_result result;
+    status = s3s_list_parallel(w->target->env, w->target->store, w->target->pool, w->call,
+                               &options, take_key, &s, &result, err);
+    if (status == S3STORE_OK && s.status != S3STORE_OK && err != NULL)
+        *err = s.error;
+    if (status == S3STORE_OK)
+        status = s.status;
+    w->settled_before_us = settled_before(w->target, result.first_date_us,
+                                          result.first_sent_wall_us, result.first_took_us);
+    if (status == S3STORE_OK)
+        mark_settled(w);
+    return status;
+}
+
+/* ---- all patterns --------------------------------------------------------------------------- */
+
+static s3store_status parse_patterns(s3store_target *t, const char *const *texts, size_t count,
+                                     s3s_patterns *out, s3store_error *err)
+{
+    for (size_t i = 0; i < count && t->settings.part_count == 0; i++) {
+        if (texts[i] != NULL && texts[i][0] != '\0' && strcmp(texts[i], "*") != 0)
+            return s3s_target_need_parts(t, err);
+    }
+    return s3s_patterns_parse(t->env, t->part_names, t->settings.part_count, texts, count, out,
+                              err);
+}
+
+/* All items of all walks side by side, for the gate; the keys stay in the walks' arenas. */
+static s3store_status gate_walks(s3store_target *t, const s3store_call *call, walk *walks,
+                                 size_t walk_count, s3s_file_set *out, s3store_error *err)
+{
+    s3s_file_set_builder *builder = NULL;
+    s3s_listed *items = walks[0].items;
+    size_t total = 0, at = 0;
+    s3store_status status = s3s_file_set_builder_new(t->env, &builder, err);
+
+    for (size_t i = 0; i < walk_count; i++)
+        total += walks[i].count;
+    if (status == S3STORE_OK && walk_count > 1) {
+        items = s3s_calloc(t->env, total, sizeof *items);
+        if (items == NULL)
+            status = s3s_fail_memory(err, total * sizeof *items);
+        for (size_t i = 0; i < walk_count && status == S3STORE_OK; i++) {
+            if (walks[i].count > 0)
+                memcpy(items + at, walks[i].items, walks[i].count * sizeof *items);
+            at += walks[i].count;
+            s3s_free(t->env, walks[i].items);
+            walks[i].items = NULL;
+        }
+    }
+    if (status == S3STORE_OK)
+        status = s3s_gate(t, call, items, total, builder, err);
+    if (status == S3STORE_OK)
+        status = s3s_file_set_builder_finish(builder, out, err);
+    if (walk_count > 1 && items != walks[0].items)
+        s3s_free(t->env, items);
+    s3s_file_set_builder_free(builder);
+    return status;
+}
+
+s3store_status s3s_resolve_patterns(s3store_target *target, const s3store_call *call,
+                                    const char *const *patterns, size_t pattern_count,
+                                    s3s_file_set *out, s3store_error *err)
+{
+    s3s_patterns parsed = {0};
+    s3s_fan_options options = {.call = call};
+    walk *walks = NULL;
+    s3store_status status;
+
+    s3s_file_set_init(out, target->env);
+    if (pattern_count == 0)
+        return S3STORE_OK;
+    if (patterns == NULL)
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "a count of patterns without patterns");
+    status = parse_patterns(target, patterns, pattern_count, &parsed, err);
+    if (status != S3STORE_OK)
+        return status;
+    walks = s3s_calloc(target->env, parsed.count, sizeof *walks);
+    if (walks == NULL) {
+        status = s3s_fail_memory(err, parsed.count * sizeof *walks);
+        s3s_patterns_deinit(&parsed);
+        return status;
+    }
+    for (size_t i = 0; i < parsed.count; i++) {
+        walks[i] = (walk){.target = target, .call = call, .pattern = &parsed.items[i],
+                          .settled_before_us = INT64_MIN};
+        s3s_arena_init(&walks[i].arena, target->env);
+    }
+    status = s3s_fan_out(target->pool, parsed.count, walk_pattern, walks, &options, err);
+    if (status == S3STORE_OK)
+        status = gate_walks(target, call, walks, parsed.count, out, err);
+    for (size_t i = 0; i < parsed.count; i++)
+        walk_deinit(&walks[i]);
+    s3s_free(target->env, walks);
+    s3s_patterns_deinit(&parsed);
+    return status;
+}

@@ -1,0 +1,377 @@
+/* Timing objects, dataset.json, schema versions, and how a schema grows. */
+#include "target_support.h"
+
+#define KEY "p/_config/x"
+
+/* ---- timing --------------------------------------------------------------------------------- */
+
+static s3store_status parse_timing(const char *what, const char *body, int64_t *ns,
+                                   s3store_error *err)
+{
+    return s3s_timing_parse(body, strlen(body), what, KEY, ns, err);
+}
+
+static void test_timing__unicode_white_space_around_the_value_is_ignored(void **state)
+{
+    static const char *const bodies[] = {
+        "15s", "15s\n", " \t\n\v\f\r15s ", "\xC2\x85\xC2\xA0" "15s", "15s\xE3\x80\x80\xE2\x80\x8A",
+        "\xE1\x9A\x80\xE2\x80\xA8\xE2\x80\xA9\xE2\x80\xAF\xE2\x81\x9F" "15s",
+    };
+    s3store_error err;
+    int64_t ns;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        assert_ok(parse_timing("commit-timeout", bodies[i], &ns, &err));
+        assert_int_equal(ns, 15000000000);
+    }
+}
+
+static void test_timing__what_is_not_white_space_is_refused(void **state)
+{
+    s3store_error err;
+    int64_t ns;
+
+    (void)state;
+    assert_fails(parse_timing("commit-timeout", "\xE2\x80\x8B" "15s", &ns, &err),
+                 S3STORE_BAD_CONFIG, KEY); /* U+200B */
+    assert_fails(parse_timing("commit-timeout", "\xEF\xBB\xBF" "15s", &ns, &err),
+                 S3STORE_BAD_CONFIG, "commit-timeout"); /* byte order mark */
+    assert_fails(parse_timing("commit-timeout", "", &ns, &err), S3STORE_BAD_CONFIG, "\"\"");
+    assert_fails(parse_timing("commit-timeout", " 1h 30m ", &ns, &err), S3STORE_BAD_CONFIG,
+                 "1h 30m");
+    assert_fails(s3s_timing_parse("15s\0", 4, "commit-timeout", KEY, &ns, &err), S3STORE_BAD_CONFIG,
+                 "15s?");
+    assert_string_equal(err.key, KEY);
+}
+
+static void test_timing__floors_are_named(void **state)
+{
+    s3store_error err;
+    int64_t ns;
+
+    (void)state;
+    assert_fails(parse_timing("commit-timeout", "-100ms", &ns, &err), S3STORE_BAD_CONFIG, "floor");
+    assert_fails(parse_timing("commit-timeout", "0s", &ns, &err), S3STORE_BAD_CONFIG, "floor");
+    assert_fails(parse_timing("commit-timeout", "999us", &ns, &err), S3STORE_BAD_CONFIG, "floor");
+    assert_ok(parse_timing("commit-timeout", "1ms", &ns, &err));
+    assert_fails(parse_timing("max-clock-skew", "-1s", &ns, &err), S3STORE_BAD_CONFIG, "floor");
+    assert_ok(parse_timing("max-clock-skew", "0", &ns, &err));
+    assert_int_equal(ns, 0);
+}
+
+/* ---- dataset.json --------------------------------------------------------------------------- */
+
+static s3store_status parse_descriptor(const char *text, s3s_descriptor *out, s3store_error *err)
+{
+    return s3s_descriptor_parse(NULL, text, strlen(text), KEY, out, err);
+}
+
+static void test_descriptor__what_is_written_reads_back(void **state)
+{
+    static const char text[] =
+        "{\"format\": 1, \"partition_by\": [\"day=time:day\", \"net\"],"
+        " \"entity\": [\"id\", \"b\"],"
+        " \"version\": \"updated\", \"inserted_at_column\": \"at\", \"compression\": \"zstd\","
+        " \"consistency\": \"strong-site\", \"future\": {\"x\": [1]}}";
+    s3store_error err;
+    s3s_descriptor a, b;
+    s3s_buffer out;
+
+    (void)state;
+    assert_ok(parse_descriptor(text, &a, &err));
+    s3s_buffer_init(&out, NULL, 10000);
+    assert_ok(s3s_descriptor_write(&a, &out, &err));
+    assert_ok(s3s_descriptor_parse(NULL, (char *)out.data, out.size, KEY, &b, &err));
+    assert_int_equal(b.part_count, 2);
+    assert_string_equal(b.parts[0].name, "day");
+    assert_string_equal(b.parts[0].column, "time");
+    assert_int_equal(b.parts[0].format, S3S_FORMAT_DAY);
+    assert_string_equal(b.parts[1].name, "net");
+    assert_int_equal(b.entity_count, 2);
+    assert_string_equal(b.entity[1], "b");
+    assert_string_equal(b.version, "updated");
+    assert_string_equal(b.inserted_at_column, "at");
+    assert_int_equal(b.compression, S3STORE_COMPRESSION_ZSTD);
+    assert_string_equal(b.consistency, "strong-site");
+    assert_ok(s3s_descriptor_agree(&a, &b, KEY, &err));
+    s3s_buffer_deinit(&out);
+    s3s_descriptor_deinit(&a);
+    s3s_descriptor_deinit(&b);
+}
+
+static void test_descriptor__bad_documents_name_the_key_and_the_member(void **state)
+{
+    static const struct {
+        const char *text;
+        s3store_status status;
+        const char *names;
+    } cases[] = {
+        {"", S3STORE_BAD_CONFIG, KEY},
+        {"{", S3STORE_BAD_CONFIG, KEY},
+        {"[]", S3STORE_BAD_CONFIG, "object"},
+        {"{}", S3STORE_BAD_CONFIG, "format"},
+        {"{\"format\": \"1\"}", S3STORE_BAD_CONFIG, "format"},
+        {"{\"format\": 0}", S3STORE_BAD_CONFIG, "format"},
+        {"{\"format\": 2}", S3STORE_UNSUPPORTED, "format 2"},
+        {"{\"format\": 1, \"partition_by\": \"day\"}", S3STORE_BAD_CONFIG, "partition_by"},
+        {"{\"format\": 1, \"partition_by\": []}", S3STORE_BAD_CONFIG, "partition_by"},
+        {"{\"format\": 1, \"partition_by\": [7]}", S3STORE_BAD_CONFIG, "partition_by"},
+        {"{\"format\": 1, \"partition_by\": [\"a\", \"a\"]}", S3STORE_BAD_CONFIG, "twice"},
+        {"{\"format\": 1, \"partition_by\": [\"a=x:nonsense\"]}", S3STORE_BAD_CONFIG,
+         "partition_by"},
+        {"{\"format\": 1, \"entity\": [\"\"], \"version\": \"v\"}", S3STORE_BAD_CONFIG, "entity"},
+        {"{\"format\": 1, \"entity\": [\"e\"]}", S3STORE_BAD_CONFIG, "version"},
+        {"{\"format\": 1, \"version\": \"v\"}", S3STORE_BAD_CONFIG, "entity"},
+        {"{\"format\": 1, \"version\": 3, \"entity\": [\"e\"]}", S3STORE_BAD_CONFIG, "version"},
+        {"{\"format\": 1, \"compression\": \"brotli\"}", S3STORE_BAD_CONFIG, "brotli"},
+        {"{\"format\": 1, \"consistency\": \"a\\r\\nEvil: 1\"}", S3STORE_BAD_CONFIG, "consistency"},
+        {"{\"format\": 1, \"format\": 1}", S3STORE_BAD_CONFIG, KEY},
+    };
+    s3store_error err;
+    s3s_descriptor d;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_fails(parse_descriptor(cases[i].text, &d, &err), cases[i].status, cases[i].names);
+        assert_string_equal(err.key, KEY);
+    }
+}
+
+static void check_disagreement(const char *recorded, const char *wanted, const char *names)
+{
+    s3store_error err;
+    s3s_descriptor a, b;
+
+    assert_ok(parse_descriptor(recorded, &a, &err));
+    assert_ok(parse_descriptor(wanted, &b, &err));
+    if (names == NULL)
+        assert_ok(s3s_descriptor_agree(&a, &b, KEY, &err));
+    else
+        assert_fails(s3s_descriptor_agree(&a, &b, KEY, &err), S3STORE_BAD_CONFIG, names);
+    s3s_descriptor_deinit(&a);
+    s3s_descriptor_deinit(&b);
+}
+
+static void test_descriptor__a_contradiction_names_setting_and_both_values(void **state)
+{
+    (void)state;
+    check_disagreement("{\"format\":1,\"partition_by\":[\"a\",\"b\"]}",
+                       "{\"format\":1,\"partition_by\":[\"a\"]}",
+                       "partition-by is \"a,b\" in p/_config/x, but \"a\"");
+    check_disagreement("{\"format\":1,\"partition_by\":[\"d=t:day\"]}",
+                       "{\"format\":1,\"partition_by\":[\"d=t:hour\"]}", "d=t:hour");
+    check_disagreement("{\"format\":1,\"partition_by\":[\"a=a\"]}",
+                       "{\"format\":1,\"partition_by\":[\"a\"]}", NULL);
+    check_disagreement("{\"format\":1,\"entity\":[\"e\"],\"version\":\"v\"}",
+                       "{\"format\":1,\"entity\":[\"f\"],\"version\":\"v\"}", "entity");
+    check_disagreement("{\"format\":1,\"entity\":[\"e\"],\"version\":\"v\"}",
+                       "{\"format\":1,\"entity\":[\"e\"],\"version\":\"w\"}", "version is \"v\"");
+    check_disagreement("{\"format\":1,\"compression\":\"zstd\"}",
+                       "{\"format\":1,\"compression\":\"gzip\"}", "gzip");
+    check_disagreement("{\"format\":1,\"entity\":[\"e\"],\"version\":\"v\"}", "{\"format\":1}",
+                       NULL);
+    check_disagreement("{\"format\":1}", "{\"format\":1,\"inserted_at_column\":\"x\"}", NULL);
+}
+
+/* ---- schema versions ------------------------------------------------------------------------ */
+
+static void test_schema_json__what_is_written_reads_back(void **state)
+{
+    static const char *const pairs[] = {
+        "a", "bool", "b", "int8", "c", "uint64", "d", "double", "e", "string", "f", "binary",
+        "g", "date32", "h", "timestamp(us, UTC)", "i", "timestamp(ns)", "j", "decimal(18, 6)",
+        "k", "json", "l", "time(us)", "m \"\xC3\xA4\"", "float", NULL};
+    s3store_error err;
+    s3s_schema *schema = make_schema(NULL, pairs), *back;
+    s3s_buffer out;
+    uint32_t version;
+    char text[1000], expected[1000];
+
+    (void)state;
+    s3s_buffer_init(&out, NULL, 100000);
+    assert_ok(s3s_schema_json_write(schema, 7, &out, &err));
+    assert_ok(s3s_schema_json_parse(NULL, (char *)out.data, out.size, KEY, &version, &back, &err));
+    assert_int_equal(version, 7);
+    schema_text(schema, expected, sizeof expected);
+    schema_text(back, text, sizeof text);
+    assert_string_equal(text, expected);
+    assert_int_equal(back->fields[10].hint, S3S_HINT_JSON);
+    assert_true(back->fields[0].nullable);
+    s3s_schema_release(schema);
+    s3s_schema_release(back);
+    s3s_buffer_deinit(&out);
+}
+
+static void test_schema_json__bad_documents_name_the_key(void **state)
+{
+    static const struct {
+        const char *text;
+        s3store_status status;
+        const char *names;
+    } cases[] = {
+        {"x", S3STORE_BAD_CONFIG, KEY},
+        {"{\"format\": 9, \"version\": 1, \"columns\": []}", S3STORE_UNSUPPORTED, "format 9"},
+        {"{\"format\": 1, \"columns\": []}", S3STORE_BAD_CONFIG, "version"},
+        {"{\"format\": 1, \"version\": -1, \"columns\": []}", S3STORE_BAD_CONFIG, "version"},
+        {"{\"format\": 1, \"version\": 4294967296, \"columns\": []}", S3STORE_BAD_CONFIG,
+         "version"},
+        {"{\"format\": 1, \"version\": 1}", S3STORE_BAD_CONFIG, "columns"},
+        {"{\"format\": 1, \"version\": 1, \"columns\": [3]}", S3STORE_BAD_CONFIG, "column 0"},
+        {"{\"format\": 1, \"version\": 1, \"columns\": [{\"name\": \"a\"}]}", S3STORE_BAD_CONFIG,
+         "type"},
+        {"{\"format\": 1, \"version\": 1, \"columns\": [{\"name\": \"a\", \"type\": \"int7\"}]}",
+         S3STORE_BAD_CONFIG, "int7"},
+        {"{\"format\": 1, \"version\": 1, \"columns\": [{\"name\": \"a\", \"type\": \"int8\"},"
+         "{\"name\": \"a\", \"type\": \"int8\"}]}",
+         S3STORE_BAD_CONFIG, "twice"},
+    };
+    s3store_error err;
+    s3s_schema *schema;
+    uint32_t version;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_fails(s3s_schema_json_parse(NULL, cases[i].text, strlen(cases[i].text), KEY,
+                                           &version, &schema, &err),
+                     cases[i].status, cases[i].names);
+        assert_null(schema);
+        assert_string_equal(err.key, KEY);
+    }
+}
+
+/* ---- growth --------------------------------------------------------------------------------- */
+
+/* have + in -> expected (NULL = refused). */
+static void check_join(const char *have, const char *in, const char *expected)
+{
+    const char *const have_pairs[] = {"c", have, NULL}, *const in_pairs[] = {"c", in, NULL};
+    s3store_error err;
+    s3s_schema *a = make_schema(NULL, have_pairs), *b = make_schema(NULL, in_pairs), *out;
+    bool grown;
+    char text[200], wanted[200];
+
+    if (expected == NULL) {
+        assert_fails(s3s_schema_evolve(NULL, a, b, &out, &grown, &err), S3STORE_SCHEMA_MISMATCH,
+                     "\"c\"");
+        assert_non_null(strstr(err.message, have));
+        assert_non_null(strstr(err.message, in));
+        assert_null(out);
+    } else {
+        assert_ok(s3s_schema_evolve(NULL, a, b, &out, &grown, &err));
+        schema_text(out, text, sizeof text);
+        snprintf(wanted, sizeof wanted, "c %s", expected);
+        assert_string_equal(text, wanted);
+        assert_int_equal(grown, strcmp(have, expected) != 0);
+        s3s_schema_release(out);
+    }
+    s3s_schema_release(a);
+    s3s_schema_release(b);
+}
+
+static void test_evolve__types_widen_without_loss_and_never_narrow(void **state)
+{
+    static const char *const cases[][3] = {
+        {"int8", "int8", "int8"},
+        {"int8", "int32", "int32"},
+        {"int64", "int8", "int64"},
+        {"uint8", "uint32", "uint32"},
+        {"uint8", "int8", "int16"},
+        {"int8", "uint8", "int16"},
+        {"int32", "uint32", "int64"},
+        {"uint32", "int64", "int64"},
+        {"int64", "uint32", "int64"},
+        {"int64", "uint64", "int64"},
+        {"uint64", "int64", "uint64"},
+        {"int8", "float", "float"},
+        {"int32", "float", "double"},
+        {"int64", "double", "double"},
+        {"uint64", "double", "double"},
+        {"double", "int64", "double"},
+        {"float", "int64", "float"},
+        {"float", "double", "double"},
+        {"double", "float", "double"},
+        {"float16", "int64", "double"},
+        {"timestamp(us, UTC)", "timestamp(ns, UTC)", "timestamp(ns, UTC)"},
+        {"timestamp(ns, UTC)", "timestamp(s, UTC)", "timestamp(ns, UTC)"},
+        {"timestamp(us, UTC)", "timestamp(us)", NULL},
+        {"string", "large_string", "string"},
+        {"large_binary", "binary", "large_binary"},
+        {"string", "json", "string"},
+        {"string", "null", "string"},
+        {"string", "binary", NULL},
+        {"string", "int64", NULL},
+        {"int64", "string", NULL},
+        {"int64", "bool", NULL},
+        {"double", "string", NULL},
+        {"date", "timestamp(us, UTC)", NULL},
+        {"decimal(18, 6)", "decimal(18, 6)", "decimal(18, 6)"},
+        {"decimal(18, 6)", "decimal(18, 7)", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        check_join(cases[i][0], cases[i][1], cases[i][2]);
+}
+
+static void test_evolve__new_columns_follow_and_unknown_ones_are_left_out(void **state)
+{
+    static const char *const have[] = {"b", "int64", "a", "string", NULL};
+    static const char *const in[] = {"x", "null", "a", "string", "z", "bool", "y", "date", NULL};
+    s3store_error err;
+    s3s_schema *recorded = make_schema(NULL, have), *incoming = make_schema(NULL, in), *out;
+    bool grown;
+    char text[200];
+
+    (void)state;
+    incoming->fields[2].nullable = false;
+    assert_ok(s3s_schema_evolve(NULL, recorded, incoming, &out, &grown, &err));
+    schema_text(out, text, sizeof text);
+    assert_string_equal(text, "b int64, a string, z bool, y date");
+    assert_true(grown);
+    assert_true(out->fields[2].nullable);
+    s3s_schema_release(out);
+    /* From nothing. */
+    assert_ok(s3s_schema_evolve(NULL, NULL, incoming, &out, &grown, &err));
+    schema_text(out, text, sizeof text);
+    assert_string_equal(text, "a string, z bool, y date");
+    assert_true(grown);
+    s3s_schema_release(out);
+    /* Fewer columns: nothing new. */
+    assert_ok(s3s_schema_evolve(NULL, incoming, recorded, &out, &grown, &err));
+    assert_true(grown); /* b is new there */
+    s3s_schema_release(out);
+    s3s_schema_release(recorded);
+    s3s_schema_release(incoming);
+}
+
+static void test_evolve__a_column_twice_is_refused(void **state)
+{
+    static const char *const in[] = {"a", "int64", "a", "int64", NULL};
+    s3store_error err;
+    s3s_schema *incoming = make_schema(NULL, in), *out;
+    bool grown;
+
+    (void)state;
+    assert_fails(s3s_schema_evolve(NULL, NULL, incoming, &out, &grown, &err),
+                 S3STORE_INVALID_ARGUMENT, "\"a\"");
+    s3s_schema_release(incoming);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_timing__unicode_white_space_around_the_value_is_ignored),
+        cmocka_unit_test(test_timing__what_is_not_white_space_is_refused),
+        cmocka_unit_test(test_timing__floors_are_named),
+        cmocka_unit_test(test_descriptor__what_is_written_reads_back),
+        cmocka_unit_test(test_descriptor__bad_documents_name_the_key_and_the_member),
+        cmocka_unit_test(test_descriptor__a_contradiction_names_setting_and_both_values),
+        cmocka_unit_test(test_schema_json__what_is_written_reads_back),
+        cmocka_unit_test(test_schema_json__bad_documents_name_the_key),
+        cmocka_unit_test(test_evolve__types_widen_without_loss_and_never_narrow),
+        cmocka_unit_test(test_evolve__new_columns_follow_and_unknown_ones_are_left_out),
+        cmocka_unit_test(test_evolve__a_column_twice_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

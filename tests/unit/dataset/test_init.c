@@ -1,0 +1,313 @@
+/* Creating and adopting datasets. */
+#include "target_support.h"
+
+static const char *const by_day[] = {"day=time:day", NULL};
+static const char *const entity[] = {"id"};
+
+static s3store_target_config full_config(world *w)
+{
+    s3store_target_config c = world_config(w, by_day);
+
+    c.entity = entity;
+    c.entity_count = 1;
+    c.version = "updated";
+    return c;
+}
+
+static void assert_text(world *w, const char *key, const char *expected)
+{
+    char text[4000];
+
+    get_text(w, key, text, sizeof text);
+    assert_string_equal(text, expected);
+}
+
+static void test_init__creates_a_dataset_that_opens(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t;
+    s3store_target_config c = full_config(w), open_config = world_config(w, NULL);
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+    bool created;
+
+    o.compression = S3STORE_COMPRESSION_ZSTD;
+    assert_ok(s3s_dataset_init(w->env, &c, &o, &created, &err));
+    assert_true(created);
+    assert_text(w, "p/_config/commit-timeout", "1s");
+    assert_text(w, "p/_config/max-clock-skew", "0s");
+    assert_ok(s3s_target_open(w->env, &open_config, &t, &err));
+    assert_true(t->has_descriptor);
+    assert_string_equal(t->settings.parts[0].text, "day=time:day");
+    assert_string_equal(t->settings.entity[0], "id");
+    assert_string_equal(t->settings.version, "updated");
+    assert_int_equal(t->settings.compression, S3STORE_COMPRESSION_ZSTD);
+    s3s_target_release(t);
+}
+
+static void test_init__defaults_on_s3_are_fifteen_seconds_and_one(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+
+    w->store.name = "s3";
+    w->s3_code = "NoSuchKey";
+    assert_ok(s3s_dataset_init(w->env, &c, NULL, NULL, &err));
+    assert_text(w, "p/_config/commit-timeout", "15s");
+    assert_text(w, "p/_config/max-clock-skew", "1s");
+}
+
+static void test_init__twice_the_same_succeeds_and_creates_nothing(void **state)
+{
+    static const char *const pairs[] = {"id", "int64", "gone", "null", "mag", "double", NULL};
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+    s3s_schema *schema = make_schema(w->env, pairs);
+    struct ArrowSchema abi;
+    bool created;
+
+    assert_ok(s3s_schema_export(schema, &abi, &err));
+    o.schema = &abi;
+    o.commit_timeout_us = 20000000;
+    o.max_clock_skew_us = 250000;
+    assert_ok(s3s_dataset_init(w->env, &c, &o, &created, &err));
+    assert_true(created);
+    assert_true(has_object(w, "p/_config/schema/000001.json"));
+    assert_text(w, "p/_config/commit-timeout", "20s");
+    assert_text(w, "p/_config/max-clock-skew", "250ms");
+    assert_ok(s3s_dataset_init(w->env, &c, &o, &created, &err));
+    assert_false(created);
+    assert_false(has_object(w, "p/_config/schema/000002.json"));
+    abi.release(&abi);
+    s3s_schema_release(schema);
+}
+
+static void test_init__adopts_what_another_library_wrote(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+    bool created;
+
+    put_timing(w, " 1m30s\n", "2s");
+    put_data(w, "day=2018-02-07", "t", '1');
+    assert_ok(s3s_dataset_init(w->env, &c, NULL, &created, &err));
+    assert_true(created);
+    assert_text(w, "p/_config/commit-timeout", " 1m30s\n");
+    assert_text(w, "p/_config/max-clock-skew", "2s");
+    assert_true(has_object(w, "p/_config/dataset.json"));
+}
+
+static void test_init__a_different_duration_is_an_error_that_changes_nothing(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+    bool created = true;
+
+    put_timing(w, "15s", "1s");
+    o.commit_timeout_us = 20000000;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, &created, &err), S3STORE_BAD_CONFIG,
+                 "commit-timeout is 15s in p/_config/commit-timeout, but 20s");
+    assert_false(created);
+    o.commit_timeout_us = S3STORE_TIME_NONE;
+    o.max_clock_skew_us = 0;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, &created, &err), S3STORE_BAD_CONFIG,
+                 "max-clock-skew is 1s in p/_config/max-clock-skew, but 0s");
+    assert_false(has_object(w, "p/_config/dataset.json"));
+    o.max_clock_skew_us = 1000000;
+    assert_ok(s3s_dataset_init(w->env, &c, &o, &created, &err));
+}
+
+static void test_init__the_descriptor_must_agree_wholly(void **state)
+{
+    static const char *const by_hour[] = {"day=time:hour", NULL};
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w), other;
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+    char before[2000];
+
+    assert_ok(s3s_dataset_init(w->env, &c, NULL, NULL, &err));
+    get_text(w, "p/_config/dataset.json", before, sizeof before);
+    other = full_config(w);
+    other.partition_by = by_hour;
+    assert_fails(s3s_dataset_init(w->env, &other, NULL, NULL, &err), S3STORE_BAD_CONFIG,
+                 "day=time:hour");
+    other = world_config(w, by_day);
+    assert_fails(s3s_dataset_init(w->env, &other, NULL, NULL, &err), S3STORE_BAD_CONFIG, "entity");
+    other = full_config(w);
+    other.inserted_at_column = "at";
+    assert_fails(s3s_dataset_init(w->env, &other, NULL, NULL, &err), S3STORE_BAD_CONFIG,
+                 "inserted-at-column");
+    o.compression = S3STORE_COMPRESSION_GZIP;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_BAD_CONFIG, "compression");
+    assert_text(w, "p/_config/dataset.json", before);
+}
+
+static void test_init__types_beyond_the_recorded_schema_are_refused(void **state)
+{
+    static const char *const first[] = {"a", "int64", NULL};
+    static const char *const more[] = {"a", "int64", "b", "int64", NULL};
+    static const char *const other[] = {"a", "string", NULL};
+    static const struct {
+        const char *const *pairs;
+        s3store_status status;
+        const char *names;
+    } cases[] = {{more, S3STORE_BAD_CONFIG, "version 1"},
+                 {other, S3STORE_SCHEMA_MISMATCH, "\"a\""}};
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+    struct ArrowSchema abi;
+    s3s_schema *schema = make_schema(w->env, first);
+
+    assert_ok(s3s_schema_export(schema, &abi, &err));
+    o.schema = &abi;
+    assert_ok(s3s_dataset_init(w->env, &c, &o, NULL, &err));
+    abi.release(&abi);
+    s3s_schema_release(schema);
+    for (size_t i = 0; i < 2; i++) {
+        schema = make_schema(w->env, cases[i].pairs);
+        assert_ok(s3s_schema_export(schema, &abi, &err));
+        assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), cases[i].status,
+                     cases[i].names);
+        abi.release(&abi);
+        s3s_schema_release(schema);
+    }
+    assert_false(has_object(w, "p/_config/schema/000002.json"));
+}
+
+static void test_init__bad_options_are_named(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+
+    o.commit_timeout_us = 999;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT, "floor");
+    o.commit_timeout_us = 0;
+    o.max_clock_skew_us = -1;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT, "floor");
+    o.max_clock_skew_us = S3STORE_TIME_NONE;
+    o.compression = (s3store_compression)9;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "compression");
+    c.partition_by_count = 0;
+    assert_fails(s3s_dataset_init(w->env, &c, NULL, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "partition_by");
+    assert_false(has_object(w, "p/_config/commit-timeout"));
+}
+
+static void test_init__broken_objects_are_not_overwritten(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+
+    put_text(w, "p/_config/commit-timeout", "soon");
+    assert_fails(s3s_dataset_init(w->env, &c, NULL, NULL, &err), S3STORE_BAD_CONFIG, "soon");
+    assert_text(w, "p/_config/commit-timeout", "soon");
+    assert_false(has_object(w, "p/_config/dataset.json"));
+}
+
+/* What an interrupted init leaves is not a dataset, and a second one completes it. */
+static void test_init__interrupted_is_not_initialised_and_can_be_repeated(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t;
+    s3store_target_config c = full_config(w);
+    bool created;
+
+    w->fail_key_part = "commit-timeout";
+    w->fail_with = S3STORE_NOT_FOUND; /* a GET finds nothing, a PUT is refused */
+    assert_fails(s3s_dataset_init(w->env, &c, NULL, &created, &err), S3STORE_NOT_FOUND,
+                 "commit-timeout");
+    w->fail_key_part = NULL;
+    assert_true(has_object(w, "p/_config/dataset.json"));
+    assert_fails(s3s_target_open(w->env, &c, &t, &err), S3STORE_NOT_INITIALISED, NULL);
+    assert_ok(s3s_dataset_init(w->env, &c, NULL, &created, &err));
+    assert_true(created);
+    assert_ok(s3s_target_open(w->env, &c, &t, &err));
+    s3s_target_release(t);
+}
+
+/* Somebody else creates the same object between our check and our PUT. */
+static void rival_same(world *w, const char *key)
+{
+    if (strstr(key, "commit-timeout") != NULL && !has_object(w, "p/_config/commit-timeout"))
+        put_text(w, "p/_config/commit-timeout", "30s");
+}
+
+static void rival_other(world *w, const char *key)
+{
+    if (strstr(key, "dataset.json") != NULL && !has_object(w, "p/_config/dataset.json"))
+        put_text(w, "p/_config/dataset.json", "{\"format\":1,\"partition_by\":[\"z\"]}");
+}
+
+static void test_init__a_rival_is_read_and_checked(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+
+    w->before_put = rival_same;
+    assert_ok(s3s_dataset_init(w->env, &c, NULL, NULL, &err));
+    assert_text(w, "p/_config/commit-timeout", "30s");
+    c.prefix = "p";
+    remove_object(w, "p/_config/dataset.json");
+    remove_object(w, "p/_config/commit-timeout");
+    remove_object(w, "p/_config/max-clock-skew");
+    w->before_put = rival_other;
+    assert_fails(s3s_dataset_init(w->env, &c, NULL, NULL, &err), S3STORE_BAD_CONFIG,
+                 "partition-by is \"z\"");
+    assert_false(has_object(w, "p/_config/commit-timeout"));
+}
+
+static void test_init__every_failed_allocation_is_an_error_and_nothing_leaks(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+    s3store_status status = S3STORE_OUT_OF_MEMORY;
+    int n;
+
+    for (n = 0; n < 5000 && status != S3STORE_OK; n++) {
+        s3s_env_fail_alloc_at(w->env, (uint64_t)n);
+        memset(&err, 0, sizeof err);
+        status = s3s_dataset_init(w->env, &c, NULL, NULL, &err);
+        s3s_env_fail_alloc_at(w->env, UINT64_MAX);
+        if (status != S3STORE_OK)
+            assert_int_equal(status, S3STORE_OUT_OF_MEMORY);
+    }
+    assert_int_equal(status, S3STORE_OK);
+    assert_true(n > 10);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(test_init__creates_a_dataset_that_opens),
+        test(test_init__defaults_on_s3_are_fifteen_seconds_and_one),
+        test(test_init__twice_the_same_succeeds_and_creates_nothing),
+        test(test_init__adopts_what_another_library_wrote),
+        test(test_init__a_different_duration_is_an_error_that_changes_nothing),
+        test(test_init__the_descriptor_must_agree_wholly),
+        test(test_init__types_beyond_the_recorded_schema_are_refused),
+        test(test_init__bad_options_are_named),
+        test(test_init__broken_objects_are_not_overwritten),
+        test(test_init__interrupted_is_not_initialised_and_can_be_repeated),
+        test(test_init__a_rival_is_read_and_checked),
+        test(test_init__every_failed_allocation_is_an_error_and_nothing_leaks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,361 @@
+/* The recorded schema: read, kept, grown, and raced for. */
+#include "target_support.h"
+
+#include "base/sim.h"
+
+static const char *const by_a[] = {"a", NULL};
+static const char *const ints[] = {"a", "int32", NULL};
+static const char *const longs[] = {"a", "int64", "b", "string", NULL};
+static const char *const strings[] = {"a", "string", NULL};
+
+static s3store_target *open_target(world *w)
+{
+    s3store_error err;
+    s3store_target *t;
+    s3store_target_config c = world_config(w, by_a);
+
+    put_timing(w, "1s", "0s");
+    assert_ok(s3s_target_open(w->env, &c, &t, &err));
+    return t;
+}
+
+/* Admits data of this schema and checks what is to be written with. */
+static void admit(s3store_target *t, const char *const *pairs, const char *expected)
+{
+    s3store_error err;
+    s3s_schema *incoming = make_schema(t->env, pairs), *schema;
+    char text[500];
+
+    assert_ok(s3s_target_admit_schema(t, NULL, incoming, &schema, &err));
+    schema_text(schema, text, sizeof text);
+    assert_string_equal(text, expected);
+    s3s_schema_release(schema);
+    s3s_schema_release(incoming);
+}
+
+static void test_schema__none_is_recorded_at_first(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t = open_target(w);
+    s3s_schema *schema;
+    uint32_t version = 7;
+
+    assert_ok(s3s_target_schema(t, NULL, false, &version, &schema, &err));
+    assert_int_equal(version, 0);
+    assert_null(schema);
+    assert_requests(t, 0, 3, 0, 1);
+    assert_ok(s3s_target_schema(t, NULL, false, &version, &schema, &err)); /* remembered */
+    assert_requests(t, 0, 3, 0, 1);
+    s3s_target_release(t);
+}
+
+static void test_schema__the_newest_is_read_and_strangers_are_ignored(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t = open_target(w);
+    s3s_schema *schema;
+    uint32_t version;
+    char text[200];
+
+    put_text(w, "p/_config/schema/000002.json",
+             "{\"format\":1,\"version\":2,\"columns\":[{\"name\":\"a\",\"type\":\"int64\"}]}");
+    put_text(w, "p/_config/schema/000010.json",
+             "{\"format\":1,\"version\":10,\"columns\":[{\"name\":\"z\",\"type\":\"bool\"}]}");
+    put_text(w, "p/_config/schema/000011.jso", "x");
+    put_text(w, "p/_config/schema/0000011.json", "x");
+    put_text(w, "p/_config/schema/+00011.json", "x");
+    put_text(w, "p/_config/schema/000000.json", "x");
+    put_text(w, "p/_config/schema/README", "x");
+    assert_ok(s3s_target_schema(t, NULL, false, &version, &schema, &err));
+    assert_int_equal(version, 10);
+    schema_text(schema, text, sizeof text);
+    assert_string_equal(text, "z bool");
+    assert_requests(t, 0, 4, 0, 1);
+    s3s_schema_release(schema);
+    /* Nothing newer: no GET. */
+    assert_ok(s3s_target_schema(t, NULL, true, &version, &schema, &err));
+    assert_requests(t, 0, 4, 0, 2);
+    s3s_schema_release(schema);
+    s3s_target_release(t);
+}
+
+static void test_schema__a_broken_version_is_an_error_that_names_it(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t = open_target(w);
+    s3s_schema *schema;
+    uint32_t version;
+
+    put_text(w, "p/_config/schema/000001.json", "{");
+    assert_fails(s3s_target_schema(t, NULL, false, &version, &schema, &err), S3STORE_BAD_CONFIG,
+                 "p/_config/schema/000001.json");
+    assert_null(schema);
+    put_text(w, "p/_config/schema/000001.json", "{\"format\":1,\"version\":2,\"columns\":[]}");
+    assert_fails(s3s_target_schema(t, NULL, false, &version, &schema, &err), S3STORE_BAD_CONFIG,
+                 "version 2");
+    s3s_target_release(t);
+}
+
+static void test_admit__the_first_write_records_and_later_ones_grow_only_when_needed(void **state)
+{
+    world *w = *state;
+    s3store_target *t = open_target(w);
+
+    admit(t, ints, "a int32");
+    assert_requests(t, 1, 3, 0, 1);
+    assert_true(has_object(w, "p/_config/schema/000001.json"));
+    admit(t, ints, "a int32"); /* no request */
+    assert_requests(t, 1, 3, 0, 1);
+    admit(t, longs, "a int64, b string");
+    assert_requests(t, 2, 3, 0, 1);
+    assert_true(has_object(w, "p/_config/schema/000002.json"));
+    admit(t, ints, "a int64, b string"); /* narrower data */
+    assert_requests(t, 2, 3, 0, 1);
+    s3s_target_release(t);
+}
+
+static void test_admit__what_does_not_fit_is_refused_and_nothing_is_recorded(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t = open_target(w);
+    s3s_schema *incoming = make_schema(t->env, strings), *schema;
+
+    admit(t, ints, "a int32");
+    assert_fails(s3s_target_admit_schema(t, NULL, incoming, &schema, &err), S3STORE_SCHEMA_MISMATCH,
+                 "\"a\" is recorded as int32, but the data have string");
+    assert_null(schema);
+    assert_false(has_object(w, "p/_config/schema/000002.json"));
+    s3s_schema_release(incoming);
+    s3s_target_release(t);
+}
+
+static void test_admit__columns_without_a_type_are_not_recorded(void **state)
+{
+    static const char *const pairs[] = {"n", "null", NULL};
+    world *w = *state;
+    s3store_target *t = open_target(w);
+
+    admit(t, pairs, "");
+    assert_requests(t, 0, 3, 0, 1);
+    s3s_target_release(t);
+}
+
+static void test_admit__what_another_process_recorded_is_read_and_checked_again(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t = open_target(w), *other = open_target(w);
+    s3s_schema *incoming = make_schema(t->env, strings), *schema;
+
+    admit(t, longs, "a int64, b string");
+    /* The other one knows of nothing yet. */
+    admit(other, ints, "a int64, b string");
+    s3s_target_release(other);
+    other = open_target(w);
+    uint32_t version;
+    assert_ok(s3s_target_schema(other, NULL, false, &version, &schema, &err));
+    s3s_schema_release(schema);
+    static const char *const first[] = {"c", "string", NULL};
+    static const char *const second[] = {"c", "int64", NULL};
+    admit(t, first, "a int64, b string, c string");
+    s3s_schema_release(incoming);
+    incoming = make_schema(t->env, second);
+    /* It would add c as int64 to version 1, loses the number, and sees that c is a string. */
+    assert_fails(s3s_target_admit_schema(other, NULL, incoming, &schema, &err),
+                 S3STORE_SCHEMA_MISMATCH, "\"c\"");
+    s3s_schema_release(incoming);
+    s3s_target_release(t);
+    s3s_target_release(other);
+}
+
+typedef struct loser {
+    int lost;
+} loser;
+
+static s3s_fault_decision lose_answer(void *ctx, s3s_fault_verb verb, const char *key,
+                                      uint64_t sequence)
+{
+    loser *l = ctx;
+    s3s_fault_decision d = S3S_FAULT_NONE;
+
+    (void)sequence;
+    if (verb == S3S_VERB_PUT && strstr(key, "schema") != NULL && l->lost++ == 0)
+        d.after = S3STORE_UNCERTAIN;
+    return d;
+}
+
+static void test_admit__an_answer_that_got_lost_is_found_out(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_object_store faulty;
+    loser l = {0};
+    s3store_target *t;
+    s3store_target_config c = world_config(w, by_a);
+
+    put_timing(w, "1s", "0s");
+    assert_ok(s3s_layer_fault_new(w->env, &w->store, lose_answer, &l, &faulty, &err));
+    c.store = &faulty;
+    assert_ok(s3s_target_open(w->env, &c, &t, &err));
+    admit(t, ints, "a int32");
+    assert_false(has_object(w, "p/_config/schema/000002.json"));
+    s3s_target_release(t);
+    s3s_store_deinit(&faulty);
+}
+
+static void test_admit__a_number_that_never_becomes_free_ends(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t = open_target(w);
+    s3s_schema *incoming = make_schema(t->env, ints), *schema;
+
+    w->put_fails = S3STORE_ALREADY_EXISTS;
+    assert_fails(s3s_target_admit_schema(t, NULL, incoming, &schema, &err), S3STORE_CONFLICT,
+                 "try again");
+    assert_null(schema);
+    s3s_schema_release(incoming);
+    s3s_target_release(t);
+}
+
+/* ---- two processes at once ------------------------------------------------------------------ */
+
+typedef struct race {
+    world *world;
+    s3store_target *targets[3]; /* of two writers, and of one who looks afterwards */
+    int done;
+} race;
+
+static void open_actor(void *ctx)
+{
+    race *r = ctx;
+    s3store_error err;
+    s3store_target_config c = world_config(r->world, by_a);
+
+    put_timing(r->world, "1s", "0s");
+    for (size_t i = 0; i < 3; i++)
+        assert_ok(s3s_target_open(r->world->env, &c, &r->targets[i], &err));
+}
+
+static void admit_as(race *r, size_t who, const char *const *pairs)
+{
+    s3store_error err;
+    s3s_schema *incoming = make_schema(r->world->env, pairs), *schema;
+
+    assert_ok(s3s_target_admit_schema(r->targets[who], NULL, incoming, &schema, &err));
+    /* What was admitted holds everything of the data. */
+    for (size_t i = 0; i < incoming->field_count; i++)
+        assert_int_not_equal(s3s_schema_find(schema, incoming->fields[i].name), SIZE_MAX);
+    s3s_schema_release(schema);
+    s3s_schema_release(incoming);
+    r->done++;
+}
+
+static void admit_x_actor(void *ctx)
+{
+    static const char *const x[] = {"k", "int64", "x", "int64", NULL};
+    admit_as(ctx, 0, x);
+}
+
+static void admit_y_actor(void *ctx)
+{
+    static const char *const y[] = {"k", "int64", "y", "string", NULL};
+    admit_as(ctx, 1, y);
+}
+
+static void check_actor(void *ctx)
+{
+    race *r = ctx;
+    s3store_error err;
+    s3s_schema *schema;
+    uint32_t version;
+
+    assert_ok(s3s_target_schema(r->targets[2], NULL, false, &version, &schema, &err));
+    assert_int_equal(version, 2);
+    assert_int_equal(schema->field_count, 3);
+    s3s_schema_release(schema);
+    for (size_t i = 0; i < 3; i++)
+        s3s_target_release(r->targets[i]);
+    r->done++;
+}
+
+/* Only the race is enumerated, not what comes before and after it. */
+typedef struct chooser {
+    s3s_explorer *explorer;
+    bool racing;
+} chooser;
+
+static size_t choose_in_race(void *ctx, size_t count, const char *const *names)
+{
+    chooser *c = ctx;
+    return c->racing ? s3s_explore_choose(c->explorer, count, names) : 0;
+}
+
+static s3store_status one_history(void *ctx, s3s_explorer *ex, s3store_error *err)
+{
+    chooser choose = {.explorer = ex};
+    s3s_sim_options options = {.choose = choose_in_race, .choose_ctx = &choose,
+                               .start_wall_us = INT64_C(1700000000000000)};
+    s3s_sim *sim;
+    world *w = ctx;
+    race r = {.world = w};
+    s3store_status status = s3s_sim_new(&options, &sim, err);
+
+    if (status != S3STORE_OK)
+        return status;
+    world_init_env(w, s3s_sim_env(sim));
+    status = s3s_sim_add(sim, "open", 0, open_actor, &r, err);
+    if (status == S3STORE_OK)
+        status = s3s_sim_run(sim, err);
+    if (status == S3STORE_OK)
+        status = s3s_sim_add(sim, "x", 0, admit_x_actor, &r, err);
+    if (status == S3STORE_OK)
+        status = s3s_sim_add(sim, "y", 0, admit_y_actor, &r, err);
+    choose.racing = true;
+    if (status == S3STORE_OK)
+        status = s3s_sim_run(sim, err);
+    choose.racing = false;
+    if (status == S3STORE_OK)
+        status = s3s_sim_add(sim, "check", 0, check_actor, &r, err);
+    if (status == S3STORE_OK)
+        status = s3s_sim_run(sim, err);
+    if (status == S3STORE_OK)
+        assert_int_equal(r.done, 3);
+    world_deinit(w);
+    s3s_sim_free(sim);
+    return status;
+}
+
+static void test_admit__two_that_grow_at_once_lose_no_column(void **state)
+{
+    static world w;
+    s3store_error err;
+    uint64_t histories = 0;
+
+    (void)state;
+    assert_ok(s3s_explore(one_history, &w, 20000, &histories, &err));
+    assert_true(histories > 50);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(test_schema__none_is_recorded_at_first),
+        test(test_schema__the_newest_is_read_and_strangers_are_ignored),
+        test(test_schema__a_broken_version_is_an_error_that_names_it),
+        test(test_admit__the_first_write_records_and_later_ones_grow_only_when_needed),
+        test(test_admit__what_does_not_fit_is_refused_and_nothing_is_recorded),
+        test(test_admit__columns_without_a_type_are_not_recorded),
+        test(test_admit__what_another_process_recorded_is_read_and_checked_again),
+        test(test_admit__an_answer_that_got_lost_is_found_out),
+        test(test_admit__a_number_that_never_becomes_free_ends),
+        cmocka_unit_test(test_admit__two_that_grow_at_once_lose_no_column),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
