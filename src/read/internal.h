@@ -1,0 +1,17 @@
+/* read/internal.h: private to read/. */
+#ifndef S3S_READ_INTERNAL_H
+#define S3S_READ_INTERNAL_H
+
+#include "read/read.h"
+
+/* Resolves the options' source and opens a scan over it. fixed: the schema to deliver, NULL = by
+ * the options' columns. what: the reader's name for the log, static text. */
+s3store_status s3s_read_open_scan(s3store_reader *reader, const s3store_read_options *options,
+                                  const s3s_schema *fixed, const char *what, s3s_scan **out,
+                                  s3store_error *err);
+
+/* An Arrow stream of everything a scan delivers. The scan is taken over, also on failure. */
+s3store_status s3s_read_scan_stream(s3s_scan *scan, struct ArrowArrayStream *out,
+                                    s3store_error *err);
+
+#endif

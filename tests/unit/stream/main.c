@@ -1,0 +1,9 @@
+#include "unit/stream/tests.h"
+
+int main(void)
+{
+    int failed = run_poll_tests();
+    failed += run_range_tests();
+    failed += run_entries_tests();
+    return failed != 0;
+}
