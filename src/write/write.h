@@ -1,0 +1,38 @@
+/* write/write.h: columns -> partitions -> data, ref, commit -> result.
+ *
+ * The files in the order a record takes:
+ *   gather.c        drains the input, admits its schema, converts it to the recorded types
+ *   plan.c          rows to partitions; tokens; every key checked before the first request
+ *   publish.c       one partition: HEAD, encode, PUT data, PUT ref, commit
+ *   commit.c        the fenced, arbitrated commit and what decides after a lost answer
+ *   content_hash.c  what tells a reused token from a retry
+ *   result.c        outcomes in key order
+ *   lookup.c        asking for a commit, putting one into the stream again
+ */
+#ifndef S3S_WRITE_H
+#define S3S_WRITE_H
+
+#include "dataset/target.h"
+
+struct s3store_writer {
+    s3s_env *env;
+    s3store_target *target;
+    s3store_compression compression;
+    bool allow_unaddressable;
+};
+
+/* As the public functions of the same names. */
+s3store_status s3s_writer_open(s3store_target *target, const s3store_writer_options *options,
+                               s3store_writer **out, s3store_error *err);
+void s3s_writer_free(s3store_writer *writer);
+s3store_status s3s_write(s3store_writer *writer, struct ArrowArrayStream *input,
+                         const s3store_write_options *options, s3store_write_result **out,
+                         s3store_error *err);
+s3store_status s3s_lookup_commit(s3store_target *target, const char *partition, const char *token,
+                                 const s3store_call *call, s3store_write_result **out,
+                                 s3store_error *err);
+s3store_status s3s_restamp(s3store_target *target, const char *partition, const char *token,
+                           const s3store_call *call, s3store_write_result **out,
+                           s3store_error *err);
+
+#endif

@@ -1,0 +1,59 @@
+/* tests/sim/world.h: one simulated history: a memory store, a dataset, and targets on it. */
+#ifndef S3S_TESTS_SIM_WORLD_H
+#define S3S_TESTS_SIM_WORLD_H
+
+#include "base/sim.h"
+#include "dataset/target.h"
+#include "read/read.h"
+#include "support/faulty_store.h"
+#include "write/write.h"
+
+#define WORLD_WRITERS 2
+#define WORLD_READER WORLD_WRITERS
+
+typedef struct world_options {
+    bool in_order;       /* no choice of who goes on: the chooser is only asked by the test */
+    s3store_fence fence;
+} world_options;
+
+typedef struct world {
+    s3s_sim *sim;
+    s3s_env *env;
+    s3store_object_store store; /* shared by everybody */
+    faulty_store faults[WORLD_WRITERS]; /* in front of it, for one writer each */
+    s3store_target *targets[WORLD_WRITERS + 1]; /* the last one reads */
+    s3store_writer *writers[WORLD_WRITERS];
+} world;
+
+/* A dataset partitioned by `day`, entity `id`, version `v`; commit timeout 15 s, clock skew 1 s;
+ * every target and writer open, the schema recorded, one row written. Choices begin after that.
+ * options may be NULL. */
+s3store_status world_open(world *w, s3s_explorer *explorer, const world_options *options,
+                          s3store_error *err);
+void world_close(world *w);
+/* Runs the actors that were added until all have ended. */
+s3store_status world_run(world *w, s3store_error *err);
+
+/* One row (id, v) of a day under a token (NULL = none). */
+s3store_status world_write(world *w, size_t writer, const char *day, const char *id, int64_t v,
+                           const char *token, s3store_write_result **out, s3store_error *err);
+/* Rows that a snapshot of everything sees, with history. */
+s3store_status world_count_rows(world *w, int64_t *rows, s3store_error *err);
+/* What a reader of the stream has seen: data paths in order. */
+#define WORLD_SEEN_MAX 64
+#define WORLD_PATH_SIZE 256
+typedef struct world_stream {
+    char since[S3STORE_KEY_MAX_BYTES + 1]; /* where it stands; "" = at the beginning */
+    char paths[WORLD_SEEN_MAX][WORLD_PATH_SIZE];
+    size_t count;
+} world_stream;
+/* One poll of the reader from where it stands. */
+s3store_status world_poll(world *w, world_stream *stream, s3store_error *err);
+/* Reads the stream again from the beginning: INTERNAL when it is not the same. */
+s3store_status world_replay(world *w, const world_stream *stream, s3store_error *err);
+/* How many of the paths contain the text. */
+size_t world_seen(const world_stream *stream, const char *text);
+/* Objects whose key ends with suffix. */
+s3store_status world_count_keys(world *w, const char *suffix, size_t *count, s3store_error *err);
+
+#endif

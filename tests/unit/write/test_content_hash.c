@@ -1,0 +1,288 @@
+/* What tells a retry from a reused token (docs/FORMAT.md "Content hash"). */
+#include <inttypes.h>
+
+#include "unit/write/stage.h"
+
+static uint64_t hash_skipping(s3s_env *env, const char *columns, const char *const *rows,
+                              size_t count, const char *skipped)
+{
+    s3store_error err;
+    bool skip[16] = {false};
+    uint64_t hash = 0;
+    s3s_schema *schema = kit_schema(env, columns);
+    struct ArrowArray batch;
+    kit_batch(schema, rows, count, &batch);
+    if (skipped != NULL)
+        skip[s3s_schema_find(schema, skipped)] = true;
+    assert_ok(s3s_content_hash(env, schema, &batch, skipped != NULL ? skip : NULL, &hash, &err));
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+    return hash;
+}
+
+static uint64_t hash(s3s_env *env, const char *columns, const char *const *rows, size_t count)
+{
+    return hash_skipping(env, columns, rows, count, NULL);
+}
+
+/* Other implementations must come to the same numbers: never change them. */
+static void test_content_hash__golden_values(void **state)
+{
+    s3s_env *env = *state;
+    static const struct {
+        const char *columns, *row;
+        uint64_t hash;
+    } cases[] = {
+        {"a:int64?", "1",
+         UINT64_C(0x1d2a4fc9d7fb57d0)},
+        {"a:int8?", "-1",
+         UINT64_C(0xa72921351033881f)},
+        {"a:uint64?", "18446744073709551615",
+         UINT64_C(0xd701ab936fac3559)},
+        {"a:double?", "0.5",
+         UINT64_C(0x74befa033666f868)},
+        {"a:double?", "nan",
+         UINT64_C(0x4669a9ac05ec7a21)},
+        {"a:double?", "9007199254740994",
+         UINT64_C(0x904b5305b126cb3e)},
+        {"a:double?", "-inf",
+         UINT64_C(0xbbb20dba82ea72a9)},
+        {"a:bool?", "true",
+         UINT64_C(0xe09738adea2fa7f8)},
+        {"a:date?", "17569",
+         UINT64_C(0x18c00affe762b558)},
+        {"a:timestamp(us, UTC)?", "1517966773123456",
+         UINT64_C(0x110ff6aeecf996c7)},
+        {"a:timestamp(us, UTC)?", "9223372036854775807",
+         UINT64_C(0xc0677e87be2ece19)},
+        {"a:string?", "",
+         UINT64_C(0x22996c716159b6fc)},
+        {"a:string?", "caf\xc3\xa9",
+         UINT64_C(0xf889d02c7ab11b16)},
+        {"a:binary?", "xyz",
+         UINT64_C(0xd9c76e1aafd2dd53)},
+        {"b:string?;a:int32?;c:double?", "quake|7|null",
+         UINT64_C(0x283fafb1e830657a)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t got = hash(env, cases[i].columns, &cases[i].row, 1);
+        if (got != cases[i].hash)
+            fail_msg("%s %s: %016" PRIx64, cases[i].columns, cases[i].row, got);
+    }
+    assert_true(hash(env, "a:int64?", NULL, 0) == UINT64_C(0xef46db3751d8e999)); /* of no bytes */
+}
+
+static void same(s3s_env *env, const char *a, const char *row_a, const char *b, const char *row_b)
+{
+    if (hash(env, a, &row_a, 1) != hash(env, b, &row_b, 1))
+        fail_msg("%s %s is not %s %s", a, row_a, b, row_b);
+}
+
+static void differ(s3s_env *env, const char *a, const char *row_a, const char *b,
+                   const char *row_b)
+{
+    if (hash(env, a, &row_a, 1) == hash(env, b, &row_b, 1))
+        fail_msg("%s %s is the same as %s %s", a, row_a, b, row_b);
+}
+
+static void test_content_hash__widening_changes_nothing(void **state)
+{
+    s3s_env *env = *state;
+    static const char *const ints[] = {"a:int8?",  "a:int16?",  "a:int32?",  "a:int64?",
+                                       "a:uint8?", "a:uint16?", "a:uint32?", "a:uint64?",
+                                       "a:float?", "a:double?"};
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
+        same(env, "a:int64?", "100", ints[i], "100");
+    same(env, "a:int64?", "9007199254740992", "a:double?", "9007199254740992");
+    same(env, "a:int64?", "-9007199254740992", "a:double?", "-9007199254740992");
+    same(env, "a:float16?", "0.5", "a:double?", "0.5");
+    same(env, "a:float?", "0.1", "a:double?", "0.100000001490116119384765625");
+    same(env, "a:double?", "-0", "a:int8?", "0");
+    same(env, "a:double?", "nan", "a:float?", "nan");
+    same(env, "a:timestamp(s, UTC)?", "7", "a:timestamp(ns, UTC)?", "7000000000");
+    same(env, "a:timestamp(ms, UTC)?", "7", "a:timestamp(us, UTC)?", "7000");
+    same(env, "a:timestamp(s, UTC)?", "9223372037", "a:timestamp(us, UTC)?", "9223372037000000");
+    same(env, "a:string?", "xyz", "a:large_string?", "xyz");
+    same(env, "a:binary?", "xyz", "a:large_binary?", "xyz");
+}
+
+static void test_content_hash__null_columns_and_their_order_change_nothing(void **state)
+{
+    s3s_env *env = *state;
+    same(env, "a:int8?;b:string?", "1|x", "b:string?;a:int8?", "x|1");
+    same(env, "a:int8?;b:string?", "1|x", "a:int8?;n:double?;b:string?", "1|null|x");
+    same(env, "a:int8?;b:string?", "1|x", "a:int8?;n:null?;b:string?", "1|null|x");
+}
+
+static void test_content_hash__any_other_difference_is_seen(void **state)
+{
+    s3s_env *env = *state;
+    differ(env, "a:int8?", "1", "a:int8?", "2");
+    differ(env, "a:int8?", "1", "b:int8?", "1");
+    differ(env, "a:int8?", "1", "a:bool?", "true");
+    differ(env, "a:int8?", "1", "a:string?", "1");
+    differ(env, "a:int64?", "1", "a:date?", "1");
+    differ(env, "a:int64?", "1", "a:timestamp(ns, UTC)?", "1");
+    differ(env, "a:string?", "x", "a:binary?", "x");
+    differ(env, "a:double?", "0.5", "a:double?", "0.25");
+    differ(env, "a:int64?", "-1", "a:uint64?", "18446744073709551615");
+    differ(env, "a:int8?", "null", "a:int8?", "0");
+    differ(env, "a:string?", "null", "a:string?", "");
+    differ(env, "a:string?;b:string?", "xy|z", "a:string?;b:string?", "x|yz");
+    differ(env, "a:string?;b:string?", "x|null", "a:string?;b:string?", "null|x");
+    const char *ab[] = {"1", "2"}, *ba[] = {"2", "1"}, *aab[] = {"1", "1", "2"};
+    assert_true(hash(env, "a:int8?", ab, 2) != hash(env, "a:int8?", ba, 2));
+    assert_true(hash(env, "a:int8?", ab, 2) != hash(env, "a:int8?", aab, 3));
+}
+
+static void test_content_hash__every_byte_of_long_rows_counts(void **state)
+{
+    s3s_env *env = *state;
+    char row[1000];
+    const char *rows[100];
+    memset(row, 'x', sizeof row);
+    row[sizeof row - 1] = '\0';
+    for (size_t i = 0; i < 100; i++)
+        rows[i] = row;
+    uint64_t first = hash(env, "a:string?", rows, 100);
+    for (size_t i = 0; i < 100; i += 9) {
+        char other[1000];
+        memcpy(other, row, sizeof row);
+        other[i * 10] = 'y';
+        rows[i] = other;
+        assert_true(hash(env, "a:string?", rows, 100) != first);
+        rows[i] = row;
+    }
+}
+
+static void test_content_hash__skipped_columns_do_not_count(void **state)
+{
+    s3s_env *env = *state;
+    const char *one = "1|5", *two = "1|6", *bare = "1";
+    uint64_t a = hash_skipping(env, "a:int8?;at:int64?", &one, 1, "at");
+    assert_true(a == hash_skipping(env, "a:int8?;at:int64?", &two, 1, "at"));
+    assert_true(a == hash(env, "a:int8?", &bare, 1));
+}
+
+/* ---- through the writer ---------------------------------------------------------------------- */
+
+static uint64_t marker_hash(stage *s, const char *key)
+{
+    s3s_marker marker;
+    assert_true(stage_marker(s, key, &marker) && marker.has_content_hash);
+    return marker.content_hash;
+}
+
+static void test_content_hash__a_retry_is_known_through_the_other_door(void **state)
+{
+    typedef struct record {
+        const char *p, *id;
+        int64_t v;
+    } record;
+    static const s3store_field fields[] = {
+        {.name = "id", .kind = S3STORE_KIND_CSTRING, .offset = offsetof(record, id)},
+        {.name = "p", .kind = S3STORE_KIND_CSTRING, .offset = offsetof(record, p)},
+        {.name = "v", .kind = S3STORE_KIND_INT64, .offset = offsetof(record, v)},
+    };
+    static const s3store_record_type type = S3STORE_RECORD_TYPE(record, fields);
+    static const record records[] = {{"a", "x", 1}, {"a", "y", 2}};
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    s3s_schema *schema;
+    struct ArrowArray batch;
+    struct ArrowSchema abi;
+    struct ArrowArrayStream stream;
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    options.token = "tok";
+    (void)state;
+    stage_open(&s, NULL);
+    assert_ok(stage_write(&s, "p:string?;id:string?;v:int8?;n:null?",
+                          ROWS("a|x|1|null", "a|y|2|null"), &options, NULL, &err));
+    assert_ok(s3s_record_schema(s.env, &type, &schema, &err));
+    assert_ok(s3s_records_to_batch(s.env, schema, &type, records, 0, 2, &batch, &err));
+    assert_ok(s3s_schema_export(schema, &abi, &err));
+    assert_ok(s3store_stream_from_batches(&abi, &batch, 1, &stream, &err));
+    assert_ok(s3s_write(s.writer, &stream, &options, &result, &err));
+    assert_string_equal(stage_states(result), "p=a existing");
+    s3store_write_result_free(result);
+    s3s_schema_release(schema);
+    stage_close(&s);
+}
+
+static void test_content_hash__the_inserted_at_column_is_left_out(void **state)
+{
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    options.token = "tok";
+    (void)state;
+    stage_open(&s, &(stage_options){.inserted_at_column = "at"});
+    assert_ok(stage_write(&s, "p:string?;v:int8?", ROWS("a|1"), &options, NULL, &err));
+    stage_wait(&s, SECOND);
+    assert_ok(stage_write(&s, "p:string?;v:int8?;at:timestamp(us, UTC)?", ROWS("a|1|99"), &options,
+                          &result, &err));
+    assert_string_equal(stage_states(result), "p=a existing");
+    s3store_write_result_free(result);
+    stage_close(&s);
+}
+
+static void test_content_hash__a_named_partition_leaves_its_constant_columns_out(void **state)
+{
+    stage s;
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    s3store_error err;
+    options.partition = "p=a";
+    (void)state;
+    stage_open(&s, NULL);
+    options.token = "with";
+    assert_ok(stage_write(&s, "p:string?;v:int8?", ROWS("a|1"), &options, NULL, &err));
+    options.token = "without";
+    assert_ok(stage_write(&s, "v:int8?", ROWS("1"), &options, NULL, &err));
+    assert_true(marker_hash(&s, "ds/data/p=a/with.commit") ==
+                marker_hash(&s, "ds/data/p=a/without.commit"));
+    options.partition = NULL;
+    options.token = "by-column";
+    assert_ok(stage_write(&s, "p:string?;v:int8?", ROWS("a|1"), &options, NULL, &err));
+    assert_true(marker_hash(&s, "ds/data/p=a/with.commit") !=
+                marker_hash(&s, "ds/data/p=a/by-column.commit"));
+    stage_close(&s);
+}
+
+static void test_content_hash__a_generated_token_has_none(void **state)
+{
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    char key[256];
+    s3s_marker marker;
+    (void)state;
+    stage_open(&s, NULL);
+    assert_ok(stage_write_one(&s, NULL, &result, &err));
+    snprintf(key, sizeof key, "ds/data/p=a/%s.commit", s3store_write_result_get(result, 0)->token);
+    assert_true(stage_marker(&s, key, &marker));
+    assert_false(marker.has_content_hash);
+    assert_string_equal(marker.attempt, s3store_write_result_get(result, 0)->token);
+    s3store_write_result_free(result);
+    stage_close(&s);
+}
+
+#define PURE(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PURE(test_content_hash__golden_values),
+        PURE(test_content_hash__widening_changes_nothing),
+        PURE(test_content_hash__null_columns_and_their_order_change_nothing),
+        PURE(test_content_hash__any_other_difference_is_seen),
+        PURE(test_content_hash__every_byte_of_long_rows_counts),
+        PURE(test_content_hash__skipped_columns_do_not_count),
+        cmocka_unit_test(test_content_hash__a_retry_is_known_through_the_other_door),
+        cmocka_unit_test(test_content_hash__the_inserted_at_column_is_left_out),
+        cmocka_unit_test(test_content_hash__a_named_partition_leaves_its_constant_columns_out),
+        cmocka_unit_test(test_content_hash__a_generated_token_has_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
