@@ -1,0 +1,84 @@
+/* commit: was it committed? restamp: put it into the stream again. */
+#include <stdio.h>
+
+#include "cli.h"
+#include "results.h"
+
+static int run_commit(cli_context *cli, void *values)
+{
+    (void)values;
+    s3store_error err = {0};
+    s3store_write_result *result = NULL;
+    int code;
+    s3store_target *target = cli_target_open(cli, &code);
+    if (target == NULL)
+        return code;
+    s3store_call call = cli_call(cli);
+    s3store_status status = s3store_lookup_commit(target, cli->args.items[1], cli->args.items[2],
+                                                  &call, &result, &err);
+    if (status == S3STORE_OK) {
+        cli_print_result(result);
+    } else if (status == S3STORE_NOT_FOUND) {
+        cli_note("s3store commit: %s is not committed in %s", cli->args.items[2],
+                 cli->args.items[1]);
+        code = CLI_NO;
+    } else {
+        code = cli_fail(cli, &err);
+    }
+    s3store_write_result_free(result);
+    cli_explain(cli, target);
+    s3store_target_free(target);
+    return code;
+}
+
+static int run_restamp(cli_context *cli, void *values)
+{
+    (void)values;
+    s3store_error err = {0};
+    s3store_write_result *result = NULL;
+    int code;
+    s3store_target *target = cli_target_open(cli, &code);
+    if (target == NULL)
+        return code;
+    s3store_call call = cli_call(cli);
+    s3store_status status =
+        s3store_restamp(target, cli->args.items[1], cli->args.items[2], &call, &result, &err);
+    if (status == S3STORE_OK) {
+        cli_print_result(result);
+    } else if (status == S3STORE_NOT_FOUND) {
+        cli_note("s3store restamp: %s is not committed in %s", cli->args.items[2],
+                 cli->args.items[1]);
+        code = CLI_NO;
+    } else {
+        code = cli_fail(cli, &err);
+    }
+    s3store_write_result_free(result);
+    cli_explain(cli, target);
+    s3store_target_free(target);
+    return code;
+}
+
+const cli_verb cli_verb_commit = {
+    .name = "commit",
+    .arguments = "URL PARTITION TOKEN",
+    .summary = "was this token committed in this partition? prints its result",
+    .help = "Exit code 0: yes, and its result is printed. 5: no.\n\n"
+            "Example:\n"
+            "  s3store commit file:///data/quakes day=2018-02-07 feed-0412",
+    .min_args = 3,
+    .max_args = 3,
+    .run = run_commit,
+};
+
+const cli_verb cli_verb_restamp = {
+    .name = "restamp",
+    .arguments = "URL PARTITION TOKEN",
+    .summary = "put a committed write into the stream again, at its end",
+    .help = "For a commit that came after its commit timeout: stream readers may have passed its\n"
+            "place. They see the data (again) at the new offset; snapshot reads do not change.\n\n"
+            "Example:\n"
+            "  s3store restamp file:///data/quakes day=2018-02-07 feed-0412",
+    .min_args = 3,
+    .max_args = 3,
+    .run = run_restamp,
+};

@@ -1,0 +1,132 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "records/types.h"
+
+static const char *const compressions[] = {"snappy", "snappy", "zstd", "gzip", "uncompressed"};
+
+/* Borrowed texts of the partition specifications, or of the entity columns. */
+static size_t collect(const s3store_target *target, bool entity, const char **items, size_t max)
+{
+    size_t count = entity ? s3store_target_entity_column_count(target)
+                          : s3store_target_partition_part_count(target);
+    for (size_t i = 0; i < count && i < max; i++)
+        items[i] = entity ? s3store_target_entity_column(target, i)
+                          : s3store_target_partition_spec(target, i);
+    return count < max ? count : max;
+}
+
+static void print_json(const s3store_target *target, uint32_t version,
+                       const struct ArrowSchema *schema)
+{
+    const char *items[256];
+    size_t count;
+    cli_json j;
+    cli_json_begin(&j);
+    cli_json_text(&j, "url", s3store_target_url(target));
+    cli_json_bool(&j, "described", s3store_target_has_descriptor(target));
+    count = collect(target, false, items, 256);
+    cli_json_list(&j, "partition_by", items, count);
+    count = collect(target, true, items, 256);
+    cli_json_list(&j, "entity", items, count);
+    cli_json_text(&j, "version", s3store_target_version_column(target));
+    cli_json_text(&j, "inserted_at_column", s3store_target_inserted_at_column(target));
+    cli_json_text(&j, "compression", compressions[s3store_target_compression(target)]);
+    cli_json_text(&j, "consistency", s3store_target_consistency(target));
+    cli_json_int(&j, "commit_timeout_us", s3store_target_commit_timeout_us(target));
+    cli_json_int(&j, "max_clock_skew_us", s3store_target_max_clock_skew_us(target));
+    cli_json_int(&j, "settle_window_us", s3store_target_settle_window_us(target));
+    cli_json_int(&j, "schema_version", version);
+    printf(",\"columns\":[");
+    for (int64_t i = 0; schema->release != NULL && i < schema->n_children; i++) {
+        cli_json c;
+        char type[64];
+        if (i > 0)
+            putchar(',');
+        cli_type_name(schema->children[i], type, sizeof type);
+        cli_json_begin(&c);
+        cli_json_text(&c, "name", schema->children[i]->name);
+        cli_json_text(&c, "type", type);
+        putchar('}');
+    }
+    putchar(']');
+    cli_json_end(&j);
+}
+
+static void print_list(const char *label, const char *const *items, size_t count)
+{
+    printf("%-20s", label);
+    for (size_t i = 0; i < count; i++)
+        printf("%s%s", i > 0 ? ", " : "", items[i]);
+    puts(count == 0 ? "-" : "");
+}
+
+static void print_text(const s3store_target *target, uint32_t version,
+                       const struct ArrowSchema *schema)
+{
+    const char *items[256];
+    const char *v = s3store_target_version_column(target);
+    const char *inserted = s3store_target_inserted_at_column(target);
+    printf("%-20s%s%s\n", "dataset", s3store_target_url(target),
+           s3store_target_has_descriptor(target) ? "" : "  (no descriptor)");
+    size_t count = collect(target, false, items, 256);
+    print_list("partitioned by", items, count);
+    count = collect(target, true, items, 256);
+    print_list("entity", items, count);
+    printf("%-20s%s\n", "version", v != NULL ? v : "-");
+    printf("%-20s%s\n", "inserted at", inserted != NULL ? inserted : "-");
+    printf("%-20s%s\n", "compression", compressions[s3store_target_compression(target)]);
+    printf("%-20s%s\n", "consistency", s3store_target_consistency(target));
+    printf("%-20s%g s\n", "commit timeout",
+           (double)s3store_target_commit_timeout_us(target) / 1e6);
+    printf("%-20s%g s\n", "max clock skew",
+           (double)s3store_target_max_clock_skew_us(target) / 1e6);
+    printf("%-20s%g s\n", "settle window",
+           (double)s3store_target_settle_window_us(target) / 1e6);
+    if (version == 0) {
+        printf("%-20s-\n", "schema");
+        return;
+    }
+    printf("%-20sversion %u\n", "schema", version);
+    for (int64_t i = 0; i < schema->n_children; i++) {
+        char type[64];
+        cli_type_name(schema->children[i], type, sizeof type);
+        printf("  %-18s%s\n", schema->children[i]->name, type);
+    }
+}
+
+static int run(cli_context *cli, void *values)
+{
+    (void)values;
+    s3store_error err = {0};
+    struct ArrowSchema schema = {0};
+    uint32_t version = 0;
+    int code;
+    s3store_target *target = cli_target_open(cli, &code);
+    if (target == NULL)
+        return code;
+    s3store_call call = cli_call(cli);
+    if (s3store_target_schema(target, &call, &version, &schema, &err) != S3STORE_OK)
+        code = cli_fail(cli, &err);
+    else if (cli->globals.json)
+        print_json(target, version, &schema);
+    else
+        print_text(target, version, &schema);
+    if (schema.release != NULL)
+        schema.release(&schema);
+    cli_explain(cli, target);
+    s3store_target_free(target);
+    return code;
+}
+
+const cli_verb cli_verb_info = {
+    .name = "info",
+    .arguments = "URL",
+    .summary = "how a dataset is set up, and its recorded columns",
+    .help = "Example:\n  s3store info file:///data/quakes",
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

@@ -1,0 +1,98 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "records/types.h"
+
+typedef struct init_values {
+    int64_t commit_timeout_us, max_clock_skew_us;
+    cli_list types;
+    int compression;
+} init_values;
+
+static const char *const compressions[] = {"default", "snappy", "zstd", "gzip", "uncompressed",
+                                           NULL};
+
+#define VALUE(member) offsetof(init_values, member)
+static const cli_option options[] = {
+    {"--commit-timeout", 0, "DURATION", "longest time from ref to commit (default 15s; file: 1s)",
+     CLI_DURATION, VALUE(commit_timeout_us), NULL},
+    {"--max-clock-skew", 0, "DURATION", "largest clock difference (default 1s; file: 0s)",
+     CLI_DURATION, VALUE(max_clock_skew_us), NULL},
+    {"--types", 0, "COL:TYPE,...", "record column types now instead of at the first write",
+     CLI_LIST, VALUE(types), NULL},
+    {"--compression", 0, "NAME", "snappy (default), zstd, gzip or uncompressed", CLI_CHOICE,
+     VALUE(compression), compressions},
+};
+
+static void defaults(void *values)
+{
+    init_values *v = values;
+    v->commit_timeout_us = S3STORE_TIME_NONE;
+    v->max_clock_skew_us = S3STORE_TIME_NONE;
+}
+
+static void print_result(cli_context *cli, bool created)
+{
+    const char *url = cli->args.items[0];
+    if (cli->globals.json) {
+        cli_json j;
+        cli_json_begin(&j);
+        cli_json_text(&j, "url", url);
+        cli_json_bool(&j, "created", created);
+        cli_json_end(&j);
+    } else {
+        printf(created ? "initialised %s\n" : "%s is initialised already\n", url);
+    }
+}
+
+static int run(cli_context *cli, void *values)
+{
+    const init_values *v = values;
+    s3store_error err = {0};
+    struct ArrowSchema schema = {0};
+    bool created = false;
+    s3store_target_config config = cli_target_config(cli);
+    if (config.partition_by_count == 0)
+        return cli_usage(cli, "--partition-by is needed: which columns divide the dataset?");
+    if (s3store_target_config_validate(&config, false, &err) != S3STORE_OK)
+        return cli_usage(cli, "%s", err.message);
+    s3store_init_options init = S3STORE_INIT_OPTIONS_INIT;
+    s3store_call call = cli_call(cli);
+    init.commit_timeout_us = v->commit_timeout_us;
+    init.max_clock_skew_us = v->max_clock_skew_us;
+    init.compression = (s3store_compression)v->compression;
+    init.call = &call;
+    if (v->types.count > 0) {
+        if (cli_types_schema(&v->types, &schema, &err) != S3STORE_OK)
+            return cli_usage(cli, "%s", err.message);
+        init.schema = &schema;
+    }
+    s3store_status status = s3store_dataset_init(&config, &init, &created, &err);
+    if (schema.release != NULL)
+        schema.release(&schema);
+    if (status != S3STORE_OK)
+        return cli_fail(cli, &err);
+    print_result(cli, created);
+    return CLI_OK;
+}
+
+const cli_verb cli_verb_init = {
+    .name = "init",
+    .arguments = "URL --partition-by P,...",
+    .summary = "create a dataset, or adopt a prefix that has data",
+    .help =
+        "Writes the dataset's timing and its description. The same init twice succeeds; one that\n"
+        "contradicts what is recorded changes nothing and fails. P is part[=column[:format]]; formats\n"
+        "of dates and timestamps (in UTC) are year, month, day, hour, or a strftime pattern.\n\n"
+        "Examples:\n"
+        "  s3store init file:///data/quakes --partition-by day --entity id --version updated\n"
+        "  s3store init s3://bucket/flights --partition-by month=date:month --compression zstd",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .values_size = sizeof(init_values),
+    .defaults = defaults,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

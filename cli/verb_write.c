@@ -1,0 +1,213 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "records/input.h"
+#include "results.h"
+#include "token_template.h"
+
+typedef struct write_values {
+    const char *key, *token, *token_template;
+    int64_t inserted_at_us;
+    int format, compression, fence;
+    cli_list types;
+    bool optimistic, dry_run, keep_going, accept_different, allow_unaddressable;
+} write_values;
+
+static const char *const formats[] = {"auto", "jsonl", "csv", "parquet", NULL};
+static const char *const compressions[] = {"default", "snappy", "zstd", "gzip", "uncompressed",
+                                           NULL};
+static const char *const fences[] = {"auto", "off", NULL};
+
+#define VALUE(member) offsetof(write_values, member)
+static const cli_option options[] = {
+    {"--format", 0, "FORMAT", "jsonl, csv or parquet (default: by the file's name, else jsonl)",
+     CLI_CHOICE, VALUE(format), formats},
+    {"--key", 0, "A=1/B=2", "everything goes to this partition; its columns are added", CLI_TEXT,
+     VALUE(key), NULL},
+    {"--token", 0, "T", "idempotency token: repeating the write changes nothing", CLI_TEXT,
+     VALUE(token), NULL},
+    {"--token-template", 0, "TEXT", "a token for each partition, '{column}' stands for its value",
+     CLI_TEXT, VALUE(token_template), NULL},
+    {"--inserted-at", 0, "TIME", "insertion time (default: now)", CLI_TIME, VALUE(inserted_at_us),
+     NULL},
+    {"--compression", 0, "NAME", "snappy, zstd, gzip or uncompressed", CLI_CHOICE,
+     VALUE(compression), compressions},
+    {"--types", 0, "COL:TYPE,...", "column types, instead of what the values look like", CLI_LIST,
+     VALUE(types), NULL},
+    {"--optimistic", 0, NULL, "with a token: do not ask first whether it is committed", CLI_FLAG,
+     VALUE(optimistic), NULL},
+    {"--fence", 0, "MODE", "auto (default), or off: commits do not expire", CLI_CHOICE,
+     VALUE(fence), fences},
+    {"--keep-going", 0, NULL, "try every partition even when one fails", CLI_FLAG,
+     VALUE(keep_going), NULL},
+    {"--accept-different", 0, NULL, "a token committed with other data is no error", CLI_FLAG,
+     VALUE(accept_different), NULL},
+    {"--allow-unaddressable", 0, NULL, "accept partition values that no pattern can name", CLI_FLAG,
+     VALUE(allow_unaddressable), NULL},
+    {"--dry-run", 0, NULL, "show partitions, rows and keys; write nothing", CLI_FLAG,
+     VALUE(dry_run), NULL},
+};
+
+static void defaults(void *values)
+{
+    ((write_values *)values)->inserted_at_us = S3STORE_TIME_NONE;
+}
+
+/* The columns of --key: names and values, in copies. */
+typedef struct key_columns {
+    char *text;
+    const char **names, **values;
+    size_t count;
+} key_columns;
+
+static bool split_key(const s3store_target *target, const char *key, key_columns *out)
+{
+    size_t parts = s3store_target_partition_part_count(target);
+    out->text = strdup(key);
+    out->names = calloc(parts + 1, sizeof *out->names);
+    out->values = calloc(parts + 1, sizeof *out->values);
+    if (out->text == NULL || out->names == NULL || out->values == NULL)
+        return false;
+    char *at = out->text;
+    for (size_t i = 0; i < parts && at != NULL; i++) {
+        char *segment = strsep(&at, "/");
+        char *value = strchr(segment, '=');
+        const char *spec = s3store_target_partition_spec(target, i);
+        /* A formatted part says less than its column holds: only plain ones are constants. */
+        if (value == NULL || strchr(spec, ':') != NULL)
+            continue;
+        *value = '\0';
+        const char *column = strchr(spec, '=');
+        out->names[out->count] = column != NULL ? column + 1 : segment;
+        out->values[out->count++] = value + 1;
+    }
+    return true;
+}
+
+static void free_key(key_columns *key)
+{
+    free(key->text);
+    free(key->names);
+    free(key->values);
+}
+
+static s3store_status open_input(cli_context *cli, s3store_target *target, const write_values *v,
+                                 const key_columns *key, struct ArrowArrayStream *out,
+                                 s3store_error *err)
+{
+    struct ArrowSchema recorded = {0};
+    uint32_t version;
+    s3store_call call = cli_call(cli);
+    s3store_status status = s3store_target_schema(target, &call, &version, &recorded, err);
+    if (status != S3STORE_OK)
+        return status;
+    cli_input_options input = {.format = (cli_format)v->format,
+                               .types = (const char *const *)v->types.items,
+                               .type_count = v->types.count,
+                               .constant_names = key->names,
+                               .constant_values = key->values,
+                               .constant_count = key->count,
+                               .recorded = &recorded,
+                               .spill_dir = cli->globals.spill_dir,
+                               .cancel = cli->cancel};
+    status = cli_input_open(cli->args.items + 1, cli->args.count - 1, &input, out, err);
+    if (recorded.release != NULL)
+        recorded.release(&recorded);
+    return status;
+}
+
+static int write_input(cli_context *cli, s3store_target *target, const write_values *v)
+{
+    s3store_error err = {0};
+    s3store_writer *writer = NULL;
+    s3store_write_result *result = NULL;
+    struct ArrowArrayStream input = {0};
+    key_columns key = {0};
+    cli_token_template template = {.text = v->token_template};
+    s3store_write_options write = S3STORE_WRITE_OPTIONS_INIT;
+    s3store_writer_options open = S3STORE_WRITER_OPTIONS_INIT;
+    s3store_call call = cli_call(cli);
+    open.allow_unaddressable = v->allow_unaddressable;
+    open.call = &call;
+    write.partition = v->key;
+    write.token = v->token;
+    if (v->token_template != NULL) {
+        write.token_of = cli_token_of;
+        write.token_of_ctx = &template;
+    }
+    write.inserted_at_us = v->inserted_at_us;
+    write.compression = (s3store_compression)v->compression;
+    write.optimistic = v->optimistic;
+    write.keep_going = v->keep_going;
+    write.accept_different = v->accept_different;
+    write.dry_run = v->dry_run;
+    write.cancel = cli->cancel;
+    write.timeout_ms = cli_timeout_ms(cli);
+    s3store_status status = S3STORE_OK;
+    if (v->key != NULL && !split_key(target, v->key, &key)) {
+        status = S3STORE_OUT_OF_MEMORY;
+        err.status = status;
+    }
+    if (status == S3STORE_OK)
+        status = open_input(cli, target, v, &key, &input, &err);
+    if (status == S3STORE_OK)
+        status = s3store_writer_open(target, &open, &writer, &err);
+    if (status == S3STORE_OK)
+        status = s3store_write(writer, &input, &write, &result, &err);
+    if (input.release != NULL)
+        input.release(&input);
+    cli_print_result(result);
+    int code = status == S3STORE_OK ? CLI_OK : cli_fail(cli, &err);
+    s3store_write_result_free(result);
+    s3store_writer_free(writer);
+    free_key(&key);
+    return code;
+}
+
+static int run(cli_context *cli, void *values)
+{
+    const write_values *v = values;
+    s3store_error err = {0};
+    if (v->token != NULL && v->token_template != NULL)
+        return cli_usage(cli, "--token and --token-template exclude each other");
+    if (v->token != NULL && s3store_token_validate(v->token, &err) != S3STORE_OK)
+        return cli_usage(cli, "--token: %s", err.message);
+    if (cli->args.count == 1 && isatty(STDIN_FILENO))
+        return cli_usage(cli, "no file is given and standard input is a terminal");
+    int code;
+    cli->fence = (s3store_fence)v->fence;
+    s3store_target *target = cli_target_open(cli, &code);
+    if (target == NULL)
+        return code;
+    code = write_input(cli, target, v);
+    cli_explain(cli, target);
+    s3store_target_free(target);
+    return code;
+}
+
+const cli_verb cli_verb_write = {
+    .name = "write",
+    .arguments = "URL [FILE|-]...",
+    .summary = "write records: JSON Lines, CSV or Parquet",
+    .help =
+        "Reads the files (or standard input) as one input, divides it by the partition columns, and\n"
+        "commits each partition wholly or not at all. Prints one JSON line for each partition, in key\n"
+        "order: partition, status (committed, existing, committed_late, failed, not_tried; planned with\n"
+        "--dry-run), offset,\n"
+        "data_path, ref_path, inserted_at, token, row_count, error.\n"
+        "With --token the same write can be repeated: what is committed already is returned as it was.\n\n"
+        "Examples:\n"
+        "  s3store write file:///data/quakes feed.jsonl --token feed-0412\n"
+        "  zcat feed.csv.gz | s3store write file:///data/quakes --format csv\n"
+        "  s3store write file:///data/quakes new.parquet --dry-run",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .values_size = sizeof(write_values),
+    .defaults = defaults,
+    .min_args = 1,
+    .max_args = SIZE_MAX,
+    .run = run,
+};
