@@ -1,0 +1,75 @@
+/* A whole Parquet file: opened, and every column that can be read read to its end. Batches that come
+ * out are valid. */
+#include "arrow/array.h"
+#include "fuzz/fuzz.h"
+#include "parquet/parquet.h"
+
+#define MEMORY_BYTES (16u << 20)
+
+static void read_file(s3s_parquet_file *file, int64_t max_rows, bool flat)
+{
+    const s3s_schema *schema = s3s_parquet_schema(file);
+    size_t *columns = calloc(schema->field_count + 1, sizeof *columns);
+    size_t count = 0;
+    FUZZ_CHECK(columns != NULL);
+    for (size_t i = 0; i < schema->field_count; i++)
+        if (!flat || s3s_type_is_flat(schema->fields[i].type))
+            columns[count++] = i;
+    s3s_byte_range ranges[64];
+    size_t range_count = 0;
+    for (size_t g = 0; g < s3s_parquet_row_group_count(file) && g < 4; g++)
+        (void)s3s_parquet_ranges(file, g, columns, count, 4096, ranges, &range_count, 64, NULL);
+    s3s_parquet_cursor *cursor = NULL;
+    s3store_error err = {0};
+    s3store_status status = s3s_parquet_cursor_new(file, columns, count, max_rows, &cursor, &err);
+    while (status == S3STORE_OK) {
+        struct ArrowArray batch;
+        status = s3s_parquet_cursor_next(cursor, &batch, &err);
+        if (status != S3STORE_OK)
+            break;
+        FUZZ_CHECK(s3s_batch_validate(s3s_parquet_cursor_schema(cursor), &batch, &err) ==
+                   S3STORE_OK);
+        s3s_array_release(&batch);
+    }
+    FUZZ_CHECK(status == S3STORE_END || err.message[0] != '\0');
+    s3s_parquet_cursor_free(cursor);
+    free(columns);
+}
+
+static bool pass_line(void *ctx, const char *text, size_t size)
+{
+    (void)ctx;
+    FUZZ_CHECK(size > 0 && text[size - 1] == '\n');
+    return true;
+}
+
+static void describe_file(s3s_parquet_file *file)
+{
+    s3s_parquet_line_sink sink = {.line = pass_line};
+    for (int part = S3S_PARQUET_SCHEMA; part <= S3S_PARQUET_PAGES; part++) {
+        s3store_error err = {0};
+        s3store_status status = s3s_parquet_describe(file, (s3s_parquet_part)part, part == 1, NULL,
+                                                     0, sink, &err);
+        FUZZ_CHECK(status == S3STORE_OK || err.message[0] != '\0');
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    s3s_parquet_memory memory = {data, size};
+    s3s_parquet_limits limits = {MEMORY_BYTES};
+    s3s_parquet_file *file = NULL;
+    s3store_error err = {0};
+    s3store_status status = s3s_parquet_open(fuzz_env(), s3s_parquet_memory_source(&memory), "f",
+                                             &limits, &file, &err);
+    if (status == S3STORE_OK) {
+        read_file(file, size % 3 == 0 ? 7 : 0, false);
+        read_file(file, 0, true);
+        describe_file(file);
+    } else {
+        FUZZ_CHECK(file == NULL && err.message[0] != '\0');
+    }
+    s3s_parquet_free(file);
+    fuzz_check_leaks();
+    return 0;
+}
