@@ -9,7 +9,7 @@ build=$2
 here=$(dirname "$0")
 
 if ! command -v python3 >/dev/null 2>&1; then
-    echo "skipped: there is no python3"
+    echo "SKIP: there is no python3"
     exit 77
 fi
 PYTHONPATH="$build/pydeps${PYTHONPATH:+:$PYTHONPATH}"
@@ -17,7 +17,7 @@ export PYTHONPATH
 if ! python3 -c 'import pyarrow, duckdb' >/dev/null 2>&1; then
     if ! timeout 300 python3 -m pip install --quiet --disable-pip-version-check \
         --target "$build/pydeps" pyarrow duckdb >"$build/pip.log" 2>&1; then
-        echo "skipped: pyarrow and duckdb are not installed and could not be installed from PyPI:"
+        echo "SKIP: pyarrow and duckdb are not installed and could not be installed from PyPI:"
         tail -n 3 "$build/pip.log"
         exit 77
     fi
