@@ -582,6 +582,318 @@ static void test_s3__bad_options_are_refused(void **state)
     assert_null(store.impl);
 }
 
+/* ---- what the server asks for ---------------------------------------------------------------- */
+
+static void test_s3__retry_after_is_told(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 503, .headers = "Retry-After: 7\r\n", .body = ERROR_BODY("SlowDown")},
+        {.status = 429, .headers = DATE "Retry-After: Tue, 17 Mar 2026 14:01:30 GMT\r\n"},
+        {.status = 503, .headers = "Retry-After: 99999999999999\r\n"},
+        {.status = 503, .headers = DATE "Retry-After: Tue, 17 Mar 2026 13:00:00 GMT\r\n"},
+        {.status = 503, .headers = "Retry-After: soon\r\n"},
+        {.status = 503, .headers = "Retry-After: -5\r\n"},
+        {.status = 503},
+    };
+    static const int32_t expected[] = {7000, 90000, 86400000, 0, 0, 0, 0};
+    s3store_error err;
+    START(steps);
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        assert_fails(get_all(&err), S3STORE_UNAVAILABLE, NULL);
+        assert_int_equal(err.retry_after_ms, expected[i]);
+    }
+    stop();
+}
+
+static void test_s3__another_object_than_the_condition_names_is_refused(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 206, .headers = "ETag: \"new\"\r\nContent-Range: bytes 2-3/4\r\n", .body = "cd"},
+        {.status = 206, .headers = "ETag: \"old\"\r\nContent-Range: bytes 2-3/4\r\n", .body = "cd"},
+    };
+    s3store_error err;
+    START(steps);
+    s3store_get_request r = {
+        .size = sizeof r, .key = "p/k", .offset = 2, .length = 2, .if_match = "old"};
+    assert_fails(s3s_get(&f.store, NULL, &r, &f.sink, &f.info, &err), S3STORE_ALREADY_EXISTS,
+                 "new");
+    assert_string_equal(seen_header(0, "if-match"), "\"old\"");
+    assert_ok(s3s_get(&f.store, NULL, &r, &f.sink, &f.info, &err));
+    assert_string_equal(body_text(), "cd");
+    stop();
+}
+
+static void test_s3__an_error_in_the_place_of_an_object_is_one(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 200, .body = ERROR_BODY("InternalError")},
+        {.status = 200, .body = "<?xml version=\"1.0\"?>\n" ERROR_BODY("SlowDown")},
+        {.status = 200, .headers = "ETag: \"e\"\r\n", .body = ERROR_BODY("Kept")},
+        {.status = 200, .body = "<Errors/>"},
+        {.status = 200, .body = "<"},
+    };
+    s3store_error err;
+    START(steps);
+    assert_fails(get_all(&err), S3STORE_UNAVAILABLE, "InternalError");
+    assert_fails(get_all(&err), S3STORE_UNAVAILABLE, "SlowDown");
+    assert_ok(get_all(&err));
+    assert_string_equal(body_text(), ERROR_BODY("Kept"));
+    assert_ok(get_all(&err));
+    assert_ok(get_all(&err));
+    stop();
+}
+
+static void test_s3__a_body_without_a_length_or_an_end_is_refused(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 200, .headers = "ETag: \"e\"\r\n", .body = "half of", .length = -1,
+         .end = HTTP_CLOSE},
+        {.raw = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n"},
+        {.raw = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf", .end = HTTP_CLOSE},
+    };
+    s3store_error err;
+    START(steps);
+    assert_fails(get_all(&err), S3STORE_CORRUPT, "how long");
+    assert_ok(get_all(&err));
+    assert_string_equal(body_text(), "whole");
+    assert_fails(get_all(&err), S3STORE_UNAVAILABLE, NULL);
+    stop();
+}
+
+static s3store_status want_no_more(s3store_sink *sink, int64_t total, s3store_error *err)
+{
+    (void)err;
+    *(int64_t *)sink->ctx = total;
+    return S3STORE_END;
+}
+
+static void test_s3__a_get_can_end_before_its_body(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 200, .headers = DATE "ETag: \"e\"\r\nx-amz-meta-a: b\r\n", .length = 4000000,
+         .fill = "0123456789", .fill_count = 400000}};
+    s3store_error err;
+    int64_t total = 0;
+    START(steps);
+    s3store_sink sink = {.begin = want_no_more, .ctx = &total};
+    s3store_get_request r = {.size = sizeof r, .key = "p/k", .length = S3STORE_LENGTH_ALL};
+    assert_fails(s3s_get(&f.store, NULL, &r, &sink, &f.info, &err), S3STORE_END, "no more");
+    assert_int_equal(total, 4000000);
+    assert_int_equal(f.info.object_size, 4000000);
+    assert_string_equal(f.info.etag, "e");
+    assert_string_equal(s3store_metadata_get(&f.info.metadata, "a"), "b");
+    stop();
+}
+
+static void test_s3__a_skewed_clock_is_mended_for_reads_only(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 403, .headers = DATE, .body = ERROR_BODY("RequestTimeTooSkewed")},
+        {.status = 200, .headers = DATE, .body = "x"},
+        {.status = 403, .headers = DATE, .body = ERROR_BODY("RequestTimeTooSkewed")},
+        {.status = 200, .headers = DATE},
+    };
+    s3store_error err;
+    START(steps);
+    assert_ok(get_all(&err)); /* DATE is not now */
+    assert_int_equal(http_server_request_count(f.server), 2);
+    assert_null(strstr(seen_header(0, "x-amz-date"), "20260317T14"));
+    assert_non_null(strstr(seen_header(1, "x-amz-date"), "20260317T14"));
+    assert_fails(put(NULL, &err), S3STORE_CLOCK_SKEW, "clock");
+    assert_int_equal(http_server_request_count(f.server), 3);
+    assert_ok(head(NULL, &err)); /* remembered */
+    assert_non_null(strstr(seen_header(3, "x-amz-date"), "20260317T14"));
+    stop();
+}
+
+static void test_s3__a_token_that_xml_cannot_carry_is_replaced_by_the_last_key(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 200,
+         .body = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>p/a&#x1;b"
+                 "</NextContinuationToken><EncodingType>url</EncodingType>"
+                 "<Contents><Key>p/a%01b</Key><Size>1</Size></Contents></ListBucketResult>"},
+        {.status = 200,
+         .body = "<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>"
+                 "<StartAfter>p/a&#x1;b</StartAfter>"
+                 "<Contents><Key>p/c</Key><Size>1</Size></Contents></ListBucketResult>"},
+        {.status = 200,
+         .body = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>p/a\001</Key>"
+                 "<Size>1</Size></Contents></ListBucketResult>"}};
+    s3store_error err;
+    START(steps);
+    f.key_count = 0;
+    uint64_t pages = 0;
+    assert_ok(s3s_list_all(&f.store, NULL, "p/", NULL, 0, take_key, NULL, &pages, &err));
+    assert_int_equal(pages, 2);
+    assert_int_equal(f.key_count, 2);
+    assert_string_equal(f.keys[0], "p/a\001b");
+    assert_string_equal(f.keys[1], "p/c");
+    static http_seen seen;
+    http_server_seen(f.server, 1, &seen);
+    assert_non_null(strstr(seen.target, "start-after=p%2Fa%01b"));
+    assert_null(strstr(seen.target, "continuation-token"));
+    assert_fails(list(NULL, &err), S3STORE_CORRUPT, "character");
+    stop();
+}
+
+/* ---- uploads in parts ------------------------------------------------------------------------ */
+
+static s3store_status complete(s3store_put_reply *parts, size_t count, s3store_error *err)
+{
+    s3store_complete_request r = {
+        .size = sizeof r, .key = "p/k", .upload_id = "a/b+c", .parts = parts, .part_count = count};
+    return s3s_complete_multipart(&f.store, NULL, &r, &f.put_reply, err);
+}
+
+static void test_s3__an_upload_in_parts_is_sent_as_s3_wants_it(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 200,
+         .body = "<InitiateMultipartUploadResult><Bucket>b</Bucket><UploadId>a/b+c</UploadId>"
+                 "</InitiateMultipartUploadResult>"},
+        {.status = 200, .headers = DATE "ETag: \"one\"\r\n"},
+        {.status = 200,
+         .headers = DATE,
+         .body = "  \n <?xml version=\"1.0\"?><CompleteMultipartUploadResult>"
+                 "<ETag>&quot;both-2&quot;</ETag></CompleteMultipartUploadResult>"},
+        {.status = 204},
+        {.status = 404, .body = ERROR_BODY("NoSuchUpload")},
+    };
+    static const s3store_metadata_entry entries[] = {{"rowcount", "3"}};
+    s3store_error err;
+    static http_seen seen;
+    START(steps);
+    char id[S3STORE_UPLOAD_ID_MAX];
+    s3store_put_request r = {.size = sizeof r, .key = "p/k", .body = "unsent", .body_size = 6,
+                             .metadata = entries, .metadata_count = 1};
+    assert_ok(s3s_create_multipart(&f.store, NULL, &r, id, &err));
+    assert_string_equal(id, "a/b+c");
+    http_server_seen(f.server, 0, &seen);
+    assert_string_equal(seen.method, "POST");
+    assert_string_equal(seen.target, "/bucket/p/k?uploads=");
+    assert_int_equal(seen.body_size, 0);
+    assert_string_equal(seen_header(0, "x-amz-meta-rowcount"), "3");
+
+    s3store_part_request part = {.size = sizeof part, .key = "p/k", .upload_id = id, .number = 17,
+                                 .body = "part", .body_size = 4};
+    s3store_put_reply replies[2] = {0};
+    assert_ok(s3s_put_part(&f.store, NULL, &part, &replies[0], &err));
+    assert_string_equal(replies[0].etag, "one");
+    http_server_seen(f.server, 1, &seen);
+    assert_string_equal(seen.target, "/bucket/p/k?partNumber=17&uploadId=a%2Fb%2Bc");
+    assert_memory_equal(seen.body, "part", 4);
+
+    strcpy(replies[1].etag, "two");
+    assert_ok(complete(replies, 2, &err));
+    assert_string_equal(f.put_reply.etag, "both-2");
+    assert_int_equal(f.put_reply.date_us, DATE_US);
+    http_server_seen(f.server, 2, &seen);
+    assert_string_equal(seen.target, "/bucket/p/k?uploadId=a%2Fb%2Bc");
+    assert_non_null(strstr(seen.body, "<Part><PartNumber>2</PartNumber><ETag>&quot;two&quot;</ETag>"
+                                      "</Part></CompleteMultipartUpload>"));
+
+    assert_ok(s3s_abort_multipart(&f.store, NULL, "p/k", id, &err));
+    http_server_seen(f.server, 3, &seen);
+    assert_string_equal(seen.method, "DELETE");
+    assert_ok(s3s_abort_multipart(&f.store, NULL, "p/k", id, &err)); /* gone already */
+    stop();
+}
+
+static void test_s3__a_completion_that_says_nothing_is_uncertain(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 200, .body = ERROR_BODY("InternalError")},
+        {.status = 200},
+        {.status = 200, .body = "  \n\n"},
+        {.status = 200, .body = "<CompleteMultipartUploadResult><ETag>", .length = 99,
+         .end = HTTP_CLOSE},
+        {.status = 200, .body = "<html/>"},
+        {.status = 0, .end = HTTP_RESET},
+        {.status = 500},
+        {.status = 200, .body = ERROR_BODY("SlowDown")},
+        {.status = 404, .body = ERROR_BODY("NoSuchUpload")},
+        {.status = 400, .body = ERROR_BODY("InvalidPart")},
+    };
+    s3store_error err;
+    START(steps);
+    s3store_put_reply part = {.etag = "e"};
+    for (size_t i = 0; i < 7; i++)
+        assert_fails(complete(&part, 1, &err), S3STORE_UNCERTAIN, "may or may not");
+    assert_fails(complete(&part, 1, &err), S3STORE_UNAVAILABLE, "SlowDown");
+    assert_fails(complete(&part, 1, &err), S3STORE_NOT_FOUND, "upload");
+    assert_fails(complete(&part, 1, &err), S3STORE_CORRUPT, "part");
+    strcpy(part.etag, "<&>");
+    assert_fails(complete(&part, 1, &err), S3STORE_CORRUPT, "ETag");
+    stop();
+}
+
+static void test_s3__a_part_is_never_uncertain_and_an_upload_needs_its_id(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 0, .end = HTTP_RESET},
+        {.status = 500},
+        {.status = 200, .body = "<InitiateMultipartUploadResult></InitiateMultipartUploadResult>"},
+        {.status = 200, .body = "<InitiateMultipartUploadResult><UploadId>x", .length = 99,
+         .end = HTTP_CLOSE},
+        {.status = 501, .body = ERROR_BODY("NotImplemented")},
+    };
+    s3store_error err;
+    START(steps);
+    s3store_put_reply reply;
+    s3store_part_request part = {
+        .size = sizeof part, .key = "p/k", .upload_id = "u", .number = 1, .body = "x", .body_size = 1};
+    assert_fails(s3s_put_part(&f.store, NULL, &part, &reply, &err), S3STORE_UNAVAILABLE, NULL);
+    assert_fails(s3s_put_part(&f.store, NULL, &part, &reply, &err), S3STORE_UNAVAILABLE, NULL);
+    char id[S3STORE_UPLOAD_ID_MAX];
+    s3store_put_request r = {.size = sizeof r, .key = "p/k"};
+    assert_fails(s3s_create_multipart(&f.store, NULL, &r, id, &err), S3STORE_CORRUPT, "id");
+    assert_fails(s3s_create_multipart(&f.store, NULL, &r, id, &err), S3STORE_UNAVAILABLE, NULL);
+    assert_fails(s3s_create_multipart(&f.store, NULL, &r, id, &err), S3STORE_UNSUPPORTED, NULL);
+    stop();
+}
+
+/* ---- connections ------------------------------------------------------------------------------ */
+
+static void test_s3__a_kept_connection_that_is_dead_leaves_a_put_uncertain(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 200}, {.status = 0, .end = HTTP_CLOSE}, {.status = 200}, /* PUT: not replayed */
+        {.status = 0, .end = HTTP_CLOSE}, {.status = 200, .body = "x"},     /* GET: replayed */
+    };
+    s3store_error err;
+    START(steps);
+    assert_ok(put(NULL, &err));
+    assert_fails(put(NULL, &err), S3STORE_UNCERTAIN, "kept connection");
+    assert_int_equal(http_server_request_count(f.server), 2);
+    assert_ok(put(NULL, &err));
+    assert_ok(get_all(&err));
+    assert_int_equal(http_server_request_count(f.server), 5);
+    uint64_t opened = 0, reused = 0;
+    s3s_connection_counts(&f.store, &opened, &reused);
+    assert_int_equal(opened, 4);
+    assert_int_equal(reused, 0);
+    assert_ok(get_all(&err));
+    s3s_connection_counts(&f.store, &opened, &reused);
+    assert_int_equal(opened, 4);
+    assert_int_equal(reused, 1);
+    s3store_object_store other = {0};
+    s3s_connection_counts(&other, &opened, &reused);
+    assert_int_equal(opened + reused, 0);
+    stop();
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 #define PAGE                                                                                       \
@@ -664,6 +976,17 @@ int main(void)
         cmocka_unit_test(test_s3__without_credentials_nothing_is_sent),
         cmocka_unit_test(test_s3__anonymous_requests_are_not_signed),
         cmocka_unit_test(test_s3__bad_options_are_refused),
+        cmocka_unit_test(test_s3__retry_after_is_told),
+        cmocka_unit_test(test_s3__another_object_than_the_condition_names_is_refused),
+        cmocka_unit_test(test_s3__an_error_in_the_place_of_an_object_is_one),
+        cmocka_unit_test(test_s3__a_body_without_a_length_or_an_end_is_refused),
+        cmocka_unit_test(test_s3__a_get_can_end_before_its_body),
+        cmocka_unit_test(test_s3__a_skewed_clock_is_mended_for_reads_only),
+        cmocka_unit_test(test_s3__a_token_that_xml_cannot_carry_is_replaced_by_the_last_key),
+        cmocka_unit_test(test_s3__an_upload_in_parts_is_sent_as_s3_wants_it),
+        cmocka_unit_test(test_s3__a_completion_that_says_nothing_is_uncertain),
+        cmocka_unit_test(test_s3__a_part_is_never_uncertain_and_an_upload_needs_its_id),
+        cmocka_unit_test(test_s3__a_kept_connection_that_is_dead_leaves_a_put_uncertain),
         cmocka_unit_test(test_s3__no_allocation_when_warm),
         cmocka_unit_test(test_s3__out_of_memory_is_an_error),
     };

@@ -120,6 +120,71 @@ static void test_xml__error_document(void **state)
     assert_string_equal(e->region, "eu-west-1");
 }
 
+static void test_xml__answers_about_uploads(void **state)
+{
+    (void)state;
+    s3store_error err;
+    static const char created[] = "<InitiateMultipartUploadResult xmlns=\"x\"><Key>k</Key>"
+                                  "<UploadId>2~a/b+c=</UploadId></InitiateMultipartUploadResult>";
+    static const char completed[] =
+        " \r\n\t<?xml version=\"1.0\"?>\n<CompleteMultipartUploadResult><Location>l</Location>"
+        "<ETag>&quot;e-2&quot;</ETag></CompleteMultipartUploadResult>";
+    for (size_t piece = 1; piece < 100; piece += 9) {
+        assert_ok(parse(created, piece, &err));
+        assert_int_equal(s3s_xml_kind(xml), S3S_XML_ROOT_CREATED);
+        assert_string_equal(s3s_xml_upload_id(xml), "2~a/b+c=");
+        assert_ok(parse(completed, piece, &err)); /* the blanks kept the connection */
+        assert_int_equal(s3s_xml_kind(xml), S3S_XML_ROOT_COMPLETED);
+        assert_string_equal(s3s_xml_etag(xml), "\"e-2\"");
+        assert_string_equal(s3s_xml_upload_id(xml), "");
+    }
+}
+
+/* What Ceph sends for keys with control bytes. */
+static void test_xml__what_xml_cannot_carry_damages_only_where_it_is(void **state)
+{
+    (void)state;
+    s3store_error err;
+    static const char *const tokens[] = {"a&#x01;b", "a&#1;b", "a&#x1F;b", "a\001b", "&#x00;",
+                                         "&#x0000001f;", "&#x1;&#x2;", "\037"};
+    char text[1000];
+    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+        snprintf(text, sizeof text,
+                 LIST("<Prefix>p&#x2;</Prefix><IsTruncated>true</IsTruncated>"
+                      "<NextContinuationToken>%s</NextContinuationToken>"
+                      "<EncodingType>url</EncodingType>" ENTRY("a%%01b") ENTRY("b")),
+                 tokens[i]);
+        for (size_t piece = 1; piece < 40; piece += 2) {
+            assert_ok(parse(text, piece, &err));
+            assert_true(s3s_xml_continuation_is_damaged(xml));
+            assert_int_equal(s3s_xml_count(xml), 2);
+            assert_string_equal(s3s_xml_get(xml, 0)->key, "a\001b");
+        }
+        snprintf(text, sizeof text, LIST(DONE ENTRY("%s")), tokens[i]);
+        assert_fails(parse(text, 17, &err), S3STORE_CORRUPT, "character");
+    }
+    /* References that are good, or no references, stay what they are. */
+    static const char *const good[] = {"a&#x9;b", "a&#10;b", "a&#xD;b", "a&amp;b", "a&#x41;b"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        snprintf(text, sizeof text,
+                 LIST("<IsTruncated>true</IsTruncated>"
+                      "<NextContinuationToken>%s</NextContinuationToken>"),
+                 good[i]);
+        for (size_t piece = 1; piece < 40; piece += 3) {
+            assert_ok(parse(text, piece, &err));
+            assert_false(s3s_xml_continuation_is_damaged(xml));
+            assert_int_equal(strlen(s3s_xml_continuation(xml)), 3);
+        }
+    }
+    assert_fails(parse(LIST(DONE ENTRY("&#x;")), 5, &err), S3STORE_CORRUPT, "XML");
+    assert_fails(parse("<ListBucketResult>&#x1", 5, &err), S3STORE_UNAVAILABLE, "XML");
+    /* Without a key nobody knows where to go on. */
+    assert_fails(parse(LIST("<IsTruncated>true</IsTruncated><NextContinuationToken>&#1;"
+                            "</NextContinuationToken>"),
+                       9, &err),
+                 S3STORE_CORRUPT, "token");
+}
+
 static void test_xml__other_documents_mean_nothing(void **state)
 {
     (void)state;
@@ -285,6 +350,8 @@ int main(void)
         cmocka_unit_test(test_xml__prefixes_are_merged_in_byte_order),
         cmocka_unit_test(test_xml__parser_is_reused_without_leftovers),
         cmocka_unit_test(test_xml__error_document),
+        cmocka_unit_test(test_xml__answers_about_uploads),
+        cmocka_unit_test(test_xml__what_xml_cannot_carry_damages_only_where_it_is),
         cmocka_unit_test(test_xml__other_documents_mean_nothing),
         cmocka_unit_test(test_xml__damaged_pages_are_refused),
         cmocka_unit_test(test_xml__bounds_hold),

@@ -385,6 +385,193 @@ static void test_retry__nothing_of_a_broken_body_stays(void **state)
     scene_play(broken_body, &s);
 }
 
+/* Counts its begins; the bytes are the last begin's. */
+typedef struct begun_sink {
+    s3store_sink sink;
+    size_t begins;
+    char bytes[64];
+    size_t size;
+    s3store_status answer; /* of write */
+} begun_sink;
+
+static s3store_status begun_begin(s3store_sink *sink, int64_t total, s3store_error *err)
+{
+    begun_sink *b = sink->ctx;
+    (void)total;
+    (void)err;
+    b->begins++;
+    b->size = 0;
+    return S3STORE_OK;
+}
+
+static s3store_status begun_write(s3store_sink *sink, const void *data, size_t size,
+                                  s3store_error *err)
+{
+    begun_sink *b = sink->ctx;
+    if (b->answer != S3STORE_OK)
+        return err->status = b->answer;
+    assert_true(b->size + size <= sizeof b->bytes);
+    memcpy(b->bytes + b->size, data, size);
+    b->size += size;
+    return S3STORE_OK;
+}
+
+static void begun_init(begun_sink *b)
+{
+    *b = (begun_sink){.sink = {.begin = begun_begin, .write = begun_write}};
+    b->sink.ctx = b;
+}
+
+static void cut_at(scene *s, const uint64_t *places, size_t count)
+{
+    s->script.next = 0;
+    s->script.count = count;
+    for (size_t i = 0; i < count; i++) {
+        s->script.steps[i] = S3S_FAULT_NONE;
+        s->script.steps[i].cut_body_at = places[i];
+    }
+}
+
+static void resumed_body(void *ctx)
+{
+    scene *s = ctx;
+    s3store_error err;
+    s3store_object_info info;
+    begun_sink b;
+    static const uint64_t places[] = {4, 3, 0, 1};
+    static const struct {
+        s3store_get_request request;
+        const char *body;
+        uint64_t received;
+    } cases[] = {
+        {{.key = "k", .length = S3STORE_LENGTH_ALL}, "0123456789", 10},
+        {{.key = "k", .offset = 1, .length = 9}, "123456789", 9},
+        {{.key = "k", .suffix = 9}, "123456789", 9},
+        {{.key = "k", .suffix = 99}, "0123456789", 10},
+    };
+    assert_ok(put(s, "k", "0123456789", NULL, &err));
+    uint64_t received = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cut_at(s, places, 4);
+        begun_init(&b);
+        assert_ok(s3s_get(&s->meter, NULL, &cases[i].request, &b.sink, &info, &err));
+        assert_int_equal(b.size, strlen(cases[i].body));
+        assert_memory_equal(b.bytes, cases[i].body, b.size);
+        assert_int_equal(b.begins, 1);
+        assert_int_equal(info.object_size, 10);
+        assert_int_equal(s->script.next, 5); /* each part is an attempt */
+        received += cases[i].received;
+        assert_int_equal(counts(s).bytes_received, received); /* no byte twice */
+    }
+    static const uint64_t always[] = {1, 1, 1, 1, 1};
+    cut_at(s, always, 5);
+    begun_init(&b);
+    assert_fails(s3s_get(&s->meter, NULL, &cases[0].request, &b.sink, &info, &err),
+                 S3STORE_UNAVAILABLE, "after 5 attempts");
+}
+
+static void test_retry__a_body_that_broke_off_goes_on_where_it_was(void **state)
+{
+    (void)state;
+    scene s = {0};
+    scene_play(resumed_body, &s);
+}
+
+static void replace_soon(void *ctx)
+{
+    scene *s = ctx;
+    s3store_error err;
+    s3store_put_request request = {.size = sizeof request, .key = "k", .body = "abcd",
+                                   .body_size = 4};
+    assert_ok(s3s_sleep_us(s->env, 50000, NULL, &err));
+    assert_ok(s3s_put(&s->memory, NULL, &request, NULL, &err));
+}
+
+static void replaced_body(void *ctx)
+{
+    scene *s = ctx;
+    s3store_error err;
+    s3store_object_info info;
+    begun_sink b;
+    begun_init(&b);
+    static const uint64_t places[] = {4};
+    s3store_put_request first = {.size = sizeof first, .key = "k", .body = "0123456789",
+                                 .body_size = 10};
+    assert_ok(s3s_put(&s->memory, NULL, &first, NULL, &err));
+    cut_at(s, places, 1);
+    s3store_get_request get = {.size = sizeof get, .key = "k", .length = S3STORE_LENGTH_ALL};
+    assert_ok(s3s_get(&s->meter, NULL, &get, &b.sink, &info, &err));
+    assert_int_equal(b.begins, 2);
+    assert_int_equal(b.size, 4);
+    assert_memory_equal(b.bytes, "abcd", 4);
+    assert_int_equal(s->script.next, 3);
+    assert_int_equal(info.object_size, 4);
+}
+
+static void test_retry__a_body_that_was_replaced_begins_again(void **state)
+{
+    (void)state;
+    scene s = {0};
+    scene_open(&s);
+    scene_add(&s, "a", replaced_body);
+    scene_add(&s, "b", replace_soon);
+    scene_run(&s);
+}
+
+static void failing_sink(void *ctx)
+{
+    scene *s = ctx;
+    s3store_error err;
+    begun_sink b;
+    begun_init(&b);
+    b.answer = S3STORE_UNAVAILABLE; /* the caller's own, for whatever reason */
+    assert_ok(put(s, "k", "0123456789", NULL, &err));
+    s->script.next = 0;
+    s3store_get_request get = {.size = sizeof get, .key = "k", .length = S3STORE_LENGTH_ALL};
+    assert_int_equal(s3s_get(&s->meter, NULL, &get, &b.sink, NULL, &err), S3STORE_UNAVAILABLE);
+    assert_int_equal(s->script.next, 1);
+}
+
+static void test_retry__what_the_sink_says_is_final(void **state)
+{
+    (void)state;
+    scene s = {0};
+    scene_play(failing_sink, &s);
+}
+
+static void asked_to_wait(void *ctx)
+{
+    scene *s = ctx;
+    s3store_error err;
+    s->script.steps[0].retry_after_ms = 7000;
+    assert_ok(put(s, "k", "x", NULL, &err));
+    assert_in_range(s3s_mono_us(s->env), 7300000, 7500000); /* then [300,500) ms */
+    /* Less than the own pause: that one. */
+    int64_t begin_us = s3s_mono_us(s->env);
+    s->script.next = 0;
+    s->script.steps[0].retry_after_ms = 1;
+    assert_ok(put(s, "k", "x", NULL, &err));
+    assert_in_range(s3s_mono_us(s->env) - begin_us, 400000, 800000);
+    /* Beyond the budget, or the caller's deadline: not waited for. */
+    begin_us = s3s_mono_us(s->env);
+    s->script.next = 0;
+    s->script.steps[0].retry_after_ms = 60001;
+    assert_fails(put(s, "k", "x", NULL, &err), S3STORE_UNAVAILABLE, "wait for 60.0 s");
+    s3store_call call = {.deadline_us = begin_us + 2000000};
+    s->script.next = 0;
+    s->script.steps[0].retry_after_ms = 2000;
+    assert_fails(put(s, "k", "x", &call, &err), S3STORE_UNAVAILABLE, "wait for 2.0 s");
+    assert_int_equal(s3s_mono_us(s->env), begin_us);
+}
+
+static void test_retry__waits_as_long_as_the_server_asks(void **state)
+{
+    (void)state;
+    scene s = {0};
+    fail_before(&s, S3STORE_UNAVAILABLE, 2);
+    scene_play(asked_to_wait, &s);
+}
+
 static bool count_entry(void *ctx, const s3store_list_entry *entry)
 {
     (void)entry;
@@ -616,6 +803,10 @@ int main(void)
         cmocka_unit_test(test_retry__no_attempt_begins_after_the_budget),
         cmocka_unit_test(test_retry__fenced_put_stops_when_it_expires),
         cmocka_unit_test(test_retry__nothing_of_a_broken_body_stays),
+        cmocka_unit_test(test_retry__a_body_that_broke_off_goes_on_where_it_was),
+        cmocka_unit_test(test_retry__a_body_that_was_replaced_begins_again),
+        cmocka_unit_test(test_retry__what_the_sink_says_is_final),
+        cmocka_unit_test(test_retry__waits_as_long_as_the_server_asks),
         cmocka_unit_test(test_retry__lost_page_is_asked_for_again_once),
         cmocka_unit_test(test_limit__first_come_first_served),
         cmocka_unit_test(test_limit__waiters_can_leave_the_queue),
