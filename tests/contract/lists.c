@@ -201,6 +201,33 @@ static void test_list__sees_every_put_that_was_answered(void **state)
     free_listed(l);
 }
 
+/* The neighbours of directories are where walking them side by side could go wrong. */
+static void test_list__side_by_side_is_the_same_as_page_after_page(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "a", "a-1/x", "a-1/y", "a.b", "a.b/c", "a/1", "a/2/3", "a/2/4", "a/5", "a0", "b/c/d/e",
+        "b/c/d/f", "b/c/g", "b/d", "c/1", "c/2", "c/3", "c/4", "c/5", "c/6", "c/7", "d"};
+    s3store_error err;
+    s3s_pool *pool = NULL;
+    listed *l = new_listed();
+    char **keys = put_names("walk", names, COUNT(names));
+    assert_ok(s3s_pool_new(the->env, 3, &pool, &err));
+    for (uint32_t max_keys = 1; max_keys <= 5; max_keys++) {
+        s3s_walk_options options = {.prefix = key_of("walk", ""),
+                                    .limit = 3,
+                                    .serial_pages = 1,
+                                    .max_keys = max_keys};
+        listed_clear(l);
+        assert_ok(s3s_list_parallel(the->env, the->store, pool, NULL, &options, collect, l, NULL,
+                                    &err));
+        expect_keys(l, (const char *const *)keys, COUNT(names));
+    }
+    s3s_pool_free(pool);
+    free_listed(l);
+    free_names(keys, COUNT(names));
+}
+
 int contract_lists(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +236,7 @@ int contract_lists(void)
         cmocka_unit_test(test_list__start_after_is_exclusive),
         cmocka_unit_test(test_list__delimiter_rolls_up),
         cmocka_unit_test(test_list__many_pages),
+        cmocka_unit_test(test_list__side_by_side_is_the_same_as_page_after_page),
         cmocka_unit_test(test_list__page_that_ends_exactly_is_complete),
         cmocka_unit_test(test_list__sees_every_put_that_was_answered),
     };

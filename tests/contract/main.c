@@ -1,4 +1,5 @@
-/* contract memory|local|layers|s3: the contract suite over one kind of store. */
+/* contract KIND: the contract suite over one kind of store: memory, local, s3, or all layers over a
+ * directory (layers), memory (transfer) or S3 (s3_transfer), with small parts and ranges. */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,8 +11,9 @@
 /* What a kind needs, to be taken down again. */
 typedef struct rig {
     s3s_env *env;
-    s3store_object_store stores[4]; /* the last is the outermost */
+    s3store_object_store stores[5]; /* the last is the outermost */
     size_t count;
+    s3s_pool *pool;
     char dir[TEMPDIR_SIZE];
     char prefix[256];
     bool remote;
@@ -39,14 +41,40 @@ static void open_local(rig *r)
     check(s3s_local_store_new(r->env, &options, &r->stores[r->count++], &err), &err);
 }
 
-static void open_layers(rig *r)
+static void add_layers(rig *r)
 {
     s3store_error err = {0};
-    open_local(r);
     check(s3s_layer_limit_new(r->env, &r->stores[0], 4, &r->stores[1], &err), &err);
     check(s3s_layer_retry_new(r->env, &r->stores[1], NULL, &r->stores[2], &err), &err);
     check(s3s_layer_meter_new(r->env, &r->stores[2], &r->stores[3], NULL, &err), &err);
     r->count = 4;
+}
+
+static void open_layers(rig *r)
+{
+    open_local(r);
+    add_layers(r);
+}
+
+/* S3 takes no parts below 5 MiB but the last. */
+static void add_transfer(rig *r, size_t part_bytes)
+{
+    s3store_error err = {0};
+    s3s_transfer_options options = {.parts_above_bytes = part_bytes,
+                                    .part_bytes = part_bytes,
+                                    .ranges_above_bytes = 1000,
+                                    .range_bytes = part_bytes > 99999 ? 99999 : 999};
+    add_layers(r);
+    check(s3s_pool_new(r->env, 4, &r->pool, &err), &err);
+    check(s3s_layer_transfer_new(r->env, &r->stores[3], r->pool, &options, &r->stores[4], &err),
+          &err);
+    r->count = 5;
+}
+
+static void open_transfer(rig *r)
+{
+    open_memory(r);
+    add_transfer(r, 1000);
 }
 
 #ifdef S3S_HAVE_S3
@@ -76,6 +104,12 @@ static void open_s3(rig *r)
     check(s3s_s3_store_new(r->env, &options, &r->stores[r->count++], &err), &err);
     r->remote = true;
 }
+
+static void open_s3_transfer(rig *r)
+{
+    open_s3(r);
+    add_transfer(r, 5u << 20);
+}
 #else
 static void open_s3(rig *r)
 {
@@ -83,13 +117,19 @@ static void open_s3(rig *r)
     printf("SKIPPED: built without the S3 store\n");
     exit(77);
 }
+
+static void open_s3_transfer(rig *r)
+{
+    open_s3(r);
+}
 #endif
 
 static const struct {
     const char *name;
     void (*open)(rig *r);
 } kinds[] = {
-    {"memory", open_memory}, {"local", open_local}, {"layers", open_layers}, {"s3", open_s3}};
+    {"memory", open_memory},     {"local", open_local}, {"layers", open_layers},
+    {"transfer", open_transfer}, {"s3", open_s3},       {"s3_transfer", open_s3_transfer}};
 
 int main(int argc, char **argv)
 {
@@ -102,7 +142,7 @@ int main(int argc, char **argv)
             kinds[i].open(&r);
     }
     if (r.count == 0) {
-        fprintf(stderr, "usage: contract memory|local|layers|s3\n");
+        fprintf(stderr, "usage: contract memory|local|layers|transfer|s3|s3_transfer\n");
         return 2;
     }
     s3s_contract contract = {.name = argv[1],
@@ -113,6 +153,7 @@ int main(int argc, char **argv)
     int failed = s3s_contract_run(&contract);
     while (r.count > 0)
         s3s_store_deinit(&r.stores[--r.count]);
+    s3s_pool_free(r.pool);
     if (r.dir[0] != '\0')
         tempdir_remove(r.dir);
     if (s3s_env_live_allocs(r.env) != 0) {

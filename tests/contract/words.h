@@ -54,5 +54,6 @@ int contract_objects(void);
 int contract_keys(void);
 int contract_lists(void);
 int contract_conditions(void);
+int contract_uploads(void);
 
 #endif

@@ -14,6 +14,7 @@
 #
 #   CEPH_STS=1       session tokens: role arn:aws:iam:::role/s3role may be assumed (then every
 #                    authentication error is a plain AccessDenied)
+#   CEPH_TLS=1       https only, with a CA of this instance's own: AWS_CA_BUNDLE names it
 #   CEPH_DEBUG=20    what the gateway thinks of our signatures: DIR/rgw.log
 #   CEPH_KEEP=1      stop leaves DIR as it is, for a look at the logs
 set -u
@@ -79,6 +80,34 @@ free_ports() {
 
 draw() { tr -dc 'a-z0-9' </dev/urandom | head -c "$1"; }
 
+# ---- TLS ---------------------------------------------------------------------------------------
+
+scheme() { [ "${CEPH_TLS:-0}" = 1 ] && echo https || echo http; }
+
+frontend_port() {
+    if [ "${CEPH_TLS:-0}" = 1 ]; then
+        echo "ssl_endpoint=127.0.0.1:$s3_port ssl_certificate=$dir/server.pem"
+    else
+        echo "endpoint=127.0.0.1:$s3_port"
+    fi
+}
+
+# A CA, and a certificate for 127.0.0.1 that it signed, with its key in one file.
+make_certificates() {
+    (
+        umask 077
+        cd "$dir" &&
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+                -subj "/CN=throw-away CA" -addext basicConstraints=critical,CA:TRUE \
+                -keyout ca.key -out ca.pem &&
+            openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
+                -keyout server.key -out server.csr &&
+            openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+                -extfile <(echo "subjectAltName=IP:127.0.0.1,DNS:localhost") -out server.crt &&
+            cat server.crt server.key >server.pem
+    ) >>"$dir/setup.log" 2>&1
+}
+
 # ---- configuration -----------------------------------------------------------------------------
 
 write_conf() {
@@ -135,7 +164,7 @@ log file = $dir/rgw.log
 ms mon client mode = crc
 rgw data = $dir/rgw
 # Without tcp_nodelay every small answer takes 44 ms.
-rgw frontends = beast endpoint=127.0.0.1:$s3_port tcp_nodelay=1
+rgw frontends = beast $(frontend_port) tcp_nodelay=1
 rgw thread pool size = 64
 rgw run sync thread = false
 rgw enable lc threads = false
@@ -158,13 +187,14 @@ write_env() {
         cat >"$dir/env" <<ENV
 export AWS_ACCESS_KEY_ID='$access_key'
 export AWS_SECRET_ACCESS_KEY='$secret_key'
-export AWS_ENDPOINT_URL_S3='http://127.0.0.1:$s3_port'
+export AWS_ENDPOINT_URL_S3='$(scheme)://127.0.0.1:$s3_port'
 export AWS_REGION='us-east-1'
 export AWS_EC2_METADATA_DISABLED='true'
 export NO_PROXY='127.0.0.1,localhost'
 export S3STORE_TEST_URL='s3://$BUCKET/t'
 unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_CA_BUNDLE AWS_DEFAULT_REGION
 ENV
+        [ "${CEPH_TLS:-0}" != 1 ] || echo "export AWS_CA_BUNDLE='$dir/ca.pem'" >>"$dir/env"
     )
 }
 
@@ -174,10 +204,12 @@ rgw_admin() { timeout 60 radosgw-admin -c "$dir/ceph.conf" -n client.rgw "$@" >>
 
 # A signed request with curl; keys by its standard input, so that they are in no process list.
 s3() { # method path [curl options]
-    local method=$1 path=$2
+    local method=$1 path=$2 ca=()
     shift 2
+    [ "${CEPH_TLS:-0}" != 1 ] || ca=(--cacert "$dir/ca.pem")
     curl -sS -f -o /dev/null --max-time 30 --noproxy '*' --aws-sigv4 aws:amz:us-east-1:s3 -X "$method" \
-        -H x-amz-content-sha256:UNSIGNED-PAYLOAD "$@" -K - "http://127.0.0.1:$s3_port/$path" \
+        -H x-amz-content-sha256:UNSIGNED-PAYLOAD "$@" "${ca[@]}" -K - \
+        "$(scheme)://127.0.0.1:$s3_port/$path" \
         2>>"$dir/setup.log" <<<"user = \"$access_key:$secret_key\""
 }
 
@@ -200,6 +232,10 @@ start_once() {
     local osd_id
     osd_id=$(cat /proc/sys/kernel/random/uuid)
     access_key=test$(draw 16) secret_key=$(draw 40)
+    if [ "${CEPH_TLS:-0}" = 1 ]; then
+        step="make certificates"
+        make_certificates || return 1
+    fi
     write_conf
 
     step="make the monitor"
@@ -224,7 +260,7 @@ start_once() {
     step="start the gateway"
     for ((i = 0; ; i++)); do
         [ $i -lt 1200 ] && { [ $i -lt 40 ] || alive rgw; } || return 1
-        curl -s --noproxy '*' -o /dev/null "http://127.0.0.1:$s3_port/" && break
+        curl -sk --noproxy '*' -o /dev/null "$(scheme)://127.0.0.1:$s3_port/" && break
         sleep 0.05
     done
     # The keys are this instance's alone: whoever answers them is our gateway.
@@ -235,7 +271,7 @@ start_once() {
 
 start() {
     local try missing=""
-    for tool in ceph-mon ceph-osd ceph radosgw radosgw-admin monmaptool curl setpriv; do
+    for tool in ceph-mon ceph-osd ceph radosgw radosgw-admin monmaptool curl openssl setpriv; do
         command -v "$tool" >/dev/null || missing+=" $tool"
     done
     [ -z "$missing" ] || fail "not installed:$missing (scripts/setup test)"
@@ -258,7 +294,8 @@ stop() {
     [ -e "$dir/ceph.conf" ] || return 0
     kill_all
     [ "${CEPH_KEEP:-0}" = 1 ] && return 0
-    rm -rf "$dir"/{mon,osd,rgw,crash} "$dir"/*.{log,out} "$dir"/{monmap,env,ceph.conf}
+    rm -rf "$dir"/{mon,osd,rgw,crash} "$dir"/*.{log,out} "$dir"/{monmap,env,ceph.conf} \
+        "$dir"/{ca,server}.*
     rmdir "$dir" 2>/dev/null
     return 0
 }

@@ -252,6 +252,27 @@ static void test_live__control_bytes_in_keys_are_listed(void **state)
     free(reply);
 }
 
+/* Ceph's token is the last key as it is: pages go on after the key then. */
+static void test_live__control_bytes_do_not_end_a_listing_of_many_pages(void **state)
+{
+    FIXTURE
+    static const char *const sorted[] = {"paged/\001", "paged/\001\002", "paged/\002/a",
+                                         "paged/\037", "paged/a\033b", "paged/b", "paged/c\001"};
+    const size_t count = sizeof sorted / sizeof sorted[0];
+    key_text prefix;
+    for (size_t i = 0; i < count; i++)
+        put_text(f, sorted[i], "x");
+    for (uint32_t max_keys = 1; max_keys <= 4; max_keys++) {
+        names found = {.skip = strlen(f->prefix)};
+        assert_ok(s3s_list_all(&f->store, NULL, key_of(f, "paged/", prefix), NULL, max_keys,
+                               take_name, &found, NULL, &err));
+        assert_int_equal(found.count, count);
+        for (size_t i = 0; i < count; i++)
+            assert_string_equal(found.list[i], sorted[i]);
+        free_names(&found);
+    }
+}
+
 /* ---- objects --------------------------------------------------------------------------------- */
 
 static void test_live__metadata_and_conditions(void **state)
@@ -518,6 +539,7 @@ int main(void)
         cmocka_unit_test(test_live__start_after_is_exclusive_for_every_key),
         cmocka_unit_test(test_live__delimiter_merges_prefixes_in_order),
         cmocka_unit_test(test_live__control_bytes_in_keys_are_listed),
+        cmocka_unit_test(test_live__control_bytes_do_not_end_a_listing_of_many_pages),
         cmocka_unit_test(test_live__metadata_and_conditions),
         cmocka_unit_test(test_live__ranges),
         cmocka_unit_test(test_live__large_objects_and_removal),
