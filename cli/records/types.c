@@ -70,8 +70,8 @@ s3store_status cli_types_schema(const cli_list *types, struct ArrowSchema *out, 
     s3store_status status = s3store_schema_new(types->count, out, err);
     for (size_t i = 0; i < types->count && status == S3STORE_OK; i++) {
         char name[256];
-        const char *format;
-        bool json;
+        const char *format = NULL;
+        bool json = false;
         status = cli_type_parse(types->items[i], name, sizeof name, &format, &json, err);
         if (status == S3STORE_OK)
             status = s3store_schema_add(out, name, format, true, err);
