@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "completion.h"
 
 static const cli_verb *const verbs[] = {
     &cli_verb_init, &cli_verb_write, &cli_verb_read,   &cli_verb_poll,    &cli_verb_tail,
@@ -77,7 +78,9 @@ static void print_overview(FILE *to)
           "  s3store poll  file:///tmp/demo/quakes --since -10m\n\n"
           "Exit codes: 0 done, 1 failed, 2 usage, 3 committed but late, 4 some partitions not\n"
           "committed, 5 the answer is no, 130 interrupted.\n"
-          "`s3store VERB --help` explains a verb; `s3store --version` prints the version.\n",
+          "`s3store VERB --help` explains a verb; `s3store --version` prints the version;\n"
+          "`s3store completion bash|zsh|fish` prints a script that completes verbs and options,\n"
+          "`s3store manual` the manual page.\n",
           to);
 }
 
@@ -191,6 +194,11 @@ int main(int argc, char **argv)
         print_overview(stdout);
         return CLI_OK;
     }
+    static const cli_commands commands = {verbs, VERB_COUNT, global_options, GLOBAL_COUNT};
+    if (strcmp(argv[1], "completion") == 0)
+        return cli_completion(&commands, argc == 3 ? argv[2] : NULL);
+    if (strcmp(argv[1], "manual") == 0 && argc == 2)
+        return cli_manual(&commands);
     bool help = strcmp(argv[1], "help") == 0;
     const cli_verb *verb = find_verb(argv[help ? 2 : 1]);
     if (verb == NULL)

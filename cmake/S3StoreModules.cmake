@@ -84,8 +84,10 @@ function(s3s_build_libraries)
   endforeach()
   target_link_libraries(s3store PUBLIC Threads::Threads m)
   target_link_libraries(s3store_shared PRIVATE Threads::Threads m)
-  target_include_directories(s3store PUBLIC ${CMAKE_SOURCE_DIR}/include)
-  target_include_directories(s3store_shared PUBLIC ${CMAKE_SOURCE_DIR}/include)
+  target_include_directories(s3store PUBLIC
+    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+  target_include_directories(s3store_shared PUBLIC
+    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
   set_target_properties(s3store s3store_shared PROPERTIES OUTPUT_NAME s3store
     ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR} LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
   set_target_properties(s3store_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0

@@ -128,8 +128,10 @@ typedef enum s3store_compression {
  * publishing within its own time limit. Not async-signal-safe: use a thread with sigwait(). */
 typedef struct s3store_cancel s3store_cancel;
 
+/* A new token, not triggered. */
 S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_cancel_new(s3store_cancel **out,
                                                                  s3store_error *err);
+/* For good; a second time changes nothing. */
 S3STORE_API void s3store_cancel_trigger(s3store_cancel *cancel);
 S3STORE_API bool s3store_cancel_is_triggered(const s3store_cancel *cancel);
 /* NULL is allowed. Not while a call still uses it. */
@@ -643,7 +645,7 @@ s3store_stream_from_batches(struct ArrowSchema *schema, struct ArrowArray *batch
 
 typedef struct s3store_writer s3store_writer;
 
-/* Opens for writing: 1 LIST of schema versions (+ 1 GET), and once per process and target two
+/* What s3store_writer_open is told. Opening costs 1 LIST of schema versions (+ 1 GET), and once per process and target two
  * probes of what the server honours (1 HEAD, 1 conditional PUT). */
 typedef struct s3store_writer_options {
     size_t size;
@@ -653,6 +655,8 @@ typedef struct s3store_writer_options {
 } s3store_writer_options;
 #define S3STORE_WRITER_OPTIONS_INIT {.size = sizeof(s3store_writer_options)}
 
+/* A writer of the target, which it holds: free either first. BAD_CONFIG names a schema version that
+ * cannot be used. */
 S3STORE_API S3STORE_MUST_CHECK s3store_status
 s3store_writer_open(s3store_target *target, const s3store_writer_options *options,
                     s3store_writer **out, s3store_error *err);
@@ -945,6 +949,7 @@ S3STORE_API void s3store_listing_free(s3store_listing *listing);
 /* ---- 12. The store: a writer and a reader of one target -------------------------------------------- */
 
 typedef struct s3store_store s3store_store;
+/* Opens the target, then both. NULL options: defaults. */
 S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_store_open(
     const s3store_target_config *config, const s3store_writer_options *writer_options,
     const s3store_reader_options *reader_options, s3store_store **out, s3store_error *err);
