@@ -137,7 +137,7 @@ S3STORE_API bool s3store_cancel_is_triggered(const s3store_cancel *cancel);
 /* NULL is allowed. Not while a call still uses it. */
 S3STORE_API void s3store_cancel_free(s3store_cancel *cancel);
 
-/* ---- 4. Injected services: log, object store -------------------------------------------------- */
+/* ---- 4. Injected services: log, object store, metrics -------------------------------------------- */
 
 typedef enum s3store_log_level {
     S3STORE_LOG_OFF = 0,
@@ -340,6 +340,47 @@ S3STORE_API S3STORE_MUST_CHECK s3store_status
 s3store_memory_store_new(s3store_object_store **out, s3store_error *err);
 S3STORE_API void s3store_memory_store_free(s3store_object_store *store);
 
+/* What a series is: of a counter its value, of a histogram how many observations fell where. */
+typedef enum s3store_metric_kind {
+    S3STORE_METRIC_COUNTER = 1,         /* only grows */
+    S3STORE_METRIC_UP_DOWN_COUNTER = 2, /* how many there are now */
+    S3STORE_METRIC_HISTOGRAM = 3,
+} s3store_metric_kind;
+
+typedef struct s3store_metric_label {
+    const char *name; /* "s3store.operation" */
+    const char *value;
+} s3store_metric_label;
+
+/* One series of an instrument; everything is borrowed for the call that hands it out. Names, labels
+ * and buckets are listed in docs/FORMAT.md. */
+typedef struct s3store_metric {
+    const char *name; /* "s3store.s3.request.duration" */
+    const char *unit; /* "s", "By", "{request}" */
+    const char *description;
+    s3store_metric_kind kind;
+    const s3store_metric_label *labels;
+    size_t label_count;
+    int64_t value;        /* counters */
+    uint64_t count;       /* histograms: observations, and their sum in the unit */
+    double sum;
+    const double *bounds; /* upper bounds of the buckets; one more has the rest */
+    size_t bound_count;
+    const uint64_t *bucket_counts; /* bound_count + 1, each for itself */
+} s3store_metric;
+
+/* Receives series; false = no more of them. */
+typedef bool (*s3store_metric_fn)(void *ctx, const s3store_metric *metric);
+
+/* Is told of every observation when it is made: what was added to a counter, or observed. Of the
+ * series name, unit, description, kind and labels are set. Called from any thread, on the path of
+ * requests: it must be quick, and not call the library. */
+typedef struct s3store_metrics_sink {
+    size_t size;
+    void *ctx;
+    void (*observe)(void *ctx, const s3store_metric *series, double value);
+} s3store_metrics_sink;
+
 /* ---- 5. Validation rules and text forms, usable alone ------------------------------------------ */
 
 /* A duration in the grammar of Go's time.ParseDuration ("15s", "1h30m", "1.5s"), in nanoseconds. */
@@ -438,6 +479,8 @@ typedef struct s3store_target_config {
 
     s3store_cancel *cancel; /* of opening */
     int64_t timeout_ms;     /* of opening; 0 = none */
+
+    const s3store_metrics_sink *metrics; /* borrowed, outlives the target; NULL = none */
 } s3store_target_config;
 
 #define S3STORE_TARGET_CONFIG_INIT {.size = sizeof(s3store_target_config)}
@@ -487,6 +530,24 @@ typedef struct s3store_request_counts {
 } s3store_request_counts;
 S3STORE_API void s3store_target_request_counts(const s3store_target *target,
                                                s3store_request_counts *out);
+
+/* Every series of the target, instrument by instrument. Recorded all the time, for nothing when nobody
+ * looks. No request. */
+S3STORE_API void s3store_target_metrics(const s3store_target *target, s3store_metric_fn fn,
+                                        void *ctx);
+
+typedef enum s3store_metrics_format {
+    S3STORE_METRICS_PROMETHEUS = 0, /* the text exposition format */
+    S3STORE_METRICS_OTLP_JSON = 1,  /* one export request of OTLP/HTTP */
+} s3store_metrics_format;
+
+/* Gets text in pieces; false = no more of it. */
+typedef bool (*s3store_text_fn)(void *ctx, const char *text, size_t size);
+
+/* The same as text, in one piece. No request. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_target_metrics_text(const s3store_target *target, s3store_metrics_format format,
+                            s3store_text_fn write, void *ctx, s3store_error *err);
 
 /* The recorded schema, newest version: 1 LIST + 1 GET. version is 0 and out is left released when
  * none is recorded. */
@@ -985,10 +1046,8 @@ typedef enum s3store_parquet_part {
     S3STORE_PARQUET_PAGES,      /* row groups, chunks and the header of every page */
 } s3store_parquet_part;
 
-/* Gets one line of a description with its newline; false = no more of them. */
-typedef bool (*s3store_text_fn)(void *ctx, const char *text, size_t size);
-
-/* What a local Parquet file is made of: JSON lines, each with a member "kind", or text for people.
+/* What a local Parquet file is made of: JSON lines, each with a member "kind", or text for people;
+ * write gets them one by one, each with its newline.
  * Of options, columns and memory_bytes count. */
 S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_parquet_describe(
     const char *path, s3store_parquet_part part, bool json, const s3store_parquet_options *options,

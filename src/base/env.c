@@ -67,6 +67,16 @@ void s3s_env_release(s3s_env *env)
     free(env);
 }
 
+void s3s_env_observe(s3s_env *env, s3s_observer observer)
+{
+    env->observer = observer;
+}
+
+struct s3s_metrics *s3s_env_metrics(const s3s_env *env)
+{
+    return env->observer.metrics;
+}
+
 void s3s_env_set_log(s3s_env *env, s3store_log_fn fn, void *ctx, s3store_log_level level)
 {
     env->log_fn = fn;

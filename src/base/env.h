@@ -69,6 +69,15 @@ bool s3s_env_is_simulated(const s3s_env *env);
 void s3s_log(s3s_env *env, s3store_log_level level, const char *message, ...)
     __attribute__((sentinel));
 
+/* What counts here, for those below and above that have the env at hand: base knows nothing of it. Set
+ * before threads run. fan_out is told of every fan-out with more than no items. */
+typedef struct s3s_observer {
+    struct s3s_metrics *metrics;
+    void (*fan_out)(struct s3s_metrics *metrics, size_t items, size_t workers);
+} s3s_observer;
+void s3s_env_observe(s3s_env *env, s3s_observer observer);
+struct s3s_metrics *s3s_env_metrics(const s3s_env *env); /* NULL = nobody counts */
+
 /* ---- call limits ----------------------------------------------------------------------------- */
 
 /* OK, or CANCELLED / TIMEOUT with a message when the call's limits say stop. call may be NULL. */

@@ -57,6 +57,7 @@ struct s3s_env {
     s3store_log_fn log_fn;
     void *log_ctx;
     s3store_log_level log_level;
+    s3s_observer observer;
     pthread_mutex_t mutex;
     struct {
         s3s_sequence sequence;

@@ -256,9 +256,12 @@ s3store_status s3s_fan_out(s3s_pool *pool, size_t n, s3s_item_fn fn, void *ctx,
         options = &defaults;
     if (n == 0)
         return S3STORE_OK;
+    size_t limit = options->limit != 0 ? options->limit : pool->max_threads + 1;
+    const s3s_observer *observer = &pool->env->observer;
+    if (observer->fan_out != NULL)
+        observer->fan_out(observer->metrics, n, n < limit ? n : limit);
     if (n == 1)
         return run_single(pool, fn, ctx, options->call, err);
-    size_t limit = options->limit != 0 ? options->limit : pool->max_threads + 1;
     if (s3s_env_is_simulated(pool->env))
         return pool->env->ops->fan_out(pool->env, n, limit, fn, ctx, options, err);
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/timefmt.h"
+#include "metrics/metrics.h"
 
 /* ---- the three GETs ------------------------------------------------------------------------- */
 
@@ -144,6 +145,10 @@ static s3store_status settle_consistency(s3store_target *t, const s3store_target
     if (t->consistency == NULL)
         return s3s_fail_memory(err, strlen(level) + 1);
     check_consistency_name(t);
+    s3store_status status = s3s_metrics_set_target(t->metrics, t->bucket, t->layout.prefix,
+                                                   t->consistency, err);
+    if (status != S3STORE_OK)
+        return status;
     if (t->local || given || config->store != NULL ||
         strcmp(level, S3STORE_CONSISTENCY_STRONG_GLOBAL) == 0)
         return S3STORE_OK;

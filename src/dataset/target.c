@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "metrics/metrics.h"
 
 #define POOL_MAX_THREADS 256
 
@@ -141,6 +142,19 @@ static s3store_status set_limits(s3store_target *t, const s3store_target_config 
     return new_text(t->env, spill, strlen(spill), &t->spill_dir, err);
 }
 
+/* The registry of what the target does, which travels with the env. */
+static s3store_status start_metrics(s3store_target *t, const s3store_metrics_sink *sink,
+                                    const char *prefix, const char *consistency,
+                                    s3store_error *err)
+{
+    s3store_status status = s3s_metrics_new(t->env, sink, &t->metrics, err);
+    if (status == S3STORE_OK)
+        status = s3s_metrics_set_target(t->metrics, t->bucket, prefix, consistency, err);
+    if (status == S3STORE_OK)
+        s3s_env_observe(t->env, (s3s_observer){t->metrics, s3s_metrics_fan_out});
+    return status;
+}
+
 /* The zeroed handle with what release needs. Takes over the reference to env. */
 static s3store_status new_handle(s3s_env *env, s3store_target **out, s3store_error *err)
 {
@@ -152,6 +166,7 @@ static s3store_status new_handle(s3s_env *env, s3store_target **out, s3store_err
         return s3s_fail_memory(err, sizeof *t);
     }
     t->env = env;
+    t->opened_us = s3s_wall_us(env);
     t->refs = 1;
     status = s3s_mutex_init(&t->locked.mutex, env, err);
     if (status == S3STORE_OK) {
@@ -198,6 +213,8 @@ s3store_status s3s_target_new(s3s_env *env, const s3store_target_config *config,
         status = name_place(t, config, &url, &prefix, err);
     if (status == S3STORE_OK)
         status = s3s_layout_init(&t->layout, env, prefix, err);
+    if (status == S3STORE_OK)
+        status = start_metrics(t, config->metrics, prefix, config->consistency, err);
     threads = (size_t)t->max_inflight;
     if (status == S3STORE_OK)
         status = s3s_pool_new(env, threads < POOL_MAX_THREADS ? threads : POOL_MAX_THREADS,
@@ -245,6 +262,9 @@ void s3s_target_release(s3store_target *target)
     s3s_free(env, target->bucket);
     s3s_free(env, target->consistency);
     s3s_free(env, target->spill_dir);
+    if (s3s_env_metrics(env) == target->metrics)
+        s3s_env_observe(env, (s3s_observer){0}); /* an env of several targets knows one of them */
+    s3s_metrics_free(target->metrics);
     s3s_free(env, target);
     s3s_env_release(env);
 }

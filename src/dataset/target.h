@@ -20,6 +20,8 @@ struct s3store_target {
     s3s_meter *meter;
 
     s3s_layout layout;
+    struct s3s_metrics *metrics; /* also the env's */
+    int64_t opened_us;           /* wall clock */
     char *url, *bucket, *consistency, *spill_dir;
     s3s_descriptor settings; /* descriptor merged with the caller's config */
     s3s_descriptor given;    /* the caller's; keeps text of settings alive */

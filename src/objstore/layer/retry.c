@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "objstore/layer/record.h"
 #include "objstore/layer/resume.h"
 #include "objstore/port.h"
 
@@ -168,18 +169,22 @@ static s3store_status give_up(const op *o, s3store_status status, int attempt, b
     return status;
 }
 
-static s3store_status run(retry *r, const op *o, s3store_error *err)
+/* *attempts: how many were begun. */
+static s3store_status run_attempts(retry *r, const op *o, int *attempts, s3store_error *err)
 {
     s3store_error last;
     int64_t begin_us = s3s_mono_us(r->env);
     bool uncertain = false;
     for (int attempt = 1;; attempt++) {
         memset(&last, 0, sizeof last);
+        *attempts = attempt;
         s3store_status status = run_once(r, o, &last);
         if (status == S3STORE_OK)
             return status;
         if (status == S3STORE_UNCERTAIN)
             uncertain = true;
+        if (can_repeat(r, o, status))
+            s3s_record_transient(r->env, o->verb, attempt, status, &last);
         if (attempt >= r->attempts || !can_repeat(r, o, status))
             return give_up(o, status, attempt, uncertain, &last, err);
         int64_t pause = 0;
@@ -203,6 +208,22 @@ static s3store_status run(retry *r, const op *o, s3store_error *err)
             s3s_resume_prepare(o->get, status, o->info);
         atomic_fetch_add_explicit(&r->repeated, 1, memory_order_relaxed);
     }
+}
+
+static s3store_status run(retry *r, const op *o, s3store_error *err)
+{
+    int attempts = 0;
+    s3store_error own = {0};
+    s3store_error *e = err != NULL ? err : &own;
+    int64_t begin_us = s3s_mono_us(r->env);
+    s3store_status status = run_attempts(r, o, &attempts, e);
+    uint64_t sent = o->verb == S3S_VERB_PUT    ? o->put->body_size
+                    : o->verb == S3S_VERB_PART ? o->part->body_size
+                                               : 0;
+    uint64_t received = o->get != NULL && status == S3STORE_OK ? o->get->delivered : 0;
+    s3s_record_request(r->env, o->verb, attempts, s3s_mono_us(r->env) - begin_us, sent, received,
+                       status, e);
+    return status;
 }
 
 static s3store_status retry_put(void *impl, const s3store_call *call,
