@@ -21,6 +21,7 @@ enum {
 /* Options of every verb. */
 typedef struct cli_globals {
     const char *endpoint_url, *region, *profile, *ca_bundle, *consistency, *spill_dir;
+    const char *metrics_file;
     int addressing;
     bool no_verify_ssl, no_sign_request;
     int64_t max_inflight;
@@ -72,7 +73,8 @@ int cli_usage(const cli_context *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Requests, bytes and retries of a target, for --explain; nothing without it. */
+/* What a target has done, at the end of a verb, also of one that failed: requests, bytes and retries
+ * for --explain; metrics where they are wanted. */
 void cli_explain(const cli_context *cli, const s3store_target *target);
 
 /* ---- small JSON writer for --json lines on stdout -------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "metrics.h"
 
 /* ---- messages ------------------------------------------------------------------------------------------- */
 
@@ -167,7 +168,10 @@ s3store_target *cli_target_open(cli_context *cli, int *exit_code)
 
 void cli_explain(const cli_context *cli, const s3store_target *target)
 {
-    if (!cli->globals.explain || target == NULL)
+    if (target == NULL)
+        return;
+    cli_metrics_hand_out(cli, target);
+    if (!cli->globals.explain)
         return;
     s3store_request_counts c = {.size = sizeof c};
     s3store_target_request_counts(target, &c);

@@ -55,6 +55,8 @@ static const cli_option global_options[] = {
      GLOBAL(log_level), level_choices},
     {"--log-format", 0, "FORMAT", "text or json", CLI_CHOICE, GLOBAL(log_format),
      log_format_choices},
+    {"--metrics-file", 0, "FILE", "write metrics there at the end, for Prometheus", CLI_TEXT,
+     GLOBAL(metrics_file), NULL},
     {"--explain", 0, NULL, "say what it cost: requests, bytes, retries", CLI_FLAG,
      GLOBAL(explain), NULL},
     {"--json", 0, NULL, "results as JSON lines", CLI_FLAG, GLOBAL(json), NULL},

@@ -1,6 +1,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "metrics.h"
 #include "offsets.h"
 #include "records/output.h"
 
@@ -17,6 +18,7 @@
 typedef struct tail_values {
     const char *since, *checkpoint;
     bool records, skip_damaged;
+    int64_t metrics_port; /* -1 = none */
 } tail_values;
 
 typedef struct follower {
@@ -47,7 +49,15 @@ static const cli_option options[] = {
      VALUE(records), NULL},
     {"--skip-damaged", 0, NULL, "pass damaged commit markers instead of stopping there", CLI_FLAG,
      VALUE(skip_damaged), NULL},
+    {"--metrics-port", 0, "N", "metrics for Prometheus at http://127.0.0.1:N/metrics (0: any port)",
+     CLI_INT, VALUE(metrics_port), NULL},
 };
+
+static void defaults(void *values)
+{
+    tail_values *v = values;
+    v->metrics_port = -1;
+}
 
 static bool is_interrupted(const cli_context *cli)
 {
@@ -180,6 +190,7 @@ static int follow(follower *f)
     int code = CLI_OK;
     for (;;) {
         round_end end = run_round(f, &code);
+        cli_metrics_tick(f->cli, f->target);
         int pause_ms = 0;
         if (end == ROUND_STOP)
             return code;
@@ -206,13 +217,21 @@ static int run(cli_context *cli, void *values)
         .cli = cli, .v = v, .wait_ms = WAIT_FIRST_MS, .retry_ms = RETRY_FIRST_MS};
     s3store_error err = {0};
     int code;
+    if (v->metrics_port > 65535)
+        return cli_usage(cli, "--metrics-port %lld: there is no such port",
+                         (long long)v->metrics_port);
     f.target = cli_target_open(cli, &code);
     if (f.target == NULL)
         return code;
-    if (v->records && s3store_reader_open(f.target, NULL, &f.reader, &err) != S3STORE_OK)
+    cli_metrics_page *page = NULL;
+    if (v->metrics_port >= 0 &&
+        (page = cli_metrics_serve(cli, f.target, v->metrics_port)) == NULL)
+        code = CLI_FAILED;
+    else if (v->records && s3store_reader_open(f.target, NULL, &f.reader, &err) != S3STORE_OK)
         code = cli_fail(cli, &err);
     else if (start(&f, &code))
         code = follow(&f);
+    cli_metrics_stop(page);
     cli_explain(cli, f.target);
     s3store_reader_free(f.reader);
     s3store_target_free(f.target);
@@ -235,6 +254,7 @@ const cli_verb cli_verb_tail = {
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .values_size = sizeof(tail_values),
+    .defaults = defaults,
     .min_args = 1,
     .max_args = 1,
     .run = run,

@@ -549,6 +549,25 @@ S3STORE_API S3STORE_MUST_CHECK s3store_status
 s3store_target_metrics_text(const s3store_target *target, s3store_metrics_format format,
                             s3store_text_fn write, void *ctx, s3store_error *err);
 
+/* Where metrics are sent to. NULL members come from the environment: OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
+ * or OTEL_EXPORTER_OTLP_ENDPOINT with "/v1/metrics"; OTEL_EXPORTER_OTLP_METRICS_HEADERS, or
+ * OTEL_EXPORTER_OTLP_HEADERS; OTEL_SERVICE_NAME ("s3store"). */
+typedef struct s3store_metrics_push_options {
+    size_t size;
+    const char *url;     /* of the collector, with its path */
+    const char *headers; /* "name=value,name=value", percent-encoded */
+    const char *service_name;
+    const s3store_call *call;
+} s3store_metrics_push_options;
+#define S3STORE_METRICS_PUSH_OPTIONS_INIT {.size = sizeof(s3store_metrics_push_options)}
+
+/* Sends a snapshot to an OpenTelemetry collector: OTLP/HTTP in JSON, one POST, no repetition. 10 s at
+ * most, or OTEL_EXPORTER_OTLP_TIMEOUT ms. INVALID_ARGUMENT: nobody said where to. UNAVAILABLE: no
+ * answer, or one that is no success. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_target_metrics_push(const s3store_target *target,
+                            const s3store_metrics_push_options *options, s3store_error *err);
+
 /* The recorded schema, newest version: 1 LIST + 1 GET. version is 0 and out is left released when
  * none is recorded. */
 S3STORE_API S3STORE_MUST_CHECK s3store_status
