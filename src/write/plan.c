@@ -184,6 +184,8 @@ s3store_status s3s_plan_make(s3store_writer *writer, const s3s_input *input,
                                 : by_columns(writer, input, out, err);
     if (status == S3STORE_OK)
         status = name_tokens(writer, input, out, options, err);
+    if (status == S3STORE_OK)
+        status = s3s_markers_plan(writer, input, out, err);
     if (status != S3STORE_OK)
         s3s_plan_deinit(out);
     return status;
@@ -193,6 +195,7 @@ void s3s_plan_deinit(s3s_plan *plan)
 {
     if (plan->env == NULL)
         return;
+    s3s_markers_deinit(&plan->markers);
     s3s_groups_deinit(&plan->groups);
     s3s_free(plan->env, plan->all_rows);
     s3s_free(plan->env, plan->batches);

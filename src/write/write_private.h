@@ -76,6 +76,15 @@ typedef struct s3s_plan_item {
     size_t row_count;
 } s3s_plan_item;
 
+/* The view markers that each item needs (view_markers.c). Zeroed is none. */
+typedef struct s3s_marker_plan {
+    s3s_env *env;
+    s3s_arena arena;
+    const char **keys;
+    size_t key_count, key_capacity;
+    size_t *starts; /* keys of item i: [starts[i], starts[i + 1]) */
+} s3s_marker_plan;
+
 typedef struct s3s_plan {
     s3s_env *env;
     s3s_arena arena;
@@ -84,11 +93,22 @@ typedef struct s3s_plan {
     s3s_plan_item *items;
     size_t count;
     const struct ArrowArray **batches; /* of the input, as pointers */
+    s3s_marker_plan markers;
 } s3s_plan;
 s3store_status s3s_plan_make(s3store_writer *writer, const s3s_input *input,
                              const s3store_write_options *options, s3s_plan *out,
                              s3store_error *err);
 void s3s_plan_deinit(s3s_plan *plan);
+
+/* ---- view_markers.c -------------------------------------------------------------------------- */
+
+/* Fills plan->markers for its items; every key is checked. No request. */
+s3store_status s3s_markers_plan(s3store_writer *writer, const s3s_input *input, s3s_plan *plan,
+                                s3store_error *err);
+void s3s_markers_deinit(s3s_marker_plan *markers);
+/* The markers of one item. OK: all of them exist. */
+s3store_status s3s_markers_put(s3store_writer *writer, const s3s_plan *plan, size_t item,
+                               const s3store_call *call, s3store_error *err);
 
 /* ---- content_hash.c: docs/FORMAT.md "Content hash" ------------------------------------------- */
 
