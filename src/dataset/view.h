@@ -38,16 +38,17 @@ s3store_status s3s_view_name_check(const char *name, s3store_error *err);
 s3store_status s3s_view_def_agree(const s3s_view_def *recorded, const s3s_view_def *given,
                                   const char *key, s3store_error *err);
 /* Whether rows of this schema have the columns, in types that have a text. INVALID_ARGUMENT or
- * SCHEMA_MISMATCH naming view and column. */
+ * SCHEMA_MISMATCH naming view and column. missing (may be NULL): set to a column that is not there,
+ * which is no error then. */
 s3store_status s3s_view_def_check(const s3s_view_def *def, const s3s_schema *schema,
-                                  s3store_error *err);
+                                  const char **missing, s3store_error *err);
 
 /* ---- in the dataset's description (view_store.c) --------------------------------------------- */
 
 typedef struct s3s_view_set {
     s3s_env *env;
     s3s_view_def *items; /* recorded ones by name, then given ones in their order */
-    size_t count;
+    size_t count, recorded_count;
 } s3s_view_set;
 /* 1 LIST, and 1 GET for each view. */
 s3store_status s3s_views_load(s3store_target *target, const s3store_call *call, s3s_view_set *out,

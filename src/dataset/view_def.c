@@ -16,8 +16,6 @@
 
 void s3s_view_def_deinit(s3s_view_def *def)
 {
-    if (def->env == NULL)
-        return;
     s3s_schema_release(def->record_schema);
     s3s_arena_deinit(&def->arena);
     *def = (s3s_view_def){0};
@@ -247,7 +245,7 @@ s3store_status s3s_view_def_agree(const s3s_view_def *recorded, const s3s_view_d
 }
 
 s3store_status s3s_view_def_check(const s3s_view_def *def, const s3s_schema *schema,
-                                  s3store_error *err)
+                                  const char **missing, s3store_error *err)
 {
     if (def->of != NULL)
         return S3STORE_OK;
@@ -255,6 +253,10 @@ s3store_status s3s_view_def_check(const s3s_view_def *def, const s3s_schema *sch
         const s3s_part_spec *spec = &def->columns[i];
         size_t at = s3s_schema_find(schema, spec->column);
         s3s_text_form form;
+        if (at == SIZE_MAX && missing != NULL) {
+            *missing = spec->column;
+            continue;
+        }
         if (at == SIZE_MAX)
             return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                             "view %s: there is no column %s, which its column %s is made from",

@@ -150,7 +150,7 @@ s3store_status s3s_views_load(s3store_target *target, const s3store_call *call, 
                                  : s3s_fan_out(target->pool, l->count, load_one, l, &fan, err);
     }
     out->items = l->defs;
-    out->count = l->defs != NULL ? l->count : 0;
+    out->count = out->recorded_count = l->defs != NULL ? l->count : 0;
     if (status != S3STORE_OK)
         s3s_views_deinit(out);
     s3s_arena_deinit(&l->arena);
@@ -168,7 +168,7 @@ void s3s_views_deinit(s3s_view_set *set)
 
 /* ---- what the caller gives ------------------------------------------------------------------- */
 
-static s3store_status add_given(s3s_view_set *set, size_t recorded, const s3s_layout *layout,
+static s3store_status add_given(s3s_view_set *set, const s3s_layout *layout,
                                 const s3store_view_def *given, s3store_error *err)
 {
     char key[S3S_KEY_SIZE];
@@ -179,7 +179,7 @@ static s3store_status add_given(s3s_view_set *set, size_t recorded, const s3s_la
     for (size_t i = 0; i < set->count; i++) {
         if (strcmp(set->items[i].name, def.name) != 0)
             continue;
-        status = i >= recorded
+        status = i >= set->recorded_count
                      ? s3s_fail(err, S3STORE_INVALID_ARGUMENT, "view \"%.200s\" is given twice",
                                 def.name)
                      : s3s_view_config_key(layout, def.name, key, err);
@@ -196,19 +196,18 @@ s3store_status s3s_views_add_given(s3s_view_set *set, const s3s_layout *layout,
                                    const s3store_view_def *const *given, size_t count,
                                    s3store_error *err)
 {
-    size_t recorded = set->count;
     if (count == 0)
         return S3STORE_OK;
     if (given == NULL || count > S3S_VIEWS_MAX)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "views: %zu are said to be given; there may be %d, in an array", count,
                         S3S_VIEWS_MAX);
-    s3s_view_def *items = s3s_realloc(set->env, set->items, (recorded + count) * sizeof *items);
+    s3s_view_def *items = s3s_realloc(set->env, set->items, (set->count + count) * sizeof *items);
     if (items == NULL)
-        return s3s_fail_memory(err, (recorded + count) * sizeof *items);
+        return s3s_fail_memory(err, (set->count + count) * sizeof *items);
     set->items = items;
     for (size_t i = 0; i < count; i++) {
-        s3store_status status = add_given(set, recorded, layout, given[i], err);
+        s3store_status status = add_given(set, layout, given[i], err);
         /* One that was given twice is found even where it is recorded: both agree with it. */
         for (size_t k = 0; k < i && status == S3STORE_OK; k++)
             if (strcmp(given[k]->name, given[i]->name) == 0)

@@ -90,6 +90,22 @@ static s3store_status note_items(s3store_writer *writer, const s3s_input *input,
     return status;
 }
 
+/* A column that was never written is null so far. In a view that the caller gives it is a mistake;
+ * in a recorded one that may be true of one writer's data, and must not stop it. */
+static s3store_status check_columns(const s3store_writer *writer, size_t view,
+                                    const s3s_schema *schema, s3store_error *err)
+{
+    const s3s_view_def *def = &writer->views.items[view];
+    const char *missing = NULL;
+    bool is_recorded = view < writer->views.recorded_count;
+    s3store_status status = s3s_view_def_check(def, schema, is_recorded ? &missing : NULL, err);
+    if (status == S3STORE_OK && missing != NULL)
+        s3s_log(writer->env, S3STORE_LOG_WARN,
+                "a view has no markers: its column is in no data yet", "view", def->name, "column",
+                missing, NULL);
+    return status;
+}
+
 s3store_status s3s_markers_plan(s3store_writer *writer, const s3s_input *input, s3s_plan *plan,
                                 s3store_error *err)
 {
@@ -105,8 +121,7 @@ s3store_status s3s_markers_plan(s3store_writer *writer, const s3s_input *input, 
     s3store_status status = S3STORE_OK;
     for (size_t v = 0; v < view_count && status == S3STORE_OK; v++) {
         const s3s_view_def *def = &writer->views.items[v];
-        /* What is not in the input but recorded is null there; what is nowhere is a mistake. */
-        status = s3s_view_def_check(def, input->schema, err);
+        status = check_columns(writer, v, input->schema, err);
         if (status == S3STORE_OK)
             status = s3s_view_project(writer->env, def, input->schema, plan->batches,
                                       input->batch_count, writer->allow_unaddressable,
