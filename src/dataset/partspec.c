@@ -21,7 +21,7 @@ static s3store_status bad_format(const char *text, const char *format, s3store_e
 {
     return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                     "%s: there is no format %s; there are year, month, day, hour, rfc3339, and text "
-                    "with %%Y %%m %%d %%H %%M %%S and other elements of strftime",
+                    "with %%Y %%y %%m %%b %%B %%d %%e %%j %%a %%A %%H %%I %%p %%M %%S %%f %%L %%N",
                     s3s_quote_text(text).text, s3s_quote_text(format).text);
 }
 
