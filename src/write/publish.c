@@ -315,8 +315,7 @@ static s3store_status publish(item_work *w, s3store_error *err)
     s3s_verdict verdict;
     s3store_status status = encode(w, err);
     if (status == S3STORE_OK)
-        status = s3s_markers_put(w->job->writer, w->job->plan,
-                                 (size_t)(w->item - w->job->plan->items), w->job->call, err);
+        status = s3s_markers_put(w->job->writer, w->job->call, &w->item->markers, err);
     if (status == S3STORE_OK)
         status = run_tries(w, &verdict, err);
     if (status != S3STORE_OK)

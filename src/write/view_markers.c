@@ -1,94 +1,19 @@
-/* The markers of views: which ones a write needs, found and checked before the first request; and
- * putting them, before the data. */
+/* The markers of views: which ones rows need, found and checked before the first request; and putting
+ * them, before the data.
+ *
+ * Rows are looked at once, in s3s_markers_find: each row gets a number for each view. Then the keys
+ * of any of these rows are noted where they will be put.
+ */
 #include <string.h>
 
 #include "write/write_private.h"
 
-/* Of one view: the keys of its tuples, and for which item each was noted last. */
-typedef struct view_keys {
+/* Of one view: the keys of its tuples, and for which list each was noted last. */
+struct s3s_view_keys {
     s3s_tuples tuples;
     const char **keys;
-    uint32_t *noted; /* item + 1; 0 = none */
-} view_keys;
-
-static s3store_status make_keys(const s3store_writer *writer, const s3s_view_def *def,
-                                s3s_marker_plan *plan, view_keys *out, s3store_error *err)
-{
-    const s3s_tuples *t = &out->tuples;
-    out->keys = s3s_calloc(writer->env, t->count, sizeof *out->keys);
-    out->noted = s3s_calloc(writer->env, t->count, sizeof *out->noted);
-    if (out->keys == NULL || out->noted == NULL)
-        return s3s_fail_memory(err, t->count * sizeof *out->keys);
-    for (size_t i = 0; i < t->count; i++) {
-        char key[S3S_KEY_SIZE];
-        s3store_status status =
-            s3s_view_marker_key(&writer->target->layout, def->name, t->texts[i], key, err);
-        if (status != S3STORE_OK)
-            return status;
-        out->keys[i] = s3s_arena_strdup(&plan->arena, key);
-        if (out->keys[i] == NULL)
-            return s3s_fail_memory(err, sizeof key);
-    }
-    if (plan->arena.used > writer->target->memory_bytes / 2)
-        return s3s_fail(err, S3STORE_LIMIT_EXCEEDED,
-                        "the markers of the views take more than half of the memory budget of "
-                        "%llu bytes: write fewer rows at once, or raise memory_bytes (--memory)",
-                        (unsigned long long)writer->target->memory_bytes);
-    return S3STORE_OK;
-}
-
-static s3store_status add_key(s3s_marker_plan *plan, const char *key, s3store_error *err)
-{
-    if (plan->key_count == plan->key_capacity) {
-        size_t capacity = plan->key_capacity == 0 ? 64 : 2 * plan->key_capacity;
-        const char **grown = s3s_realloc(plan->env, plan->keys, capacity * sizeof *grown);
-        if (grown == NULL)
-            return s3s_fail_memory(err, capacity * sizeof *grown);
-        plan->keys = grown;
-        plan->key_capacity = capacity;
-    }
-    plan->keys[plan->key_count++] = key;
-    return S3STORE_OK;
-}
-
-/* The keys that the rows of one item need, each once. before[b]: rows of the batches before b. */
-static s3store_status note_item(s3s_marker_plan *plan, const s3s_plan_item *item, size_t number,
-                                const size_t *before, view_keys *views, size_t view_count,
-                                s3store_error *err)
-{
-    for (size_t v = 0; v < view_count; v++) {
-        view_keys *k = &views[v];
-        for (size_t r = 0; r < item->row_count && k->tuples.count > 0; r++) {
-            uint32_t id = k->tuples.ids[before[item->rows[r].batch] + item->rows[r].row];
-            if (id == S3S_NO_TUPLE || k->noted[id] == number + 1)
-                continue;
-            k->noted[id] = (uint32_t)number + 1;
-            s3store_status status = add_key(plan, k->keys[id], err);
-            if (status != S3STORE_OK)
-                return status;
-        }
-    }
-    return S3STORE_OK;
-}
-
-static s3store_status note_items(s3store_writer *writer, const s3s_input *input,
-                                 const s3s_plan *plan, view_keys *views, s3s_marker_plan *out,
-                                 s3store_error *err)
-{
-    size_t *before = s3s_calloc(writer->env, input->batch_count + 1, sizeof *before);
-    out->starts = s3s_calloc(writer->env, plan->count + 1, sizeof *out->starts);
-    s3store_status status = before != NULL && out->starts != NULL
-                                ? S3STORE_OK
-                                : s3s_fail_memory(err, (plan->count + 1) * sizeof *before);
-    for (size_t b = 0; b < input->batch_count && status == S3STORE_OK; b++)
-        before[b + 1] = before[b] + (size_t)input->batches[b].length;
-    for (size_t i = 0; i < plan->count && status == S3STORE_OK; i++) {
-        status = note_item(out, &plan->items[i], i, before, views, writer->views.count, err);
-        out->starts[i + 1] = out->key_count;
-    }
-    s3s_free(writer->env, before);
-    return status;
-}
+    uint32_t *noted; /* number of the list; 0 = none */
+};
 
 /* A column that was never written is null so far. In a view that the caller gives it is a mistake;
  * in a recorded one that may be true of one writer's data, and must not stop it. */
@@ -106,56 +31,136 @@ static s3store_status check_columns(const s3store_writer *writer, size_t view,
     return status;
 }
 
-s3store_status s3s_markers_plan(s3store_writer *writer, const s3s_input *input, s3s_plan *plan,
+static s3store_status make_keys(const s3store_writer *writer, const s3s_view_def *def,
+                                s3s_found_markers *found, struct s3s_view_keys *out,
                                 s3store_error *err)
 {
-    s3s_marker_plan *out = &plan->markers;
-    size_t view_count = writer->views.count;
-    if (view_count == 0 || plan->count == 0)
+    const s3s_tuples *t = &out->tuples;
+    out->keys = s3s_calloc(writer->env, t->count, sizeof *out->keys);
+    out->noted = s3s_calloc(writer->env, t->count, sizeof *out->noted);
+    if (out->keys == NULL || out->noted == NULL)
+        return s3s_fail_memory(err, t->count * sizeof *out->keys);
+    for (size_t i = 0; i < t->count; i++) {
+        char key[S3S_KEY_SIZE];
+        s3store_status status =
+            s3s_view_marker_key(&writer->target->layout, def->name, t->texts[i], key, err);
+        if (status != S3STORE_OK)
+            return status;
+        out->keys[i] = s3s_arena_strdup(&found->arena, key);
+        if (out->keys[i] == NULL)
+            return s3s_fail_memory(err, sizeof key);
+    }
+    return S3STORE_OK;
+}
+
+s3store_status s3s_markers_find(const s3store_writer *writer, const s3s_schema *schema,
+                                const struct ArrowArray *const *batches, size_t batch_count,
+                                s3s_found_markers *out, s3store_error *err)
+{
+    s3s_env *env = writer->env;
+    memset(out, 0, sizeof *out);
+    if (writer->views.count == 0)
         return S3STORE_OK;
-    out->env = writer->env;
-    s3s_arena_init(&out->arena, writer->env);
-    view_keys *views = s3s_calloc(writer->env, view_count, sizeof *views);
-    if (views == NULL)
-        return s3s_fail_memory(err, view_count * sizeof *views);
-    s3store_status status = S3STORE_OK;
-    for (size_t v = 0; v < view_count && status == S3STORE_OK; v++) {
+    out->env = env;
+    out->budget = writer->target->memory_bytes / 2;
+    s3s_arena_init(&out->arena, env);
+    out->views = s3s_calloc(env, writer->views.count, sizeof *out->views);
+    out->before = s3s_calloc(env, batch_count + 1, sizeof *out->before);
+    s3store_status status = out->views != NULL && out->before != NULL
+                                ? S3STORE_OK
+                                : s3s_fail_memory(err, (batch_count + 1) * sizeof *out->before);
+    out->view_count = out->views != NULL ? writer->views.count : 0;
+    for (size_t b = 0; b < batch_count && status == S3STORE_OK; b++)
+        out->before[b + 1] = out->before[b] + (size_t)batches[b]->length;
+    for (size_t v = 0; v < out->view_count && status == S3STORE_OK; v++) {
         const s3s_view_def *def = &writer->views.items[v];
-        status = check_columns(writer, v, input->schema, err);
+        status = check_columns(writer, v, schema, err);
         if (status == S3STORE_OK)
-            status = s3s_view_project(writer->env, def, input->schema, plan->batches,
-                                      input->batch_count, writer->allow_unaddressable,
-                                      &views[v].tuples, err);
+            status = s3s_view_project(env, def, schema, batches, batch_count,
+                                      writer->allow_unaddressable, &out->views[v].tuples, err);
         if (status == S3STORE_OK)
-            status = make_keys(writer, def, out, &views[v], err);
+            status = make_keys(writer, def, out, &out->views[v], err);
     }
-    if (status == S3STORE_OK)
-        status = note_items(writer, input, plan, views, out, err);
-    for (size_t v = 0; v < view_count; v++) {
-        s3s_tuples_deinit(&views[v].tuples);
-        s3s_free(writer->env, views[v].keys);
-        s3s_free(writer->env, views[v].noted);
-    }
-    s3s_free(writer->env, views);
+    if (status != S3STORE_OK)
+        s3s_found_markers_deinit(out);
     return status;
 }
 
-void s3s_markers_deinit(s3s_marker_plan *markers)
+void s3s_found_markers_deinit(s3s_found_markers *found)
 {
-    if (markers->env == NULL)
+    if (found->env == NULL)
         return;
-    s3s_free(markers->env, markers->keys);
-    s3s_free(markers->env, markers->starts);
-    s3s_arena_deinit(&markers->arena);
-    memset(markers, 0, sizeof *markers);
+    for (size_t v = 0; v < found->view_count; v++) {
+        s3s_tuples_deinit(&found->views[v].tuples);
+        s3s_free(found->env, found->views[v].keys);
+        s3s_free(found->env, found->views[v].noted);
+    }
+    s3s_free(found->env, found->views);
+    s3s_free(found->env, found->before);
+    s3s_arena_deinit(&found->arena);
+    memset(found, 0, sizeof *found);
 }
 
-s3store_status s3s_markers_put(s3store_writer *writer, const s3s_plan *plan, size_t item,
-                               const s3store_call *call, s3store_error *err)
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+static s3store_status add_key(s3s_found_markers *found, s3s_marker_list *list, const char *key,
+                              s3store_error *err)
 {
-    const s3s_marker_plan *m = &plan->markers;
-    if (m->starts == NULL)
+    size_t size = strlen(key) + 1;
+    if (list->text.env == NULL)
+        s3s_buffer_init(&list->text, found->env, SIZE_MAX);
+    found->noted_bytes += size;
+    if (found->noted_bytes > found->budget)
+        return s3s_fail(err, S3STORE_LIMIT_EXCEEDED,
+                        "the markers of the views take more than half of the memory budget of "
+                        "%llu bytes: write fewer rows at once, or raise memory_bytes (--memory)",
+                        (unsigned long long)found->budget * 2);
+    s3store_status status = s3s_buffer_append(&list->text, key, size, err);
+    list->count += status == S3STORE_OK;
+    return status;
+}
+
+s3store_status s3s_markers_note(s3s_found_markers *found, const s3s_row *rows, size_t row_count,
+                                s3s_marker_list *list, s3store_error *err)
+{
+    uint32_t number = ++found->list_count;
+    for (size_t v = 0; v < found->view_count; v++) {
+        struct s3s_view_keys *k = &found->views[v];
+        for (size_t r = 0; r < row_count && k->tuples.count > 0; r++) {
+            uint32_t id = k->tuples.ids[found->before[rows[r].batch] + rows[r].row];
+            if (id == S3S_NO_TUPLE || k->noted[id] == number)
+                continue;
+            k->noted[id] = number;
+            s3store_status status = add_key(found, list, k->keys[id], err);
+            if (status != S3STORE_OK)
+                return status;
+        }
+    }
+    return S3STORE_OK;
+}
+
+void s3s_marker_list_deinit(s3s_marker_list *list)
+{
+    if (list->text.env != NULL)
+        s3s_buffer_deinit(&list->text);
+    memset(list, 0, sizeof *list);
+}
+
+s3store_status s3s_markers_put(s3store_writer *writer, const s3store_call *call,
+                               const s3s_marker_list *list, s3store_error *err)
+{
+    if (list->count == 0)
         return S3STORE_OK;
-    return s3s_view_markers_put(writer->target, call, m->keys + m->starts[item],
-                                m->starts[item + 1] - m->starts[item], NULL, err);
+    const char **keys = s3s_calloc(writer->env, list->count, sizeof *keys);
+    if (keys == NULL)
+        return s3s_fail_memory(err, list->count * sizeof *keys);
+    const char *at = (const char *)list->text.data;
+    for (size_t i = 0; i < list->count; i++) {
+        keys[i] = at;
+        at += strlen(at) + 1;
+    }
+    s3store_status status =
+        s3s_view_markers_put(writer->target, call, keys, list->count, NULL, err);
+    s3s_free(writer->env, keys);
+    return status;
 }
