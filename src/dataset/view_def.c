@@ -13,6 +13,7 @@
 #include "dataset/valuetext.h"
 
 #define VIEW_FORMAT 1
+#define VIEW_DEF_SIZE_MAX 65536
 
 void s3s_view_def_deinit(s3s_view_def *def)
 {
@@ -108,10 +109,14 @@ s3store_status s3s_view_def_make(s3s_env *env, const s3store_view_def *given, s3
     s3store_view_def own = {0};
     begin(out, env);
     if (given == NULL || given->size < offsetof(s3store_view_def, of) ||
-        given->size > sizeof own)
+        given->size > VIEW_DEF_SIZE_MAX)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "a view definition's size is not set (use S3STORE_VIEW_DEF_INIT)");
-    memcpy(&own, given, given->size);
+    for (size_t i = sizeof own; i < given->size; i++) /* of a newer header than this library's */
+        if (((const unsigned char *)given)[i] != 0)
+            return s3s_fail(err, S3STORE_UNSUPPORTED,
+                            "a view definition says what this library does not know (byte %zu)", i);
+    memcpy(&own, given, given->size < sizeof own ? given->size : sizeof own);
     s3store_status status = fill(out, own.name, own.columns, own.column_count, err);
     if (status == S3STORE_OK && own.of != NULL)
         status = fill_function(out, &own, err);

@@ -39,6 +39,15 @@ static void test_definition__is_checked_before_any_request(void **state)
     }
     s3store_view_def def = {.name = "v"};
     assert_fails(s3s_view_def_make(NULL, &def, &out, &err), S3STORE_INVALID_ARGUMENT, "size");
+    struct {
+        s3store_view_def def;
+        int more;
+    } newer = {.def = *KIT_VIEW("v", "a")};
+    newer.def.size = sizeof newer;
+    assert_ok(s3s_view_def_make(NULL, &newer.def, &out, &err));
+    s3s_view_def_deinit(&out);
+    newer.more = 1;
+    assert_fails(s3s_view_def_make(NULL, &newer.def, &out, &err), S3STORE_UNSUPPORTED, "byte");
     def = *KIT_VIEW("v", "day=t:day", "place");
     assert_ok(s3s_view_def_make(NULL, &def, &out, &err));
     assert_int_equal(out.count, 2);
