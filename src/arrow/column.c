@@ -77,7 +77,7 @@ s3store_bytes s3s_column_bytes(const s3s_column *c, int64_t i)
 
 bool s3s_column_bool(const s3s_column *c, int64_t i)
 {
-    return s3s_bit_get(c->values, c->offset + i);
+    return s3s_bit(c->values, c->offset + i);
 }
 
 int64_t s3s_column_int(const s3s_column *c, int64_t i)

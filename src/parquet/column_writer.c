@@ -197,7 +197,7 @@ static s3store_status put_values(s3s_column_writer *w, bool indexed, s3store_err
     }
     if (w->physical != S3S_PQ_BOOLEAN)
         return s3s_buffer_append(body, w->plain.data, w->plain.size, err);
-    size_t bytes = s3s_pq_bits_bytes(w->page_values);
+    size_t bytes = s3s_bits_size(w->page_values);
     uint8_t *to = s3s_buffer_reserve(body, bytes + 1, err);
     if (to == NULL)
         return s3s_fail_memory(err, bytes);
@@ -411,16 +411,16 @@ s3store_status s3s_column_writer_add_values(s3s_column_writer *w, const void *va
 static s3store_status add_validity(s3s_column_writer *w, const s3s_column *column, int64_t start,
                                    size_t count, s3store_error *err)
 {
-    size_t bytes = s3s_pq_bits_bytes(w->page_rows + count);
+    size_t bytes = s3s_bits_size(w->page_rows + count);
     if (s3s_buffer_reserve(&w->validity, bytes - w->validity.size + 1, err) == NULL)
         return s3s_fail_memory(err, bytes);
     memset(w->validity.data + w->validity.size, 0, bytes - w->validity.size);
     w->validity.size = bytes;
     if (column->validity != NULL)
-        s3s_pq_bits_copy(w->validity.data, w->page_rows, column->validity,
+        s3s_bits_copy(w->validity.data, w->page_rows, column->validity,
                       (size_t)(column->offset + start), count);
     else
-        s3s_pq_bits_fill(w->validity.data, w->page_rows, count, w->field->type != S3S_TYPE_NULL);
+        s3s_bits_fill(w->validity.data, w->page_rows, count, w->field->type != S3S_TYPE_NULL);
     return S3STORE_OK;
 }
 

@@ -170,7 +170,7 @@ static s3store_status make_group(assembly *a, const s3s_nest *n, struct ArrowArr
     if (status == S3STORE_OK)
         status = check_agreement(a, n);
     if (status == S3STORE_OK && nulls > 0) {
-        status = block_of(a, s3s_pq_bits_bytes(slots), &bits);
+        status = block_of(a, s3s_bits_size(slots), &bits);
         if (status == S3STORE_OK)
             fill_validity(n, p, bits.data);
     }

@@ -86,7 +86,7 @@ static s3store_status fetch(s3s_page_reader *r, uint64_t at, size_t size, const 
         uint64_t rest = r->place.end - at;
         size_t wanted = rest < r->window_max ? (size_t)rest : r->window_max;
         wanted = wanted < size ? size : wanted;
-        s3store_status status = s3s_block_resize_empty(&r->window, wanted, err);
+        s3store_status status = s3s_block_resize_empty(&r->window, wanted + S3S_PAGE_SLACK, err);
         if (status == S3STORE_OK)
             status = r->source.read(r->source.ctx, at, r->window.data, wanted, err);
         if (status != S3STORE_OK)
@@ -140,10 +140,11 @@ static s3store_status check_crc(const s3s_pq_page_header *header, const uint8_t 
     return S3STORE_OK;
 }
 
-/* Decompresses into the body, after `before` bytes that are copied as they are (levels of V2). */
+/* Decompresses into the body, after `before` bytes that are copied as they are (levels of V2). What
+ * is not compressed stays where it is. */
 static s3store_status decompress(s3s_page_reader *r, const uint8_t *data, size_t size,
                                  size_t uncompressed, size_t before, bool compressed,
-                                 s3store_error *err)
+                                 s3s_span *out, s3store_error *err)
 {
     const s3s_codec *codec =
         compressed ? r->place.codec : s3s_codec_by_id(S3S_PQ_UNCOMPRESSED);
@@ -155,11 +156,17 @@ static s3store_status decompress(s3s_page_reader *r, const uint8_t *data, size_t
         return s3s_fail(err, S3STORE_CORRUPT,
                         "%zu compressed bytes claim to hold %zu, which %s cannot", size - before,
                         uncompressed - before, codec->name);
-    s3store_status status = s3s_block_resize_empty(&r->body, uncompressed, err);
+    if (codec->id == S3S_PQ_UNCOMPRESSED && size == uncompressed) {
+        *out = (s3s_span){data, size}; /* stays in the window until the next page is asked for */
+        return S3STORE_OK;
+    }
+    s3store_status status =
+        s3s_block_resize_empty(&r->body, uncompressed + S3S_PAGE_SLACK, err);
     if (status != S3STORE_OK)
         return status;
     memcpy(r->body.data, data, before);
     r->body.size = uncompressed;
+    *out = (s3s_span){r->body.data, uncompressed};
     /* A section without values may be empty instead of a compressed nothing. */
     if (uncompressed == before)
         return S3STORE_OK;
@@ -191,7 +198,7 @@ static s3store_status take_levels(const s3s_page *page, unsigned max, int32_t en
     if (encoding != S3S_PQ_BIT_PACKED)
         return s3s_fail(err, S3STORE_UNSUPPORTED, "%s levels in encoding %d", what, (int)encoding);
     size_t bits = page->num_values * s3s_bit_width(max); /* below 2^31 * 8 */
-    out->size = s3s_pq_bits_bytes(bits);
+    out->size = s3s_bits_size(bits);
     if (out->size > from->size)
         return s3s_fail(err, S3STORE_CORRUPT, "%s levels reach beyond the page", what);
     from->data += out->size;
@@ -207,11 +214,11 @@ static s3store_status open_v1(s3s_page_reader *r, const s3s_pq_page_header *head
     page->encoding = h->encoding;
     page->def_encoding = h->def_encoding;
     page->rep_encoding = h->rep_encoding;
+    s3s_span rest;
     s3store_status status = decompress(r, data, (size_t)header->compressed_size,
-                                       (size_t)header->uncompressed_size, 0, true, err);
+                                       (size_t)header->uncompressed_size, 0, true, &rest, err);
     if (status != S3STORE_OK)
         return status;
-    s3s_span rest = {r->body.data, r->body.size};
     status = take_levels(page, r->leaf->max_rep, h->rep_encoding, &rest, &page->rep, "repetition",
                          err);
     if (status == S3STORE_OK)
@@ -238,13 +245,15 @@ static s3store_status open_v2(s3s_page_reader *r, const s3s_pq_page_header *head
     page->def_encoding = page->rep_encoding = S3S_PQ_RLE;
     size_t levels = (size_t)h->def_size + (size_t)h->rep_size;
     bool compressed = !S3S_PQ_HAS(h, S3S_DATA2_COMPRESSED) || h->is_compressed;
-    s3store_status status = decompress(r, data, (size_t)header->compressed_size,
-                                       (size_t)header->uncompressed_size, levels, compressed, err);
+    s3s_span body;
+    s3store_status status =
+        decompress(r, data, (size_t)header->compressed_size, (size_t)header->uncompressed_size,
+                   levels, compressed, &body, err);
     if (status != S3STORE_OK)
         return status;
-    page->rep = (s3s_span){r->body.data, (size_t)h->rep_size};
-    page->def = (s3s_span){r->body.data + h->rep_size, (size_t)h->def_size};
-    page->values = (s3s_span){r->body.data + levels, r->body.size - levels};
+    page->rep = (s3s_span){body.data, (size_t)h->rep_size};
+    page->def = (s3s_span){body.data + h->rep_size, (size_t)h->def_size};
+    page->values = (s3s_span){body.data + levels, body.size - levels};
     return S3STORE_OK;
 }
 
@@ -253,10 +262,8 @@ static s3store_status open_dictionary(s3s_page_reader *r, const s3s_pq_page_head
 {
     page->num_values = (size_t)header->dictionary.num_values;
     page->encoding = header->dictionary.encoding;
-    s3store_status status = decompress(r, data, (size_t)header->compressed_size,
-                                       (size_t)header->uncompressed_size, 0, true, err);
-    page->values = (s3s_span){r->body.data, r->body.size};
-    return status;
+    return decompress(r, data, (size_t)header->compressed_size,
+                      (size_t)header->uncompressed_size, 0, true, &page->values, err);
 }
 
 typedef s3store_status (*open_fn)(s3s_page_reader *, const s3s_pq_page_header *, const uint8_t *,
@@ -326,6 +333,24 @@ static s3store_status next_raw(s3s_page_reader *r, s3s_pq_page_header *header, o
     return status;
 }
 
+/* Moves the memory of the values to keep; from the window they are copied. */
+static s3store_status keep_page(s3s_page_reader *r, s3s_page *page, s3s_block *keep,
+                                s3store_error *err)
+{
+    if (page->values.data == r->body.data) {
+        s3s_block_deinit(keep);
+        *keep = r->body;
+        s3s_block_init(&r->body, r->env, r->budget);
+        return S3STORE_OK;
+    }
+    s3store_status status = s3s_block_resize_empty(keep, page->values.size + S3S_PAGE_SLACK, err);
+    if (status != S3STORE_OK)
+        return status;
+    memcpy(keep->data, page->values.data, page->values.size);
+    page->values.data = keep->data;
+    return S3STORE_OK;
+}
+
 s3store_status s3s_page_reader_next(s3s_page_reader *r, s3s_page *page, s3s_block *keep,
                                     s3store_error *err)
 {
@@ -342,10 +367,7 @@ s3store_status s3s_page_reader_next(s3s_page_reader *r, s3s_page *page, s3s_bloc
     *page = (s3s_page){.type = (s3s_page_type)header.type, .offset = r->page_offset,
                        .num_nulls = -1, .num_rows = -1};
     s3store_status status = opener(r, &header, data, page, err);
-    if (status == S3STORE_OK && keep != NULL && page->type == S3S_PQ_DICTIONARY_PAGE) {
-        s3s_block_deinit(keep);
-        *keep = r->body;
-        s3s_block_init(&r->body, r->env, r->budget);
-    }
+    if (status == S3STORE_OK && keep != NULL && page->type == S3S_PQ_DICTIONARY_PAGE)
+        status = keep_page(r, page, keep, err);
     return status;
 }

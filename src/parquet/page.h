@@ -8,6 +8,10 @@
 #include "parquet/parquet.h"
 #include "parquet/schema.h"
 
+/* Bytes behind a page's own that may be read (their content does not matter), so that short strings
+ * can be copied in one piece. */
+#define S3S_PAGE_SLACK 32
+
 /* Where a chunk lies and how it is stored, checked against the file's size. */
 typedef struct s3s_chunk_place {
     uint64_t begin, end;

@@ -14,7 +14,6 @@ typedef struct s3s_delta {
     size_t mini;        /* the current one; mini_count = the block is used up */
     const uint8_t *widths;
     const uint8_t *bits; /* of the current miniblock */
-    size_t bits_size;
     unsigned width;
     size_t at, mini_left;
     bool first;

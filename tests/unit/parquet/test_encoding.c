@@ -32,13 +32,13 @@ static void test_bits__copy_and_fill_at_every_offset(void **state)
                 for (size_t i = 0; i < n; i++) {
                     bool bit = s3s_bit(from, b + i);
                     ones += bit;
-                    s3s_pq_bits_fill(expected, a + i, 1, bit);
+                    s3s_bits_fill(expected, a + i, 1, bit);
                 }
-                s3s_pq_bits_copy(to, a, from, b, n);
+                s3s_bits_copy(to, a, from, b, n);
                 assert_memory_equal(to, expected, sizeof to);
-                assert_int_equal(s3s_pq_bits_count(to, a, n), ones);
-                s3s_pq_bits_fill(to, a, n, true);
-                assert_int_equal(s3s_pq_bits_count(to, a, n), n);
+                assert_int_equal(s3s_bits_count(to, a, n), ones);
+                s3s_bits_fill(to, a, n, true);
+                assert_int_equal(s3s_bits_count(to, a, n), n);
             }
         }
     }
@@ -51,7 +51,7 @@ static void test_bits__every_width_unpacks_what_was_packed(void **state)
     uint32_t values[COUNT], got[COUNT];
     uint64_t wide[COUNT];
     for (unsigned width = 0; width <= 32; width++) {
-        size_t size = s3s_pq_bits_bytes(COUNT * width);
+        size_t size = s3s_bits_size(COUNT * width);
         uint8_t *packed = calloc(size + 1, 1); /* exact: a read past it is an error of ASan */
         for (size_t i = 0; i < COUNT; i++)
             values[i] = (uint32_t)(width == 0 ? 0 : next_random() >> (64 - width));
