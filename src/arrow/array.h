@@ -29,6 +29,9 @@ static inline bool s3s_column_is_null(const s3s_column *c, int64_t i)
 }
 /* The bytes of a string or binary (also fixed) value; empty for null. */
 s3store_bytes s3s_column_bytes(const s3s_column *c, int64_t i);
+/* Bytes that the values of rows [start, start + count) have at most (what lies below nulls counts);
+ * of strings and binaries. */
+size_t s3s_column_span_bytes(const s3s_column *c, int64_t start, size_t count);
 bool s3s_column_bool(const s3s_column *c, int64_t i);
 /* Integers, dates, times, timestamps as stored; uint64 by its bits. */
 int64_t s3s_column_int(const s3s_column *c, int64_t i);

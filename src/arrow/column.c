@@ -75,6 +75,17 @@ s3store_bytes s3s_column_bytes(const s3s_column *c, int64_t i)
     return end > start ? (s3store_bytes){values + start, (size_t)(end - start)} : empty;
 }
 
+size_t s3s_column_span_bytes(const s3s_column *c, int64_t start, size_t count)
+{
+    int64_t begin, end, unused;
+    if (count == 0 || !s3s_type_is_bytes(c->field->type))
+        return 0;
+    bool wide = s3s_type_layout(c->field->type) == S3S_LAYOUT_LARGE_BYTES;
+    s3s_column_range(c, wide, start, &begin, &unused);
+    s3s_column_range(c, wide, start + (int64_t)count - 1, &unused, &end);
+    return end > begin ? (size_t)(end - begin) : 0;
+}
+
 bool s3s_column_bool(const s3s_column *c, int64_t i)
 {
     return s3s_bit(c->values, c->offset + i);

@@ -269,22 +269,22 @@ static s3store_status write_index(s3s_parquet_writer *w, s3store_error *err)
 static s3store_status describe_encodings(s3s_parquet_writer *w, const s3s_column_writer *c,
                                          s3s_pq_column *out, s3store_error *err)
 {
-    int32_t *encodings = s3s_arena_calloc(&w->arena, 3, sizeof *encodings);
-    s3s_pq_encoding_stats *stats = s3s_arena_calloc(&w->arena, 3, sizeof *stats);
+    const size_t room = S3S_PQ_ENCODING_COUNT + 1;
+    int32_t *encodings = s3s_arena_calloc(&w->arena, room, sizeof *encodings);
+    s3s_pq_encoding_stats *stats = s3s_arena_calloc(&w->arena, room, sizeof *stats);
     if (encodings == NULL || stats == NULL)
-        return s3s_fail_memory(err, 3 * sizeof *stats);
+        return s3s_fail_memory(err, room * sizeof *stats);
     size_t n = 0, k = 0;
-    encodings[n++] = S3S_PQ_PLAIN; /* also of the dictionary page */
-    if (c->shred->max_def > 0 || c->shred->max_rep > 0)
-        encodings[n++] = S3S_PQ_RLE;
-    if (c->dictionary_pages > 0) {
-        encodings[n++] = S3S_PQ_RLE_DICTIONARY;
+    bool indexed = c->encoded_pages[S3S_PQ_RLE_DICTIONARY] > 0;
+    bool levels = c->shred->max_def > 0 || c->shred->max_rep > 0;
+    if (indexed)
         stats[k++] = (s3s_pq_encoding_stats){7, S3S_PQ_DICTIONARY_PAGE, S3S_PQ_PLAIN, 1};
-        stats[k++] = (s3s_pq_encoding_stats){7, S3S_PQ_DATA_PAGE, S3S_PQ_RLE_DICTIONARY,
-                                             c->dictionary_pages};
+    for (int32_t e = 0; e < S3S_PQ_ENCODING_COUNT; e++) {
+        if (c->encoded_pages[e] > 0)
+            stats[k++] = (s3s_pq_encoding_stats){7, S3S_PQ_DATA_PAGE, e, c->encoded_pages[e]};
+        if (c->encoded_pages[e] > 0 || (e == S3S_PQ_PLAIN && indexed) || (e == S3S_PQ_RLE && levels))
+            encodings[n++] = e;
     }
-    if (c->plain_pages > 0)
-        stats[k++] = (s3s_pq_encoding_stats){7, S3S_PQ_DATA_PAGE, S3S_PQ_PLAIN, c->plain_pages};
     out->encodings = (s3s_thrift_list){encodings, n};
     out->encoding_stats = (s3s_thrift_list){stats, k};
     return S3STORE_OK;

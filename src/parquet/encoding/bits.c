@@ -69,12 +69,32 @@ void s3s_pack32(const uint32_t *values, size_t count, unsigned width, uint8_t *o
     for (size_t i = 0; i < count; i++) {
         hold |= (uint64_t)values[i] << held;
         held += width;
-        while (held >= 8) {
-            *out++ = (uint8_t)hold;
-            hold >>= 8;
-            held -= 8;
+        if (held >= 32) {
+            uint32_t low = (uint32_t)hold;
+            memcpy(out, &low, sizeof low);
+            out += sizeof low;
+            hold >>= 32;
+            held -= 32;
         }
     }
-    if (held > 0)
-        *out = (uint8_t)hold;
+    for (; held > 0; held = held > 8 ? held - 8 : 0, hold >>= 8)
+        *out++ = (uint8_t)hold;
+}
+
+void s3s_pack64(const uint64_t *values, size_t count, unsigned width, uint8_t *out)
+{
+    uint64_t hold = 0;
+    unsigned held = 0;
+    for (size_t i = 0; i < count; i++) {
+        hold |= values[i] << held;
+        if (held + width < 64) {
+            held += width;
+            continue;
+        }
+        memcpy(out, &hold, sizeof hold);
+        out += sizeof hold;
+        hold = held == 0 ? 0 : values[i] >> (64 - held);
+        held = held + width - 64;
+    }
+    memcpy(out, &hold, (held + 7) / 8); /* 32 values end with a whole 32 bits */
 }

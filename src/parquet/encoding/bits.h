@@ -13,5 +13,7 @@ void s3s_unpack64(const uint8_t *data, size_t size, unsigned width, size_t first
                   uint64_t *out);
 /* Packs count values (the last byte padded with 0) into s3s_bits_size(count * width) bytes. */
 void s3s_pack32(const uint32_t *values, size_t count, unsigned width, uint8_t *out);
+/* The same for a count that is a multiple of 32, of up to 64 bits. */
+void s3s_pack64(const uint64_t *values, size_t count, unsigned width, uint8_t *out);
 
 #endif
