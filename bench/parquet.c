@@ -3,7 +3,9 @@
  *   parquet_bench make NAME FILE.parquet [ROWS]   one of the made-up tables
  *   parquet_bench names                           what they are called, and their rows
  *   parquet_bench serve [THREADS]                 answers lines on stdin:
- *       read FILE             every value of every column; "CPU-SECONDS SECONDS ARROW-BYTES ROWS"
+ *       read FILE             every value of every column, batch after batch;
+ *                             "CPU-SECONDS SECONDS ARROW-BYTES ROWS"
+ *       table FILE            the same, all of it kept until the end
  *       load FILE             into memory, for:
  *       write FILE CODEC      what was loaded, to a file; "CPU-SECONDS SECONDS FILE-BYTES ROWS"
  */
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/env.h"
+#include "base/pool.h"
 #include "parquet/parquet.h"
 #include "parquet_data.h"
 
@@ -31,6 +34,7 @@ typedef struct table {
 } table;
 
 static s3s_env *env;
+static s3s_pool *pool; /* NULL: one thread */
 
 static int fail(const char *what, const s3store_error *err)
 {
@@ -85,9 +89,9 @@ static void table_free(table *t)
     *t = (table){0};
 }
 
-static int table_add(table *t, struct ArrowArray *batch)
+static int table_add(table *t, struct ArrowArray *batch, bool keep)
 {
-    if (t->count == t->room) {
+    if (keep && t->count == t->room) {
         t->room = t->room * 2 + 16;
         t->batches = realloc(t->batches, t->room * sizeof *t->batches);
         if (t->batches == NULL)
@@ -96,25 +100,30 @@ static int table_add(table *t, struct ArrowArray *batch)
     t->rows += batch->length;
     for (size_t i = 0; i < t->schema->field_count; i++)
         t->bytes += data_bytes(&t->schema->fields[i], batch->children[i]);
-    t->batches[t->count++] = *batch;
+    if (keep)
+        t->batches[t->count++] = *batch;
+    else
+        s3s_array_release(batch);
     return 0;
 }
 
-static s3store_status read_cursor(s3s_parquet_file *file, table *t, s3store_error *err)
+static s3store_status read_cursor(s3s_parquet_file *file, table *t, bool keep, s3store_error *err)
 {
     s3s_parquet_cursor *cursor = NULL;
     s3store_status status = s3s_parquet_cursor_new(file, NULL, 0, BATCH_ROWS, &cursor, err);
+    if (status == S3STORE_OK)
+        s3s_parquet_cursor_use_pool(cursor, pool);
     while (status == S3STORE_OK) {
         struct ArrowArray batch;
         status = s3s_parquet_cursor_next(cursor, &batch, err);
-        if (status == S3STORE_OK && table_add(t, &batch) != 0)
+        if (status == S3STORE_OK && table_add(t, &batch, keep) != 0)
             status = S3STORE_OUT_OF_MEMORY;
     }
     s3s_parquet_cursor_free(cursor);
     return status == S3STORE_END ? S3STORE_OK : status;
 }
 
-static int read_file(const char *path, table *t)
+static int read_file(const char *path, table *t, bool keep)
 {
     s3store_error err = {0};
     struct stat st;
@@ -128,7 +137,7 @@ static int read_file(const char *path, table *t)
     s3store_status status = s3s_parquet_open(env, source, path, NULL, &file, &err);
     if (status == S3STORE_OK) {
         t->schema = s3s_schema_retain((s3s_schema *)s3s_parquet_schema(file));
-        status = read_cursor(file, t, &err);
+        status = read_cursor(file, t, keep, &err);
         s3s_parquet_free(file);
     }
     close(fd);
@@ -151,7 +160,7 @@ static int write_file(const char *path, const char *codec, const table *t)
         perror(path);
         return 1;
     }
-    s3s_parquet_write_options options = {.compression = codec_of(codec)};
+    s3s_parquet_write_options options = {.compression = codec_of(codec), .pool = pool};
     s3s_parquet_sink sink = {.ctx = &fd, .write = append};
     s3s_parquet_writer *writer = NULL;
     s3store_status status = s3s_parquet_writer_new(env, t->schema, &options, sink, &writer, &err);
@@ -177,7 +186,7 @@ static int make(const char *name, const char *path, const char *rows)
     for (int64_t at = 0; at < count && code == 0; at += BATCH_ROWS) {
         struct ArrowArray batch;
         data_batch(env, t.schema, at, count - at < BATCH_ROWS ? count - at : BATCH_ROWS, &batch);
-        code = table_add(&t, &batch);
+        code = table_add(&t, &batch, true);
     }
     if (code == 0)
         code = write_file(path, "snappy", &t);
@@ -187,11 +196,11 @@ static int make(const char *name, const char *path, const char *rows)
 
 /* ---- answering ------------------------------------------------------------------------------------- */
 
-static int answer_read(const char *path)
+static int answer_read(const char *path, bool keep)
 {
     table t = {0};
     double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID), wall = seconds(CLOCK_MONOTONIC);
-    int code = read_file(path, &t);
+    int code = read_file(path, &t, keep);
     cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     wall = seconds(CLOCK_MONOTONIC) - wall;
     if (code == 0)
@@ -223,11 +232,11 @@ static int serve(void)
         const char *codec = strsep(&rest, " \n");
         if (path == NULL) {
             code = 2;
-        } else if (strcmp(verb, "read") == 0) {
-            code = answer_read(path);
+        } else if (strcmp(verb, "read") == 0 || strcmp(verb, "table") == 0) {
+            code = answer_read(path, *verb == 't');
         } else if (strcmp(verb, "load") == 0) {
             table_free(&t);
-            code = read_file(path, &t);
+            code = read_file(path, &t, true);
             printf("%.6f %.6f %" PRIu64 " %" PRId64 "\n", 0.0, 0.0, t.bytes, t.rows);
         } else if (strcmp(verb, "write") == 0 && codec != NULL && t.schema != NULL) {
             code = answer_write(path, codec, &t);
@@ -247,7 +256,11 @@ int main(int argc, char **argv)
     if (s3s_env_new_real(&env, &err) != S3STORE_OK)
         return fail("env", &err);
     if (argc >= 2 && strcmp(argv[1], "serve") == 0) {
+        int threads = argc > 2 ? atoi(argv[2]) : 1;
+        if (threads > 1 && s3s_pool_new(env, (size_t)threads - 1, &pool, &err) != S3STORE_OK)
+            return fail("pool", &err);
         code = serve();
+        s3s_pool_free(pool);
     } else if (argc >= 4 && strcmp(argv[1], "make") == 0) {
         code = make(argv[2], argv[3], argc > 4 ? argv[4] : NULL);
     } else if (argc == 2 && strcmp(argv[1], "names") == 0) {
@@ -255,7 +268,7 @@ int main(int argc, char **argv)
             printf("%s %" PRId64 "\n", data_at(i)->name, data_at(i)->rows);
         code = 0;
     } else {
-        fprintf(stderr, "usage: parquet_bench make NAME FILE.parquet [ROWS] | names | serve\n");
+        fprintf(stderr, "usage: parquet_bench make NAME FILE.parquet [ROWS] | names | serve [THREADS]\n");
     }
     s3s_env_release(env);
     return code;

@@ -19,7 +19,7 @@ def timed(work):
 
 for line in sys.stdin:
     verb, path, *rest = line.split()
-    if verb == "read":
+    if verb == "table":
         cpu, wall, result = timed(lambda: pq.read_table(path, use_threads=False))
         print(f"{cpu:.6f} {wall:.6f} {result.nbytes} {result.num_rows}", flush=True)
         del result

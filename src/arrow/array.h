@@ -53,6 +53,8 @@ void s3s_column_view(const s3s_field *field, const struct ArrowArray *array, int
 void s3s_column_child(const s3s_column *column, size_t i, s3s_column *out);
 /* The elements [*start, *end) of list or map i in its child view; empty for null. */
 void s3s_column_list(const s3s_column *column, int64_t i, int64_t *start, int64_t *end);
+/* Approximate bytes that the rows of a view hold, those of their children included. */
+uint64_t s3s_column_held_bytes(const s3s_column *column);
 /* Approximate bytes held by a batch's buffers (for budgets). */
 uint64_t s3s_batch_bytes(const s3s_schema *schema, const struct ArrowArray *batch);
 

@@ -85,7 +85,6 @@ static s3store_status add_runs(s3s_column_writer *w, const s3s_column *leaf,
     }
     w->page_values += values;
     w->page_plain_bytes += bytes;
-    w->raw_bytes += bytes + count;
     w->nulls += (int64_t)(count - values);
     return S3STORE_OK;
 }

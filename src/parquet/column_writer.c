@@ -13,14 +13,14 @@
 #define PAGE_ROWS_MAX ((size_t)1 << 17)
 #define DICTIONARY_BYTES_MAX ((size_t)1 << 20)
 
-#define BUFFERS 13
+#define BUFFERS 14
 
 static void all_buffers(s3s_column_writer *w, s3s_buffer *out[BUFFERS])
 {
     s3s_buffer *all[BUFFERS] = {&w->dense,    &w->plain,      &w->indexes,    &w->validity,
                                 &w->body,     &w->packed,     &w->pages,      &w->records,
                                 &w->shredded, &w->spare,      &w->rep_levels, &w->def_levels,
-                                &w->lengths};
+                                &w->lengths,  &w->dictionary_page};
     memcpy(out, all, sizeof all);
 }
 
@@ -92,7 +92,7 @@ void s3s_column_writer_reset(s3s_column_writer *w)
     s3s_arena_reset(&w->arena);
     s3s_stats_clear(&w->stats);
     w->rows = w->entries = w->nulls = 0;
-    w->uncompressed_bytes = w->raw_bytes = 0;
+    w->uncompressed_bytes = 0;
     memset(w->encoded_pages, 0, sizeof w->encoded_pages);
 }
 
@@ -310,7 +310,6 @@ static s3store_status add_rows(s3s_column_writer *w, const s3s_column *column, i
     w->page_entries += count;
     w->page_values += found;
     w->page_plain_bytes += bytes;
-    w->raw_bytes += bytes + count / 8;
     w->rows += (int64_t)count;
     w->entries += (int64_t)count;
     w->nulls += (int64_t)(count - found);
@@ -336,11 +335,10 @@ s3store_status s3s_column_writer_add(s3s_column_writer *w, const s3s_column *col
     return status;
 }
 
-s3store_status s3s_column_writer_close(s3s_column_writer *w, s3s_buffer *dictionary_page,
-                                       s3store_error *err)
+s3store_status s3s_column_writer_close(s3s_column_writer *w, s3store_error *err)
 {
     s3store_status status = s3s_column_writer_close_page(w, err);
-    s3s_buffer_clear(dictionary_page);
+    s3s_buffer_clear(&w->dictionary_page);
     if (status != S3STORE_OK || w->encoded_pages[S3S_PQ_RLE_DICTIONARY] == 0)
         return status;
     s3s_pq_page_header header = {.type = S3S_PQ_DICTIONARY_PAGE};
@@ -349,6 +347,6 @@ s3store_status s3s_column_writer_close(s3s_column_writer *w, s3s_buffer *diction
     S3S_PQ_SET(&header.dictionary, S3S_DICT_ENCODING);
     header.dictionary.num_values = (int32_t)w->dictionary.count;
     header.dictionary.encoding = S3S_PQ_PLAIN;
-    return put_page(w, w->dictionary.page.data, w->dictionary.page.size, &header, dictionary_page,
-                    err);
+    return put_page(w, w->dictionary.page.data, w->dictionary.page.size, &header,
+                    &w->dictionary_page, err);
 }

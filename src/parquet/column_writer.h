@@ -61,7 +61,7 @@ typedef struct s3s_column_writer {
     s3s_stats stats;
     int64_t rows, entries, nulls;
     uint64_t uncompressed_bytes; /* headers included */
-    uint64_t raw_bytes;          /* in PLAIN form, for the size of row groups */
+    s3s_buffer dictionary_page;  /* once the chunk is closed; empty when it has none */
     int32_t encoded_pages[S3S_PQ_ENCODING_COUNT]; /* data pages, by encoding */
 } s3s_column_writer;
 
@@ -71,9 +71,8 @@ void s3s_column_writer_deinit(s3s_column_writer *w);
 /* Rows of the top-level column. */
 s3store_status s3s_column_writer_add(s3s_column_writer *w, const s3s_column *column, int64_t start,
                                      size_t count, s3store_error *err);
-/* Closes the last page and makes the dictionary page (an empty buffer when there is none). */
-s3store_status s3s_column_writer_close(s3s_column_writer *w, s3s_buffer *dictionary_page,
-                                       s3store_error *err);
+/* Closes the last page and makes the dictionary page. */
+s3store_status s3s_column_writer_close(s3s_column_writer *w, s3store_error *err);
 /* Ready for the next row group. */
 void s3s_column_writer_reset(s3s_column_writer *w);
 

@@ -5,6 +5,7 @@
 #define S3S_PARQUET_H
 
 #include "arrow/array.h"
+#include "base/pool.h"
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -18,6 +19,7 @@ typedef struct s3s_parquet_write_options {
     size_t page_bytes;      /* uncompressed target of a data page; 0 = 1 MiB */
     size_t row_group_bytes; /* in-memory size that closes a row group; 0 = 128 MiB */
     bool no_dictionary;
+    s3s_pool *pool; /* columns are written side by side, to the same bytes; NULL = one by one */
     /* Columns the rows are sorted by (ascending, nulls first), recorded in the row groups. */
     const size_t *sorting_columns;
     size_t sorting_column_count;
@@ -143,6 +145,9 @@ typedef struct s3s_parquet_predicate {
 s3store_status s3s_parquet_cursor_where(s3s_parquet_cursor *cursor,
                                         const s3s_parquet_predicate *predicates, size_t count,
                                         s3store_error *err);
+/* Decodes columns side by side from now on; the source is read from several threads then. The pool
+ * outlives the cursor. */
+void s3s_parquet_cursor_use_pool(s3s_parquet_cursor *cursor, s3s_pool *pool);
 const s3s_schema *s3s_parquet_cursor_schema(const s3s_parquet_cursor *cursor);
 s3store_status s3s_parquet_cursor_next(s3s_parquet_cursor *cursor, struct ArrowArray *out,
                                        s3store_error *err);
