@@ -132,7 +132,8 @@ static int read_file(const char *path, table *t, bool keep)
         perror(path);
         return 1;
     }
-    s3s_parquet_source source = {.ctx = &fd, .file_size = (uint64_t)st.st_size, .read = read_at};
+    s3s_parquet_source source = {.ctx = &fd, .file_size = (uint64_t)st.st_size, .read = read_at,
+                                 .read_bytes = 1 << 16};
     s3s_parquet_file *file = NULL;
     s3store_status status = s3s_parquet_open(env, source, path, NULL, &file, &err);
     if (status == S3STORE_OK) {

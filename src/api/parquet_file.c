@@ -13,6 +13,7 @@
 #include "parquet/parquet.h"
 
 #define BATCH_ROWS 65536
+#define READ_BYTES ((size_t)64 << 10) /* the page cache reads ahead by itself */
 
 typedef struct file_source {
     s3s_env *env;
@@ -88,7 +89,8 @@ static s3store_status open_file(file_source *s, uint64_t memory_bytes, s3store_e
     if (!S_ISREG(st.st_mode))
         return s3s_fail_key(err, S3STORE_INVALID_ARGUMENT, s->path, "%s: not a regular file",
                             s->path);
-    s3s_parquet_source source = {.ctx = s, .file_size = (uint64_t)st.st_size, .read = read_at};
+    s3s_parquet_source source = {.ctx = s, .file_size = (uint64_t)st.st_size, .read = read_at,
+                                 .read_bytes = READ_BYTES};
     s3s_parquet_limits limits = {.memory_bytes = memory_bytes};
     return s3s_parquet_open(s->env, source, s->path, &limits, &s->file, err);
 }

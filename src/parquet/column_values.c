@@ -83,6 +83,17 @@ s3store_status s3s_column_writer_index_stats(s3s_column_writer *w, s3store_error
     return status;
 }
 
+size_t s3s_column_writer_plain_bytes(const s3s_column_writer *w, const void *values, size_t count)
+{
+    const s3store_bytes *spans = values;
+    size_t bytes = 0;
+    if (w->width != 0)
+        return count * w->width;
+    for (size_t i = 0; i < count; i++)
+        bytes += 4 + spans[i].size;
+    return bytes;
+}
+
 /* ---- adding ------------------------------------------------------------------------------------ */
 
 /* Values as they are: fixed ones, or the bytes of strings apart from their lengths. */

@@ -297,13 +297,7 @@ static s3store_status add_rows(s3s_column_writer *w, const s3s_column *column, i
                         "column \"%s\" is not nullable, but a row is null", w->field->name);
     if (w->optional)
         status = add_validity(w, column, start, count, err);
-    if (w->width == 0) {
-        const s3store_bytes *spans = (const void *)w->dense.data;
-        for (size_t i = 0; i < found; i++)
-            bytes += 4 + spans[i].size;
-    } else {
-        bytes = found * w->width;
-    }
+    bytes = s3s_column_writer_plain_bytes(w, w->dense.data, found);
     if (status == S3STORE_OK)
         status = s3s_column_writer_add_values(w, w->dense.data, found, err);
     w->page_rows += count;

@@ -89,6 +89,8 @@ static inline const s3s_page_record *s3s_column_writer_record(const s3s_column_w
 
 s3store_status s3s_column_writer_add_values(s3s_column_writer *w, const void *values, size_t count,
                                             s3store_error *err);
+/* What these values take in PLAIN form. */
+size_t s3s_column_writer_plain_bytes(const s3s_column_writer *w, const void *values, size_t count);
 bool s3s_column_writer_dictionary_pays(const s3s_column_writer *w);
 /* From this page on values are written as they are; entries that only this page used are
  * dropped. */

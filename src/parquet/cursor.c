@@ -73,6 +73,7 @@ static s3store_status open_readers(s3s_parquet_cursor *c, const size_t *columns,
             s3s_leaf_reader *reader = &c->readers[c->reader_count++]; /* counted: to be undone */
             s3store_status status = s3s_leaf_reader_init(reader, file->env, &file->budget,
                                                          file->source, &leaf[k], err);
+            reader->pages.blocks = &file->blocks;
             c->nested = c->nested || !leaf[k].flat;
             if (status != S3STORE_OK)
                 return status;

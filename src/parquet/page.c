@@ -60,8 +60,15 @@ void s3s_page_reader_init(s3s_page_reader *r, s3s_env *env, s3s_budget *budget,
     s3s_arena_init(&r->arena, env);
 }
 
+static void give_back(s3s_page_reader *r)
+{
+    s3s_block_return(r->blocks, r->borrowed);
+    r->borrowed = NULL;
+}
+
 void s3s_page_reader_deinit(s3s_page_reader *r)
 {
+    give_back(r);
     s3s_codec_deinit(&r->codec_state);
     s3s_block_deinit(&r->window);
     s3s_block_deinit(&r->body);
@@ -70,9 +77,12 @@ void s3s_page_reader_deinit(s3s_page_reader *r)
 
 void s3s_page_reader_begin(s3s_page_reader *r, const s3s_chunk_place *place, size_t window_max)
 {
+    give_back(r);
     r->place = *place;
     r->at = r->page_offset = place->begin;
     r->window_max = window_max;
+    if (r->source.read_bytes != 0 && r->source.read_bytes < window_max)
+        r->window_max = r->source.read_bytes;
     r->window.size = 0;
     r->window_at = place->begin;
 }
@@ -81,6 +91,10 @@ void s3s_page_reader_begin(s3s_page_reader *r, const s3s_chunk_place *place, siz
 static s3store_status fetch(s3s_page_reader *r, uint64_t at, size_t size, const uint8_t **out,
                             s3store_error *err)
 {
+    if (r->source.memory != NULL) {
+        *out = r->source.memory + at;
+        return S3STORE_OK;
+    }
     if (at < r->window_at || at - r->window_at > r->window.size ||
         size > r->window.size - (size_t)(at - r->window_at)) {
         uint64_t rest = r->place.end - at;
@@ -98,15 +112,40 @@ static s3store_status fetch(s3s_page_reader *r, uint64_t at, size_t size, const 
     return S3STORE_OK;
 }
 
+/* Bytes from the next header on that are there already. */
+static size_t held_bytes(const s3s_page_reader *r)
+{
+    if (r->source.memory != NULL)
+        return (size_t)(r->place.end - r->at);
+    if (r->at < r->window_at || r->at - r->window_at >= r->window.size)
+        return 0;
+    return r->window.size - (size_t)(r->at - r->window_at);
+}
+
+/* The page behind its header. Where reads cost nothing but copying, a page goes through a block that
+ * all columns use in turn: windows of all of them would fall out of the processor's cache. */
+static s3store_status fetch_page(s3s_page_reader *r, size_t size, const uint8_t **out,
+                                 s3store_error *err)
+{
+    size_t held = held_bytes(r);
+    if (held >= size || r->blocks == NULL || r->source.read_bytes == 0)
+        return fetch(r, r->at, size, out, err);
+    s3store_status status =
+        s3s_block_borrow(r->blocks, size + S3S_PAGE_SLACK, &r->borrowed, err);
+    if (status != S3STORE_OK)
+        return status;
+    if (held > 0)
+        memcpy(r->borrowed->data, r->window.data + (r->at - r->window_at), held);
+    *out = r->borrowed->data;
+    return r->source.read(r->source.ctx, r->at + held, r->borrowed->data + held, size - held, err);
+}
+
 /* How long a header is, only its end tells: what the window holds is tried first, then more. */
 static s3store_status read_header(s3s_page_reader *r, s3s_pq_page_header *header, size_t *size,
                                   s3store_error *err)
 {
     uint64_t rest = r->place.end - r->at;
-    size_t held = 0;
-    if (r->at >= r->window_at && r->at - r->window_at < r->window.size)
-        held = r->window.size - (size_t)(r->at - r->window_at);
-    size_t tried = held > 0 ? held : HEADER_FIRST;
+    size_t held = held_bytes(r), tried = held > 0 ? held : HEADER_FIRST;
     for (;;) {
         tried = tried < rest ? tried : (size_t)rest;
         const uint8_t *data = NULL;
@@ -140,6 +179,16 @@ static s3store_status check_crc(const s3s_pq_page_header *header, const uint8_t 
     return S3STORE_OK;
 }
 
+/* May bytes behind a page be read? In blocks of our own they may, in the caller's memory where the
+ * file goes on. */
+static bool has_slack(const s3s_page_reader *r, const uint8_t *data, size_t size)
+{
+    if (r->source.memory == NULL)
+        return true;
+    uint64_t end = (uint64_t)(data - r->source.memory) + size;
+    return r->source.file_size - end >= S3S_PAGE_SLACK;
+}
+
 /* Decompresses into the body, after `before` bytes that are copied as they are (levels of V2). What
  * is not compressed stays where it is. */
 static s3store_status decompress(s3s_page_reader *r, const uint8_t *data, size_t size,
@@ -156,7 +205,7 @@ static s3store_status decompress(s3s_page_reader *r, const uint8_t *data, size_t
         return s3s_fail(err, S3STORE_CORRUPT,
                         "%zu compressed bytes claim to hold %zu, which %s cannot", size - before,
                         uncompressed - before, codec->name);
-    if (codec->id == S3S_PQ_UNCOMPRESSED && size == uncompressed) {
+    if (codec->id == S3S_PQ_UNCOMPRESSED && size == uncompressed && has_slack(r, data, size)) {
         *out = (s3s_span){data, size}; /* stays in the window until the next page is asked for */
         return S3STORE_OK;
     }
@@ -326,11 +375,16 @@ static s3store_status next_raw(s3s_page_reader *r, s3s_pq_page_header *header, o
     if (!S3S_PQ_HAS(header, page_types[header->type].part) || header->data.num_values < 0 ||
         header->dictionary.num_values < 0 || header->data_v2.num_values < 0)
         return s3s_fail(err, S3STORE_CORRUPT, "page header: no value count for its type");
-    status = fetch(r, r->at, (size_t)header->compressed_size, data, err);
+    status = fetch_page(r, (size_t)header->compressed_size, data, err);
     if (status == S3STORE_OK)
         status = check_crc(header, *data, (size_t)header->compressed_size, err);
     r->at += (uint32_t)header->compressed_size;
     return status;
+}
+
+static bool in_block(const s3s_block *block, const uint8_t *p)
+{
+    return p >= block->data && p <= block->data + block->capacity;
 }
 
 /* Moves the memory of the values to keep; from the window they are copied. */
@@ -357,6 +411,7 @@ s3store_status s3s_page_reader_next(s3s_page_reader *r, s3s_page *page, s3s_bloc
     s3s_pq_page_header header;
     open_fn opener = NULL;
     const uint8_t *data = NULL;
+    give_back(r);
     while (opener == NULL) {
         if (r->at >= r->place.end)
             return S3STORE_END;
@@ -369,5 +424,7 @@ s3store_status s3s_page_reader_next(s3s_page_reader *r, s3s_page *page, s3s_bloc
     s3store_status status = opener(r, &header, data, page, err);
     if (status == S3STORE_OK && keep != NULL && page->type == S3S_PQ_DICTIONARY_PAGE)
         status = keep_page(r, page, keep, err);
+    if (r->borrowed != NULL && !in_block(r->borrowed, page->values.data))
+        give_back(r);
     return status;
 }

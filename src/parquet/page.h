@@ -50,6 +50,8 @@ typedef struct s3s_page_reader {
     size_t window_max;    /* bytes fetched at once, unless a page is larger */
     s3s_block window;     /* [window_at, window_at + size) of the file */
     uint64_t window_at;
+    s3s_block_cache *blocks; /* of the file; NULL: pages are read into the window */
+    s3s_block *borrowed;     /* the page being read, compressed */
     s3s_block body;       /* of the current page, uncompressed */
     s3s_arena arena;      /* of the current header */
 } s3s_page_reader;

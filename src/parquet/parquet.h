@@ -49,6 +49,8 @@ typedef struct s3s_parquet_source {
     uint64_t file_size;
     s3store_status (*read)(void *ctx, uint64_t offset, void *data, size_t size,
                            s3store_error *err);
+    const uint8_t *memory; /* the whole file, where it lies in memory anyway; read is not used then */
+    size_t read_bytes;     /* reading more at once would save nothing; 0 = each read costs */
 } s3s_parquet_source;
 
 /* A source over memory that the caller keeps alive. */
