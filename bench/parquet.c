@@ -2,6 +2,7 @@
  *
  *   parquet_bench make NAME FILE.parquet [ROWS]   one of the made-up tables
  *   parquet_bench names                           what they are called, and their rows
+ *   parquet_bench figures                         encodings and codecs, one column at a time
  *   parquet_bench serve [THREADS]                 answers lines on stdin:
  *       read FILE             every value of every column, batch after batch;
  *                             "CPU-SECONDS SECONDS ARROW-BYTES ROWS"
@@ -22,6 +23,7 @@
 #include "base/pool.h"
 #include "parquet/parquet.h"
 #include "parquet_data.h"
+#include "parquet_figures.h"
 
 enum { BATCH_ROWS = 65536 };
 
@@ -268,8 +270,11 @@ int main(int argc, char **argv)
         for (size_t i = 0; data_at(i) != NULL; i++)
             printf("%s %" PRId64 "\n", data_at(i)->name, data_at(i)->rows);
         code = 0;
+    } else if (argc == 2 && strcmp(argv[1], "figures") == 0) {
+        code = figures_run(env);
     } else {
-        fprintf(stderr, "usage: parquet_bench make NAME FILE.parquet [ROWS] | names | serve [THREADS]\n");
+        fprintf(stderr, "usage: parquet_bench make NAME FILE.parquet [ROWS] | names | figures |\n"
+                        "       parquet_bench serve [THREADS]\n");
     }
     s3s_env_release(env);
     return code;
