@@ -13,7 +13,8 @@ static s3s_cpu detect(void)
         !__builtin_cpu_supports("pclmul") || !__builtin_cpu_supports("sse4.2"))
         return S3S_CPU_PORTABLE;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("vpclmulqdq"))
         return S3S_CPU_AVX512;
     return S3S_CPU_AVX2;
 #else

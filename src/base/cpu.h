@@ -8,7 +8,7 @@
 typedef enum s3s_cpu {
     S3S_CPU_PORTABLE = 0,
     S3S_CPU_AVX2,   /* with BMI1, BMI2, POPCNT and PCLMUL */
-    S3S_CPU_AVX512, /* F, BW, DQ and VL besides */
+    S3S_CPU_AVX512, /* F, BW, DQ and VL besides, and VPCLMULQDQ */
 } s3s_cpu;
 
 /* Found out once. The environment variable S3STORE_CPU (portable, avx2) lowers it. */

@@ -103,11 +103,47 @@ __attribute__((target("pclmul,sse4.2"))) static uint32_t by_folding(uint32_t crc
     return by_tables(by_tables(0, rest, sizeof rest), p, size);
 }
 
+#define WIDE_BYTES 256
+#define WIDE __attribute__((target("vpclmulqdq,pclmul,avx512f,avx512vl,avx512dq,sse4.2")))
+
+WIDE static inline __m512i fold_wide(__m512i x, __m512i by, __m512i next)
+{
+    __m512i low = _mm512_clmulepi64_epi128(x, by, 0x00);
+    __m512i high = _mm512_clmulepi64_epi128(x, by, 0x11);
+    return _mm512_ternarylogic_epi64(low, high, next, 0x96); /* exclusive or of all three */
+}
+
+/* The same with 64 bytes in a lane. size is at least WIDE_BYTES; what is left of it goes on as above,
+ * the last lane as its beginning. */
+WIDE static uint32_t by_wide_folding(uint32_t crc, const uint8_t *p, size_t size)
+{
+    const __m512i by_2048 = _mm512_broadcast_i64x2(
+        _mm_set_epi64x(0x1322d1430, 0x11542778a)); /* x^2016, x^2080 */
+    const __m512i by_512 = _mm512_broadcast_i64x2(_mm_set_epi64x(0x1c6e41596, 0x154442bd4));
+    __m512i lane[4];
+    for (size_t i = 0; i < 4; i++)
+        lane[i] = _mm512_loadu_si512(p + 64 * i);
+    lane[0] = _mm512_xor_si512(lane[0], _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)crc)));
+    for (p += WIDE_BYTES, size -= WIDE_BYTES; size >= WIDE_BYTES;
+         p += WIDE_BYTES, size -= WIDE_BYTES)
+        for (size_t i = 0; i < 4; i++)
+            lane[i] = fold_wide(lane[i], by_2048, _mm512_loadu_si512(p + 64 * i));
+    __m512i all = lane[0];
+    for (size_t i = 1; i < 4; i++)
+        all = fold_wide(all, by_512, lane[i]);
+    uint8_t rest[FOLD_BYTES];
+    _mm512_storeu_si512(rest, all);
+    crc = by_folding(0, rest, sizeof rest);
+    return size >= FOLD_BYTES ? by_folding(crc, p, size) : by_tables(crc, p, size);
+}
+
 #endif
 
 uint32_t s3s_crc32(uint32_t crc, const void *data, size_t size)
 {
 #if defined(__x86_64__)
+    if (size >= WIDE_BYTES && s3s_cpu_level() >= S3S_CPU_AVX512)
+        return ~by_wide_folding(~crc, data, size);
     if (size >= FOLD_BYTES && s3s_cpu_level() >= S3S_CPU_AVX2)
         return ~by_folding(~crc, data, size);
 #endif

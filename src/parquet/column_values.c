@@ -14,6 +14,7 @@
 #include "parquet/encoding/hybrid.h"
 
 #define DICTIONARY_TRIAL 8192
+#define DELTA_TRIAL 1024
 #define STATS_BATCH 256
 
 /* ---- statistics -------------------------------------------------------------------------------- */
@@ -104,16 +105,21 @@ static s3store_status append_plain(s3s_column_writer *w, const void *values, siz
         return s3s_buffer_append(&w->plain, values, count * w->width, err);
     const s3store_bytes *spans = values;
     size_t total = 0;
-    for (size_t i = 0; i < count; i++)
+    bool joined = count > 0; /* one behind the other, as in an Arrow buffer */
+    for (size_t i = 0; i < count; i++) {
+        joined &= (const uint8_t *)spans[i].data == (const uint8_t *)spans[0].data + total;
         total += spans[i].size;
+    }
     uint8_t *to = s3s_buffer_reserve(&w->plain, total + 1, err);
     uint32_t *lengths =
         to != NULL ? (void *)s3s_buffer_reserve(&w->lengths, count * sizeof *lengths, err) : NULL;
     if (lengths == NULL)
         return s3s_fail_memory(err, total);
+    if (joined && total > 0)
+        memcpy(to, spans[0].data, total);
     for (size_t i = 0; i < count; i++) {
         lengths[i] = (uint32_t)spans[i].size;
-        if (spans[i].size > 0)
+        if (!joined && spans[i].size > 0)
             memcpy(to, spans[i].data, spans[i].size);
         to += spans[i].size;
     }
@@ -207,8 +213,12 @@ int32_t s3s_column_writer_choose_encoding(const s3s_column_writer *w)
     }
     if (w->physical != S3S_PQ_INT32 && w->physical != S3S_PQ_INT64)
         return S3S_PQ_PLAIN;
-    /* A little less would not be worth the time of reading it. */
-    size_t limit = plain->size - plain->size / 4;
+    /* A little less would not be worth the time of reading it; nor is much of a page looked at whose
+     * first values give no hope. */
+    size_t some = count < DELTA_TRIAL ? count : DELTA_TRIAL, limit = some * w->width;
+    if (s3s_delta_size(plain->data, w->width, some, limit) == limit)
+        return S3S_PQ_PLAIN;
+    limit = plain->size - plain->size / 4;
     return s3s_delta_size(plain->data, w->width, count, limit) < limit
                ? S3S_PQ_DELTA_BINARY_PACKED
                : S3S_PQ_PLAIN;
