@@ -51,7 +51,7 @@ static double seconds(clockid_t clock)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* ---- files --------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static s3store_status read_at(void *ctx, uint64_t offset, void *data, size_t size,
                               s3store_error *err)
@@ -197,7 +197,7 @@ static int make(const char *name, const char *path, const char *rows)
     return code;
 }
 
-/* ---- answering ------------------------------------------------------------------------------------- */
+/* ---- answering ------------------------------------------------------------------------------- */
 
 static int answer_read(const char *path, bool keep)
 {

@@ -17,7 +17,7 @@
 #define DELTA_TRIAL 1024
 #define STATS_BATCH 256
 
-/* ---- statistics -------------------------------------------------------------------------------- */
+/* ---- statistics ------------------------------------------------------------------------------ */
 
 static s3store_status update_stats(s3s_column_writer *w, const void *values, size_t count,
                                    s3store_error *err)
@@ -95,7 +95,7 @@ size_t s3s_column_writer_plain_bytes(const s3s_column_writer *w, const void *val
     return bytes;
 }
 
-/* ---- adding ------------------------------------------------------------------------------------ */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 /* Values as they are: fixed ones, or the bytes of strings apart from their lengths. */
 static s3store_status append_plain(s3s_column_writer *w, const void *values, size_t count,
@@ -197,7 +197,7 @@ s3store_status s3s_column_writer_add_values(s3s_column_writer *w, const void *va
     return status;
 }
 
-/* ---- encoding ---------------------------------------------------------------------------------- */
+/* ---- encoding -------------------------------------------------------------------------------- */
 
 int32_t s3s_column_writer_choose_encoding(const s3s_column_writer *w)
 {

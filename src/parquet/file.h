@@ -7,7 +7,8 @@
 #include "parquet/parquet.h"
 #include "parquet/schema.h"
 
-/* Nothing changes after open but the budget's counter and the spare blocks: cursors may run side by side. */
+/* Nothing changes after open but the budget's counter and the spare blocks: cursors may run side by
+ * side. */
 struct s3s_parquet_file {
     s3s_env *env;
     s3s_parquet_source source;

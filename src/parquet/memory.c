@@ -102,7 +102,7 @@ void *s3s_block_detach(s3s_block *block)
     return data;
 }
 
-/* ---- blocks in turn ---------------------------------------------------------------------------- */
+/* ---- blocks in turn -------------------------------------------------------------------------- */
 
 void s3s_block_cache_init(s3s_block_cache *cache, s3s_env *env, s3s_budget *budget)
 {

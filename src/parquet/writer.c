@@ -282,7 +282,8 @@ static s3store_status describe_encodings(s3s_parquet_writer *w, const s3s_column
     for (int32_t e = 0; e < S3S_PQ_ENCODING_COUNT; e++) {
         if (c->encoded_pages[e] > 0)
             stats[k++] = (s3s_pq_encoding_stats){7, S3S_PQ_DATA_PAGE, e, c->encoded_pages[e]};
-        if (c->encoded_pages[e] > 0 || (e == S3S_PQ_PLAIN && indexed) || (e == S3S_PQ_RLE && levels))
+        if (c->encoded_pages[e] > 0 || (e == S3S_PQ_PLAIN && indexed) ||
+            (e == S3S_PQ_RLE && levels))
             encodings[n++] = e;
     }
     out->encodings = (s3s_thrift_list){encodings, n};

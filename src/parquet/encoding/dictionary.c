@@ -47,7 +47,7 @@ s3store_bytes s3s_dictionary_value(const s3s_dictionary_builder *d, size_t index
     return (s3store_bytes){.data = (const void *)(at + 4), .size = s3s_le32(at)};
 }
 
-/* ---- hashing ----------------------------------------------------------------------------------- */
+/* ---- hashing --------------------------------------------------------------------------------- */
 
 static inline uint32_t mix(uint64_t h)
 {
@@ -117,7 +117,7 @@ static inline bool equal(const s3s_dictionary_builder *d, size_t width, size_t i
     return s3s_le32(have - 4) == size && same_bytes(have, p, size);
 }
 
-/* ---- adding ------------------------------------------------------------------------------------ */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 static void place(s3s_dictionary_slot *slots, size_t slot_count, s3s_dictionary_slot slot)
 {

@@ -6,7 +6,7 @@
 #include "base/cpu.h"
 #include "parquet/encoding/kernels_x86.h"
 
-/* ---- packed integers --------------------------------------------------------------------------- */
+/* ---- packed integers ------------------------------------------------------------------------- */
 
 /* Eight values of a constant width: the compiler turns offsets and shifts into constants. Reads
  * up to 8 bytes past the last value's first byte. */
@@ -40,7 +40,7 @@ static size_t unpack(const uint8_t *p, const uint8_t *end, unsigned w, size_t gr
     return done;
 }
 
-/* ---- dictionaries ------------------------------------------------------------------------------ */
+/* ---- dictionaries ---------------------------------------------------------------------------- */
 
 static void gather4(const void *from, const uint32_t *indexes, size_t count, void *out)
 {
@@ -66,7 +66,7 @@ static uint32_t max_of(const uint32_t *values, size_t count)
     return max;
 }
 
-/* ---- nulls ------------------------------------------------------------------------------------- */
+/* ---- nulls ----------------------------------------------------------------------------------- */
 
 /* From the end, by 64 rows: a dense value never lies behind its place. */
 #define SPREAD(name, type)                                                                         \
@@ -94,7 +94,7 @@ static uint32_t max_of(const uint32_t *values, size_t count)
 SPREAD(spread4, uint32_t)
 SPREAD(spread8, uint64_t)
 
-/* ---- booleans ---------------------------------------------------------------------------------- */
+/* ---- booleans -------------------------------------------------------------------------------- */
 
 /* Eight bytes of 0 or 1: the product collects their lowest bits in its highest byte. */
 static void pack_bools(const uint8_t *values, size_t count, uint8_t *out)
@@ -103,7 +103,7 @@ static void pack_bools(const uint8_t *values, size_t count, uint8_t *out)
         *out++ = (uint8_t)(s3s_le64(values + i) * UINT64_C(0x0102040810204080) >> 56);
 }
 
-/* ---- the choice -------------------------------------------------------------------------------- */
+/* ---- the choice ------------------------------------------------------------------------------ */
 
 const s3s_kernels *s3s_kernels_now(void)
 {

@@ -13,7 +13,7 @@
 #define AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #define AVX512 __attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl")))
 
-/* ---- packed integers --------------------------------------------------------------------------- */
+/* ---- packed integers ------------------------------------------------------------------------- */
 
 /* Of eight values of up to 25 bits each lies in four neighbouring bytes: those are brought
  * together, shifted by what is left of the bit's place, and masked. */
@@ -71,7 +71,7 @@ AVX2 static size_t unpack(const uint8_t *p, const uint8_t *end, unsigned width, 
                               : unpack_wide(p, end, width, groups, out);
 }
 
-/* ---- dictionaries ------------------------------------------------------------------------------ */
+/* ---- dictionaries ---------------------------------------------------------------------------- */
 
 AVX2 static void gather4(const void *from, const uint32_t *indexes, size_t count, void *out)
 {
@@ -112,7 +112,7 @@ AVX2 static uint32_t max_of(const uint32_t *values, size_t count)
     return max;
 }
 
-/* ---- nulls ------------------------------------------------------------------------------------- */
+/* ---- nulls ----------------------------------------------------------------------------------- */
 
 /* From the end, by 64 rows; within these from the end as well: a dense value never lies behind
  * its place. */
@@ -162,7 +162,7 @@ SPREAD(spread8_512, uint64_t, 8, EXPAND8, STORE8)
 SPREAD_SCALAR(spread4, uint32_t)
 SPREAD_SCALAR(spread8, uint64_t)
 
-/* ---- booleans ---------------------------------------------------------------------------------- */
+/* ---- booleans -------------------------------------------------------------------------------- */
 
 AVX2 static void pack_bools(const uint8_t *values, size_t count, uint8_t *out)
 {

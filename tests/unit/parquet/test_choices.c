@@ -32,7 +32,7 @@ static uint64_t mix(uint64_t z)
     return z ^ (z >> 31);
 }
 
-/* ---- deltas ------------------------------------------------------------------------------------ */
+/* ---- deltas ---------------------------------------------------------------------------------- */
 
 static void check_delta(const void *values, size_t width, size_t count)
 {
@@ -82,7 +82,7 @@ static void test_delta__writes_every_width_and_count(void **state)
     check_delta(ends4, 4, 6);
 }
 
-/* ---- files ------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 typedef enum shape {
     SERIAL,  /* ascending, small steps */

@@ -251,7 +251,8 @@ static void test_dictionary__finds_values_again(void **state)
     char text[64];
     for (int round = 0; round < 2; round++) {
         for (unsigned i = 0; i < 5000; i++) { /* of 0 to 40 bytes */
-            int size = i == 0 ? 0 : sprintf(text, "%u%.*s", i, (int)(i % 36), "abcdefghijklmnopqrstuvwxyzabcdefghijkl");
+            static const char tail[] = "abcdefghijklmnopqrstuvwxyzabcdefghijkl";
+            int size = i == 0 ? 0 : sprintf(text, "%u%.*s", i, (int)(i % 36), tail);
             assert_int_equal(add_text(&d, text, (size_t)size), i);
             s3store_bytes value = s3s_dictionary_value(&d, i);
             assert_int_equal(value.size, size);

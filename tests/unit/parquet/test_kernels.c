@@ -202,7 +202,7 @@ static void test_kernels__checksums_are_the_same(void **state)
     at_every_level(check_crc);
 }
 
-/* ---- whole files ------------------------------------------------------------------------------- */
+/* ---- whole files ----------------------------------------------------------------------------- */
 
 static s3s_pool *pool; /* of the files that are written */
 
