@@ -152,7 +152,7 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--rows", type=int, default=100, help="of the made-up tables, in percent")
     parser.add_argument("sets", nargs="*")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     build = options.build.resolve()
     tool = build / "bench" / "parquet_bench"
     engines = open_engines(build)
