@@ -61,6 +61,7 @@ void s3s_datafile_free(s3s_datafile *file); /* NULL allowed */
 
 const char *s3s_datafile_key(const s3s_datafile *file);
 const s3s_schema *s3s_datafile_schema(const s3s_datafile *file);
+s3s_parquet_file *s3s_datafile_parquet(const s3s_datafile *file); /* lives as long as it */
 int64_t s3s_datafile_row_count(const s3s_datafile *file);
 /* Bytes of the object held in memory because admit allowed it; 0 for a file read by ranges. */
 uint64_t s3s_datafile_admitted_bytes(const s3s_datafile *file);

@@ -62,6 +62,11 @@ const s3s_schema *s3s_datafile_schema(const s3s_datafile *file)
     return s3s_parquet_schema(file->parquet);
 }
 
+s3s_parquet_file *s3s_datafile_parquet(const s3s_datafile *file)
+{
+    return file->parquet;
+}
+
 int64_t s3s_datafile_row_count(const s3s_datafile *file)
 {
     return s3s_parquet_row_count(file->parquet);

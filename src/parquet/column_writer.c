@@ -48,6 +48,11 @@ s3store_status s3s_column_writer_init(s3s_column_writer *w, s3s_env *env, const 
     s3s_stats_init(&w->stats, env, field);
     s3s_stats_init(&w->page_stats, env, field);
     s3s_dictionary_init(&w->dictionary, env, w->width, DICTIONARY_BYTES_MAX);
+    bool hashed = field->type != S3S_TYPE_BOOL && field->type != S3S_TYPE_NULL;
+    s3store_status status =
+        s3s_bloom_init(&w->bloom, env, hashed ? options->bloom_bytes_max : 0, err);
+    if (status != S3STORE_OK)
+        return status;
     s3s_column_writer_reset(w);
     size_t size = (w->width == 0 ? sizeof(s3store_bytes) : w->width) * S3S_EXTRACT_ROWS;
     return s3s_buffer_reserve(&w->dense, size, err) == NULL ? s3s_fail_memory(err, size)
@@ -66,6 +71,7 @@ void s3s_column_writer_deinit(s3s_column_writer *w)
     s3s_arena_deinit(&w->arena);
     s3s_stats_deinit(&w->stats);
     s3s_stats_deinit(&w->page_stats);
+    s3s_bloom_deinit(&w->bloom);
     s3s_dictionary_deinit(&w->dictionary);
 }
 
@@ -93,6 +99,7 @@ void s3s_column_writer_reset(s3s_column_writer *w)
     s3s_buffer_clear(&w->records);
     s3s_arena_reset(&w->arena);
     s3s_stats_clear(&w->stats);
+    s3s_bloom_clear(&w->bloom);
     w->rows = w->entries = w->nulls = 0;
     w->uncompressed_bytes = w->raw_bytes = 0;
     w->plain_pages = w->dictionary_pages = 0;
@@ -396,6 +403,9 @@ s3store_status s3s_column_writer_add_values(s3s_column_writer *w, const void *va
 {
     size_t done = 0;
     s3store_status status = S3STORE_OK;
+    if (w->bloom.data != NULL)
+        s3s_bloom_add(&w->bloom, w->physical, w->field->type == S3S_TYPE_FLOAT16, w->width, values,
+                      count);
     if (w->use_dictionary) {
         status = add_indexed(w, values, count, &done, err);
         if (status == S3STORE_OK && done < count)

@@ -21,6 +21,11 @@ typedef struct s3s_parquet_write_options {
     /* Columns the rows are sorted by (ascending, nulls first), recorded in the row groups. */
     const size_t *sorting_columns;
     size_t sorting_column_count;
+    /* Columns whose leaves get a bloom filter in each row group, of at most bloom_bytes_max (0 = 1
+     * MiB), which are held besides the row group. */
+    const size_t *bloom_columns;
+    size_t bloom_column_count;
+    size_t bloom_bytes_max;
 } s3s_parquet_write_options;
 
 typedef struct s3s_parquet_writer s3s_parquet_writer;
