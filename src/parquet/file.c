@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "parquet/int96.h"
 #include "parquet/page.h"
 
 #define TAIL_FIRST ((uint64_t)64 << 10) /* read first: most footers lie in it */
@@ -122,6 +123,20 @@ static s3store_status check_groups(const s3s_parquet_file *file, s3store_error *
     return S3STORE_OK;
 }
 
+static s3store_status settle_int96(s3s_parquet_file *file, s3store_error *err)
+{
+    bool found = false;
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < file->schema.leaf_count && !found; i++)
+        found = file->schema.leaves[i].physical == S3S_PQ_INT96;
+    if (found)
+        status = s3s_int96_find_nanos(file, &found, err);
+    if (status != S3STORE_OK || !found)
+        return status;
+    s3s_file_schema_deinit(&file->schema);
+    return s3s_file_schema_read(file->env, &file->arena, &file->footer.schema, &file->schema, err);
+}
+
 static s3store_status read_footer(s3s_parquet_file *file, s3store_error *err)
 {
     const uint8_t *data = NULL;
@@ -143,6 +158,8 @@ static s3store_status read_footer(s3s_parquet_file *file, s3store_error *err)
         s3s_file_schema_read(file->env, &file->arena, &file->footer.schema, &file->schema, err);
     if (status == S3STORE_OK)
         status = check_groups(file, err);
+    if (status == S3STORE_OK)
+        status = settle_int96(file, err);
     if (status == S3STORE_OK)
         status = s3s_budget_take(&file->budget, file->arena.used, err);
     return status;

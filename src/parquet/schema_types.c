@@ -104,7 +104,8 @@ static annotation read_annotation(const s3s_pq_schema_element *e)
 
 /* ---- reading: annotation and physical type to field ------------------------------------------ */
 
-static void physical_field(s3s_field *field, const s3s_leaf *leaf)
+static void physical_field(s3s_field *field, const s3s_leaf *leaf,
+                           const s3s_pq_schema_element *element)
 {
     static const s3s_type types[] = {
         [S3S_PQ_BOOLEAN] = S3S_TYPE_BOOL,      [S3S_PQ_INT32] = S3S_TYPE_INT32,
@@ -116,7 +117,7 @@ static void physical_field(s3s_field *field, const s3s_leaf *leaf)
     if (leaf->physical == S3S_PQ_FIXED)
         field->width = (int32_t)leaf->type_length;
     if (leaf->physical == S3S_PQ_INT96)
-        field->unit = S3S_MICRO;
+        field->unit = element->int96_nanos ? S3S_NANO : S3S_MICRO;
 }
 
 static bool integer_field(s3s_field *field, const s3s_leaf *leaf, const annotation *note)
@@ -246,7 +247,7 @@ s3store_status s3s_leaf_type(const s3s_pq_schema_element *element, s3s_field *fi
         leaf->type_length = (size_t)element->type_length;
     }
     annotation note = read_annotation(element);
-    physical_field(field, leaf);
+    physical_field(field, leaf, element);
     s3s_field annotated = *field;
     annotated.width = 0;
     if (annotated_field(&annotated, leaf, &note)) {

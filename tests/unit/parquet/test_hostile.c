@@ -363,7 +363,9 @@ static void fail_every_write_allocation(s3s_schema *schema, int64_t rows)
     s3store_error err;
     struct ArrowArray batch;
     fixture_batch(env, schema, rows, 3, 200, FIXTURE_FEW, &batch);
-    s3s_parquet_write_options options = {.compression = S3STORE_COMPRESSION_ZSTD};
+    const size_t blooms[] = {1, 2};
+    s3s_parquet_write_options options = {.compression = S3STORE_COMPRESSION_ZSTD,
+                                         .bloom_columns = blooms, .bloom_column_count = 2};
     uint64_t before = s3s_env_live_allocs(env);
     for (uint64_t n = 0;; n++) {
         s3s_buffer file;
