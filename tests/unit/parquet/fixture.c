@@ -37,7 +37,6 @@ static const s3s_field all_types[] = {
     {.name = "decimal", .type = S3S_TYPE_DECIMAL, .width = 16, .precision = 38, .scale = 4},
     {.name = "decimal9", .type = S3S_TYPE_DECIMAL, .width = 16, .precision = 9, .scale = 2},
     {.name = "decimal18", .type = S3S_TYPE_DECIMAL, .width = 16, .precision = 18, .scale = 0},
-    {.name = "interval", .type = S3S_TYPE_INTERVAL},
 };
 
 static s3s_schema *make_schema(s3s_env *env, const s3s_field *fields, size_t count, bool nullable)
