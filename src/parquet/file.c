@@ -242,9 +242,10 @@ static int compare_ranges(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static size_t merge_ranges(s3s_byte_range *ranges, size_t count, uint64_t gap)
+size_t s3s_byte_ranges_merge(s3s_byte_range *ranges, size_t count, uint64_t gap)
 {
     size_t kept = 0;
+    qsort(ranges, count, sizeof *ranges, compare_ranges);
     for (size_t i = 0; i < count; i++) {
         if (ranges[i].size == 0)
             continue;
@@ -304,8 +305,7 @@ s3store_status s3s_parquet_ranges(const s3s_parquet_file *file, size_t group,
     s3store_status status =
         gather_ranges(file, group, columns, column_count, all, &count, err);
     if (status == S3STORE_OK) {
-        qsort(all, count, sizeof *all, compare_ranges);
-        count = merge_ranges(all, count, gap_bytes);
+        count = s3s_byte_ranges_merge(all, count, gap_bytes);
         if (count > range_max - *range_count || *range_count > range_max)
             status = s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "%s: more than %zu byte ranges",
                               file->name, range_max);
