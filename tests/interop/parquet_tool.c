@@ -2,7 +2,8 @@
  *
  *   parquet_tool dump FILE [max_rows]       types, then one JSON array for each row
  *   parquet_tool rewrite IN OUT [k=v]...    reads IN, writes OUT: compression, page_bytes,
- *                                           row_group_bytes, dictionary=0, batch_rows
+ *                                           row_group_bytes, dictionary=0, batch_rows,
+ *                                           bloom=COLUMN
  *   parquet_tool scan FILE [repeat [memory]] decodes everything, prints rows and batches
  *
  *   parquet_tool where FILE COLUMN VALUE...  for each value: how many rows a predicate "=" lets in
@@ -180,6 +181,8 @@ static s3store_status rewrite(int argc, char **argv, s3store_error *err)
 {
     s3s_parquet_write_options options = {0};
     int64_t batch_rows = 0;
+    const char *bloom_name = NULL;
+    size_t bloom = 0;
     for (int i = 4; i < argc; i++) {
         const char *value = strchr(argv[i], '=') + 1;
         if (strncmp(argv[i], "compression=", 12) == 0)
@@ -192,6 +195,8 @@ static s3store_status rewrite(int argc, char **argv, s3store_error *err)
             options.no_dictionary = atoi(value) == 0;
         else if (strncmp(argv[i], "batch_rows=", 11) == 0)
             batch_rows = atoll(value);
+        else if (strncmp(argv[i], "bloom=", 6) == 0)
+            bloom_name = value;
     }
     input in = {.fd = -1};
     s3s_parquet_writer *writer = NULL;
@@ -206,6 +211,11 @@ static s3store_status rewrite(int argc, char **argv, s3store_error *err)
             all[i] = i;
         status = s3s_schema_select(from, all, from->field_count, &schema, err);
         free(all);
+    }
+    if (status == S3STORE_OK && bloom_name != NULL) {
+        bloom = s3s_schema_find(schema, bloom_name);
+        options.bloom_columns = &bloom;
+        options.bloom_column_count = 1;
     }
     if (status == S3STORE_OK)
         status = s3s_parquet_writer_new(in.env, schema, &options,
