@@ -44,7 +44,9 @@ static void print_value(FILE *to, const s3s_column *c, int64_t row)
         return;
     }
     size_t width = s3s_type_value_size(c->field);
-    const uint8_t *at = (const uint8_t *)c->values + (size_t)(c->offset + row) * width;
+    const uint8_t *at = NULL;
+    if (width > 0)
+        at = (const uint8_t *)c->values + (size_t)(c->offset + row) * width;
     if (s3s_column_is_null(c, row)) {
         fprintf(to, "null");
         return;
