@@ -392,6 +392,41 @@ static void test_writer__values_that_a_file_cannot_hold_are_refused(void **state
     assert_ok(write_value(&decimal, largest, &err));
 }
 
+static s3store_status swallow(void *ctx, const void *data, size_t size, s3store_error *err)
+{
+    (void)data;
+    (void)err;
+    *(uint64_t *)ctx += size;
+    return S3STORE_OK;
+}
+
+/* 60 MB go through row groups of 1 MiB: nothing grows with the file. */
+static void test_writer__streams_within_a_row_group(void **state)
+{
+    (void)state;
+    s3store_error err;
+    const size_t bloom = 0;
+    s3s_schema *schema = fixture_one(env, "x", S3S_TYPE_INT64, true);
+    struct ArrowArray batch;
+    uint64_t total = 0;
+    s3s_parquet_write_options options = {.row_group_bytes = 1 << 20, .page_bytes = 65536,
+                                         .compression = S3STORE_COMPRESSION_UNCOMPRESSED,
+                                         .bloom_columns = &bloom, .bloom_column_count = 1};
+    s3s_parquet_writer *writer = NULL;
+    fixture_batch(env, schema, 250000, 1, 100, FIXTURE_RANDOM, &batch);
+    s3s_parquet_sink sink = {.ctx = &total, .write = swallow};
+    assert_ok(s3s_parquet_writer_new(env, schema, &options, sink, &writer, &err));
+    s3s_env_limit_alloc(env, 3 << 20);
+    for (int i = 0; i < 30; i++)
+        assert_ok(s3s_parquet_writer_add(writer, &batch, &err));
+    assert_ok(s3s_parquet_writer_finish(writer, &err));
+    s3s_env_limit_alloc(env, UINT64_MAX);
+    assert_true(total > 50000000);
+    s3s_parquet_writer_free(writer);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
 static s3store_status refuse(void *ctx, const void *data, size_t size, s3store_error *err)
 {
     (void)ctx;
@@ -434,6 +469,7 @@ int main(void)
         T(test_writer__strings_have_exact_bounds_or_none),
         T(test_writer__types_that_parquet_lacks_are_refused_by_name),
         T(test_writer__values_that_a_file_cannot_hold_are_refused),
+        T(test_writer__streams_within_a_row_group),
         T(test_writer__a_failed_sink_stays_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
