@@ -1,5 +1,5 @@
-/* Parquet files to the local file system, by themselves: to a temporary name beside the file, renamed
- * when it is complete.
+/* Parquet files to the local file system, by themselves: to a temporary name beside the file,
+ * renamed when it is complete.
  */
 #include <errno.h>
 #include <fcntl.h>

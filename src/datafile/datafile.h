@@ -74,11 +74,11 @@ typedef struct s3s_datafile_cursor s3s_datafile_cursor;
 s3store_status s3s_datafile_cursor_new(s3s_datafile *file, const size_t *columns,
                                        size_t column_count, int64_t max_rows,
                                        s3s_datafile_cursor **out, s3store_error *err);
-/* Before the first batch: rows for which not all predicates can be true may be left out: row groups
- * (which are then not fetched either) by statistics and bloom filters, pages by the page index. Rows
- * that match always come, so may others. A predicate's column need not be one of the cursor's. Costs
- * at most 1 request for page indexes that do not lie in the tail, and 2 for each bloom filter that
- * is asked. */
+/* Before the first batch: rows for which not all predicates can be true may be left out, and are then
+ * not fetched either: row groups by statistics and bloom filters, pages by the page index. Rows that
+ * match always come, so may others. A predicate's column need not be one of the cursor's. Costs at
+ * most 1 request for page indexes that do not lie in the tail, and 2 for each bloom filter that is
+ * asked. */
 s3store_status s3s_datafile_cursor_where(s3s_datafile_cursor *cursor,
                                          const s3s_parquet_predicate *predicates, size_t count,
                                          s3store_error *err);

@@ -74,8 +74,8 @@ static s3store_status plan_add(s3s_fetch *f, s3s_byte_range range, uint32_t step
 
 /* Consecutive row groups share a step while they are small together. */
 static s3store_status plan_groups(s3s_fetch *f, const s3s_parquet_file *parquet,
-                                  s3s_parquet_cursor *cursor, const size_t *columns, size_t column_count,
-                                  s3s_byte_range *ranges, size_t range_max, s3store_error *err)
+                                  s3s_parquet_cursor *cursor, const size_t *columns,
+                                  size_t column_count, s3s_byte_range *ranges, size_t range_max, s3store_error *err)
 {
     uint64_t step_max = f->memory_bytes / 4 < STEP_MAX_BYTES ? f->memory_bytes / 4 : STEP_MAX_BYTES;
     uint64_t step_bytes = 0;

@@ -376,7 +376,8 @@ static s3store_status jump(s3s_parquet_cursor *c, const cursor_column *column, i
     if (to->first_row > r->row_at && s3s_leaf_reader_page_rows(r) == 0)
         status = s3s_leaf_reader_jump(r, (uint64_t)l[0].offset, (uint64_t)to->offset,
                                       to->first_row - r->row_at, err);
-    s3s_page_reader_fetch_until(&r->pages, (uint64_t)last->offset + (uint64_t)last->compressed_size);
+    s3s_page_reader_fetch_until(&r->pages,
+                                (uint64_t)last->offset + (uint64_t)last->compressed_size);
     return status == S3STORE_OK ? status : fail_in_reader(c, r, status, err);
 }
 

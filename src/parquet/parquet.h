@@ -148,12 +148,12 @@ typedef struct s3s_parquet_predicate {
 s3store_status s3s_parquet_cursor_where(s3s_parquet_cursor *cursor,
                                         const s3s_parquet_predicate *predicates, size_t count,
                                         s3store_error *err);
-/* *rows: how many of a row group the predicates leave in; all of them without predicates. Reads page
- * indexes and bloom filters of the predicates' columns; what was found is kept for the cursor. */
+/* *rows: how many of a row group the predicates leave in; all of them without predicates. Reads
+ * page indexes and bloom filters of the predicates' columns; what was found is kept for the cursor. */
 s3store_status s3s_parquet_cursor_group_rows(s3s_parquet_cursor *cursor, size_t group,
                                              int64_t *rows, s3store_error *err);
-/* As s3s_parquet_ranges, of the pages that the predicates leave in; with larger gaps where there would
- * be more than range_max. */
+/* As s3s_parquet_ranges, of the pages that the predicates leave in; with larger gaps where there
+ * would be more than range_max. */
 s3store_status s3s_parquet_cursor_ranges(s3s_parquet_cursor *cursor, size_t group,
                                          uint64_t gap_bytes, s3s_byte_range *ranges,
                                          size_t *range_count, size_t range_max,

@@ -256,7 +256,8 @@ static void widen(s3s_byte_range *span, int64_t at, int32_t size, uint64_t limit
 {
     if (at < 4 || size <= 0 || (uint64_t)at > limit || (uint64_t)size > limit - (uint64_t)at)
         return;
-    uint64_t begin = (uint64_t)at, end = begin + (uint64_t)size, old_end = span->offset + span->size;
+    uint64_t begin = (uint64_t)at, end = begin + (uint64_t)size;
+    uint64_t old_end = span->offset + span->size;
     if (span->size > 0 && span->offset < begin)
         begin = span->offset;
     if (span->size > 0 && old_end > end)

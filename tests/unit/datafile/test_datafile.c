@@ -409,7 +409,7 @@ static void test_datafile__a_body_that_breaks_off_is_unavailable_and_leaves_noth
     kit_close(&k);
 }
 
-/* ---- predicates ------------------------------------------------------------------------------- */
+/* ---- predicates ------------------------------------------------------------------------------ */
 
 static s3store_status append(void *ctx, const void *data, size_t size, s3store_error *err)
 {

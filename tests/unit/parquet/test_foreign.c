@@ -27,7 +27,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- rows, as pyarrow reads them -------------------------------------------------------------- */
+/* ---- rows, as pyarrow reads them ------------------------------------------------------------- */
 
 /* The rows of a file as support/rows_text.h prints them. */
 static char *rows_of_file(const char *path, int64_t max_rows, size_t *size)

@@ -477,7 +477,7 @@ static void test_hostile__decimals_of_any_length(void **state)
     void *buffers[] = {NULL, offsets, data};
     s3s_buffer file;
     s3s_buffer_init(&file, env, SIZE_MAX);
-    assert_ok(s3s_array_make(env, &schema->fields[0], COUNT, 0, buffers, 3, NULL, 0, &column, &err));
+    assert_ok(s3s_array_make(env, schema->fields, COUNT, 0, buffers, 3, NULL, 0, &column, &err));
     assert_ok(s3s_batch_make(env, &column, 1, COUNT, &batch, &err));
     assert_ok(fixture_write(env, schema, NULL, &batch, 1, &file, &err));
     s3s_array_release(&batch);
