@@ -150,8 +150,9 @@ def read_foreign_files():
         # Of INT96, pyarrow keeps nanoseconds unless told, and wraps where we do not.
         if not name.endswith(".parquet") or name.startswith("int96"):
             continue
+        unit = "ns" if name.startswith("own_int96") else "us"
         try:
-            table = pq.read_table(file)
+            table = pq.read_table(file, coerce_int96_timestamp_unit=unit)
         except (OSError, pa.ArrowException) as error:
             print(f"  {name}: pyarrow cannot read it: {error}")
             continue
