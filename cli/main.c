@@ -13,7 +13,7 @@
 static const cli_verb *const verbs[] = {
     &cli_verb_init, &cli_verb_write, &cli_verb_read,   &cli_verb_poll,    &cli_verb_tail,
     &cli_verb_ls,   &cli_verb_info,  &cli_verb_commit, &cli_verb_restamp,
-    &cli_verb_parquet,
+    &cli_verb_view, &cli_verb_view_add, &cli_verb_backfill, &cli_verb_parquet,
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 

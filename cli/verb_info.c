@@ -18,8 +18,24 @@ static size_t collect(const s3store_target *target, bool entity, const char **it
     return count < max ? count : max;
 }
 
+static void print_views_json(const s3store_views *views)
+{
+    printf(",\"views\":[");
+    for (size_t i = 0; i < s3store_views_count(views); i++) {
+        const s3store_view_def *def = s3store_views_get(views, i);
+        cli_json v;
+        if (i > 0)
+            putchar(',');
+        cli_json_begin(&v);
+        cli_json_text(&v, "name", def->name);
+        cli_json_list(&v, "columns", def->columns, def->column_count);
+        putchar('}');
+    }
+    putchar(']');
+}
+
 static void print_json(const s3store_target *target, uint32_t version,
-                       const struct ArrowSchema *schema)
+                       const struct ArrowSchema *schema, const s3store_views *views)
 {
     const char *items[256];
     size_t count;
@@ -52,6 +68,7 @@ static void print_json(const s3store_target *target, uint32_t version,
         putchar('}');
     }
     putchar(']');
+    print_views_json(views);
     cli_json_end(&j);
 }
 
@@ -63,8 +80,18 @@ static void print_list(const char *label, const char *const *items, size_t count
     puts(count == 0 ? "-" : "");
 }
 
+static void print_views(const s3store_views *views)
+{
+    for (size_t i = 0; i < s3store_views_count(views); i++) {
+        const s3store_view_def *def = s3store_views_get(views, i);
+        char label[64];
+        snprintf(label, sizeof label, "view %s ", def->name);
+        print_list(label, def->columns, def->column_count);
+    }
+}
+
 static void print_text(const s3store_target *target, uint32_t version,
-                       const struct ArrowSchema *schema)
+                       const struct ArrowSchema *schema, const s3store_views *views)
 {
     const char *items[256];
     const char *v = s3store_target_version_column(target);
@@ -85,6 +112,7 @@ static void print_text(const s3store_target *target, uint32_t version,
            (double)s3store_target_max_clock_skew_us(target) / 1e6);
     printf("%-20s%g s\n", "settle window",
            (double)s3store_target_settle_window_us(target) / 1e6);
+    print_views(views);
     if (version == 0) {
         printf("%-20s-\n", "schema");
         return;
@@ -102,20 +130,23 @@ static int run(cli_context *cli, void *values)
     (void)values;
     s3store_error err = {0};
     struct ArrowSchema schema = {0};
+    s3store_views *views = NULL;
     uint32_t version = 0;
     int code;
     s3store_target *target = cli_target_open(cli, &code);
     if (target == NULL)
         return code;
     s3store_call call = cli_call(cli);
-    if (s3store_target_schema(target, &call, &version, &schema, &err) != S3STORE_OK)
+    if (s3store_target_schema(target, &call, &version, &schema, &err) != S3STORE_OK ||
+        s3store_target_views(target, &call, &views, &err) != S3STORE_OK)
         code = cli_fail(cli, &err);
     else if (cli->globals.json)
-        print_json(target, version, &schema);
+        print_json(target, version, &schema, views);
     else
-        print_text(target, version, &schema);
+        print_text(target, version, &schema, views);
     if (schema.release != NULL)
         schema.release(&schema);
+    s3store_views_free(views);
     cli_explain(cli, target);
     s3store_target_free(target);
     return code;
@@ -124,7 +155,7 @@ static int run(cli_context *cli, void *values)
 const cli_verb cli_verb_info = {
     .name = "info",
     .arguments = "URL",
-    .summary = "how a dataset is set up, and its recorded columns",
+    .summary = "how a dataset is set up, its views and recorded columns",
     .help = "Example:\n  s3store info file:///data/quakes",
     .min_args = 1,
     .max_args = 1,

@@ -1,12 +1,13 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
 #include "records/types.h"
+#include "view_spec.h"
 
 typedef struct init_values {
     int64_t commit_timeout_us, max_clock_skew_us;
-    cli_list types;
+    cli_list types, views;
     int compression;
 } init_values;
 
@@ -23,6 +24,8 @@ static const cli_option options[] = {
      CLI_LIST, VALUE(types), NULL},
     {"--compression", 0, "NAME", "snappy (default), zstd, gzip or uncompressed", CLI_CHOICE,
      VALUE(compression), compressions},
+    {"--view", 0, "NAME=C,...", "a view: an index of the tuples of columns; may be repeated",
+     CLI_REPEAT, VALUE(views), NULL},
 };
 
 static void defaults(void *values)
@@ -46,9 +49,8 @@ static void print_result(cli_context *cli, bool created)
     }
 }
 
-static int run(cli_context *cli, void *values)
+static int create(cli_context *cli, const init_values *v, const s3store_view_def *const *views)
 {
-    const init_values *v = values;
     s3store_error err = {0};
     struct ArrowSchema schema = {0};
     bool created = false;
@@ -63,6 +65,8 @@ static int run(cli_context *cli, void *values)
     init.max_clock_skew_us = v->max_clock_skew_us;
     init.compression = (s3store_compression)v->compression;
     init.call = &call;
+    init.views = views;
+    init.view_count = v->views.count;
     if (v->types.count > 0) {
         if (cli_types_schema(&v->types, &schema, &err) != S3STORE_OK)
             return cli_usage(cli, "%s", err.message);
@@ -77,6 +81,38 @@ static int run(cli_context *cli, void *values)
     return CLI_OK;
 }
 
+/* The views of --view. specs and defs have room for all of them. */
+static bool parse_views(const cli_list *views, cli_view_spec *specs, const s3store_view_def **defs,
+                        s3store_error *err)
+{
+    for (size_t i = 0; i < views->count; i++) {
+        if (cli_view_spec_parse(views->items[i], &specs[i], err) != S3STORE_OK)
+            return false;
+        defs[i] = &specs[i].def;
+    }
+    return true;
+}
+
+static int run(cli_context *cli, void *values)
+{
+    const init_values *v = values;
+    cli_view_spec *specs = calloc(v->views.count + 1, sizeof *specs);
+    const s3store_view_def **defs = calloc(v->views.count + 1, sizeof *defs);
+    s3store_error err = {0};
+    int code = CLI_FAILED;
+    if (specs == NULL || defs == NULL)
+        cli_note("s3store init: out of memory");
+    else if (!parse_views(&v->views, specs, defs, &err))
+        code = cli_usage(cli, "--view: %s", err.message);
+    else
+        code = create(cli, v, defs);
+    for (size_t i = 0; specs != NULL && i < v->views.count; i++)
+        cli_view_spec_free(&specs[i]);
+    free(specs);
+    free(defs);
+    return code;
+}
+
 const cli_verb cli_verb_init = {
     .name = "init",
     .arguments = "URL --partition-by P,...",
@@ -84,7 +120,8 @@ const cli_verb cli_verb_init = {
     .help =
         "Writes the dataset's timing and its description. The same init twice succeeds; one that\n"
         "contradicts what is recorded changes nothing and fails. P is part[=column[:format]]; formats\n"
-        "of dates and timestamps (in UTC) are year, month, day, hour, or a strftime pattern.\n\n"
+        "of dates and timestamps (in UTC) are year, month, day, hour, rfc3339, or a strftime pattern. C\n"
+        "of a view is the same; other views are added later with view-add.\n\n"
         "Examples:\n"
         "  s3store init file:///data/quakes --partition-by day --entity id --version updated\n"
         "  s3store init s3://bucket/flights --partition-by month=date:month --compression zstd",

@@ -576,6 +576,7 @@ s3store_target_schema(s3store_target *target, const s3store_call *call, uint32_t
 
 /* Creates a dataset, or adopts a prefix that has data or timing objects already. The same call
  * twice succeeds; a contradiction with what is recorded is an error and changes nothing. */
+typedef struct s3store_view_def s3store_view_def; /* section 9 */
 typedef struct s3store_init_options {
     size_t size;
     int64_t commit_timeout_us; /* S3STORE_TIME_NONE or 0: 15 s; 1 s on file:// */
@@ -583,6 +584,9 @@ typedef struct s3store_init_options {
     s3store_compression compression;
     const struct ArrowSchema *schema; /* column types to record as version 1, borrowed; NULL = none */
     const s3store_call *call;
+    /* Views to record, by columns. A dataset that exists gets others with s3store_view_add. */
+    const s3store_view_def *const *views;
+    size_t view_count;
 } s3store_init_options;
 #define S3STORE_INIT_OPTIONS_INIT                                                                  \
     {.size = sizeof(s3store_init_options),                                                         \
@@ -725,13 +729,50 @@ s3store_stream_from_batches(struct ArrowSchema *schema, struct ArrowArray *batch
 
 typedef struct s3store_writer s3store_writer;
 
-/* What s3store_writer_open is told. Opening costs 1 LIST of schema versions (+ 1 GET), and once per process and target two
- * probes of what the server honours (1 HEAD, 1 conditional PUT). */
+/* Views. A view is an index by names: every write leaves an empty object, a *marker*, for each
+ * distinct tuple of the view's columns, before its data. A lookup (section 12) lists markers and
+ * reads no data. Markers are never removed.
+ *
+ * A view is defined by columns, each "name[=column[:format]]" like a partition column; such a view
+ * can be recorded in the dataset (s3store_init_options, s3store_view_add), and then every writer of
+ * this library that is opened later keeps it. Or by a function on a record: such a view is known
+ * only to those who give it. A row with a null in one of the columns has no marker. */
+
+/* What a view's function gives: one value for each column of the view, in their order, or none at
+ * all for a record without marker. Values are copied. Add as many as you like: another number than
+ * that of the columns is an error afterwards, and so is a value that no key can hold. */
+typedef struct s3store_view_row s3store_view_row;
+S3STORE_API void s3store_view_row_add(s3store_view_row *row, const void *data, size_t size);
+/* record is of the definition's record_type, borrowed for the call. A failure fails the write. Called
+ * from the writing thread, and by a backfill from several threads at once. */
+typedef s3store_status (*s3store_view_fn)(void *ctx, const void *record, s3store_view_row *row,
+                                          s3store_error *err);
+
+struct s3store_view_def {
+    size_t size;
+    const char *name; /* not empty, no '/' */
+    const char *const *columns;
+    size_t column_count;
+    s3store_view_fn of; /* NULL = by columns; else columns are only names */
+    void *of_ctx;
+    const s3store_record_type *record_type; /* what `of` is called with: the columns it needs */
+};
+#define S3STORE_VIEW_DEF_INIT {.size = sizeof(s3store_view_def)}
+
+/* Checks a definition alone: names, columns, formats. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_view_validate(const s3store_view_def *def,
+                                                                    s3store_error *err);
+
+/* What s3store_writer_open is told. Opening costs 1 LIST of schema versions (+ 1 GET), 1 LIST of views (+ 1 GET for each), and
+ * once per process and target two probes of what the server honours (1 HEAD, 1 conditional PUT). */
 typedef struct s3store_writer_options {
     size_t size;
     s3store_compression compression; /* DEFAULT: the dataset's */
-    bool allow_unaddressable; /* accept partition values that no pattern can name exactly */
+    bool allow_unaddressable; /* accept values in keys that no pattern can name exactly */
     const s3store_call *call;
+    /* Views beside those that are recorded; of one that is recorded too the columns must agree. */
+    const s3store_view_def *const *views;
+    size_t view_count;
 } s3store_writer_options;
 #define S3STORE_WRITER_OPTIONS_INIT {.size = sizeof(s3store_writer_options)}
 
@@ -1026,7 +1067,112 @@ S3STORE_API const s3store_listed_file *s3store_listing_get(const s3store_listing
                                                            size_t i);
 S3STORE_API void s3store_listing_free(s3store_listing *listing);
 
-/* ---- 12. The store: a writer and a reader of one target -------------------------------------------- */
+/* ---- 12. Views ------------------------------------------------------------------------------------- */
+
+/* The views that the dataset records, by name: 1 LIST and 1 GET for each. Definitions are borrowed
+ * from the list. */
+typedef struct s3store_views s3store_views;
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_target_views(s3store_target *target,
+                                                                   const s3store_call *call,
+                                                                   s3store_views **out,
+                                                                   s3store_error *err);
+S3STORE_API size_t s3store_views_count(const s3store_views *views);
+S3STORE_API const s3store_view_def *s3store_views_get(const s3store_views *views, size_t i);
+S3STORE_API void s3store_views_free(s3store_views *views);
+
+/* Records a view by columns. A writer that is open already does not see it: *restart_from_us is the
+ * time from which a writer that is opened leaves its markers (S3STORE_TIME_NONE when the view was
+ * recorded before). Restart writers, then backfill what is older than the end of the last one that
+ * was opened before. Another view of that name is an error and changes nothing. 1 GET and 1 PUT, and
+ * 1 LIST + 1 GET of the schema, where the columns are looked for. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_view_add(s3store_target *target, const s3store_view_def *def, const s3store_call *call,
+                 bool *created, int64_t *restart_from_us, s3store_error *err);
+
+/* For lookups. def with a name alone: the recorded view, NOT_FOUND when there is none; with columns
+ * they must agree with a recorded one. The target needs no partition columns. 1 GET. */
+typedef struct s3store_view s3store_view;
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_view_open(s3store_target *target,
+                                                                const s3store_view_def *def,
+                                                                const s3store_call *call,
+                                                                s3store_view **out,
+                                                                s3store_error *err);
+S3STORE_API void s3store_view_free(s3store_view *view);
+S3STORE_API const char *s3store_view_name(const s3store_view *view);
+S3STORE_API size_t s3store_view_column_count(const s3store_view *view);
+S3STORE_API const char *s3store_view_column(const s3store_view *view, size_t i);      /* "day" */
+S3STORE_API const char *s3store_view_column_spec(const s3store_view *view, size_t i); /* "day=time:day" */
+
+/* Which tuples: patterns over the view's columns, as for partitions. Without any: nothing. */
+typedef struct s3store_lookup_options {
+    size_t size;
+    const char *const *patterns;
+    size_t pattern_count;
+    s3store_cancel *cancel;
+    int64_t timeout_ms;
+} s3store_lookup_options;
+#define S3STORE_LOOKUP_OPTIONS_INIT {.size = sizeof(s3store_lookup_options)}
+
+typedef struct s3store_lookup_stats {
+    size_t size; /* of this struct, before the call */
+    uint64_t markers; /* tuples found */
+    uint64_t strays;  /* objects below the view that are none of its markers; skipped */
+    uint64_t lists;   /* requests */
+} s3store_lookup_stats;
+
+/* The tuples that patterns match: in byte order of their keys over all patterns, each once. LISTs
+ * only. What was written when the call began is found; there is no commit gate. The tuples are held
+ * until the stream is released: at most the target's memory_bytes of them. stats may be NULL. */
+
+/* As columns of text. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_view_lookup(s3store_view *view, const s3store_lookup_options *options,
+                    struct ArrowArrayStream *out, s3store_lookup_stats *stats, s3store_error *err);
+/* As C structs: one field for each column of the view, of kind string, date, timestamp, bool or an
+ * integer. A text that is none (a year that is read as an integer is one) is an error. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_view_lookup_records(
+    s3store_view *view, const s3store_record_type *type, const s3store_lookup_options *options,
+    s3store_records **out, s3store_lookup_stats *stats, s3store_error *err);
+
+typedef struct s3store_backfill_stats {
+    size_t size; /* of this struct, before the call */
+    uint64_t data_objects; /* selected, those that are gone included */
+    uint64_t done_objects; /* of them */
+    uint64_t missing_objects;
+    uint64_t records; /* rows of the objects that were read */
+    uint64_t markers; /* distinct ones of each object, added up */
+    uint64_t puts;    /* markers that were sent: once each in a process */
+    char after[S3STORE_KEY_MAX_BYTES + 1]; /* all objects up to this key are done; "" = none */
+} s3store_backfill_stats;
+
+/* Told after each data object; from any thread, one at a time. */
+typedef void (*s3store_backfill_progress_fn)(void *ctx, const s3store_backfill_stats *stats);
+
+typedef struct s3store_backfill_options {
+    size_t size;
+    const char *const *patterns; /* of the partition key; none: nothing is done */
+    size_t pattern_count;
+    int64_t until_us;  /* objects modified strictly before; S3STORE_TIME_NONE = all */
+    const char *after; /* objects whose key is above this one: to resume; NULL = all */
+    bool allow_unaddressable; /* as in s3store_writer_options */
+    s3store_backfill_progress_fn progress; /* NULL = nobody */
+    void *progress_ctx;
+    s3store_cancel *cancel;
+    int64_t timeout_ms;
+} s3store_backfill_options;
+#define S3STORE_BACKFILL_OPTIONS_INIT                                                              \
+    {.size = sizeof(s3store_backfill_options), .until_us = S3STORE_TIME_NONE}
+
+/* Makes the markers of committed data that was written before the view was. def as in
+ * s3store_view_open, or with a function. Data objects are read side by side, in key order, and only
+ * the columns that the view needs; one that is gone is logged and counted. It can be repeated. stats
+ * (may be NULL) are filled on failure too: pass their `after` to go on. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_view_backfill(s3store_target *target, const s3store_view_def *def,
+                      const s3store_backfill_options *options, s3store_backfill_stats *stats,
+                      s3store_error *err);
+
+/* ---- 13. The store: a writer and a reader of one target -------------------------------------------- */
 
 typedef struct s3store_store s3store_store;
 /* Opens the target, then both. NULL options: defaults. */
@@ -1038,7 +1184,7 @@ S3STORE_API s3store_writer *s3store_store_writer(const s3store_store *store);
 S3STORE_API s3store_reader *s3store_store_reader(const s3store_store *store);
 S3STORE_API void s3store_store_free(s3store_store *store);
 
-/* ---- 13. Parquet files by themselves ---------------------------------------------------------------- */
+/* ---- 14. Parquet files by themselves ---------------------------------------------------------------- */
 
 /* A place is the path of a local file, file:///path, or s3://bucket/key. Of an object the end is
  * fetched first (64 KiB, which holds most footers), then the column chunks that are wanted. */

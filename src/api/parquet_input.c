@@ -9,6 +9,8 @@
 
 #include "base/bytes.h"
 
+#define READ_BYTES ((size_t)64 << 10) /* the page cache reads ahead by itself */
+
 /* ---- local files ----------------------------------------------------------------------------- */
 
 static s3store_status read_at(void *ctx, uint64_t offset, void *data, size_t size,
@@ -44,7 +46,8 @@ static s3store_status open_local(s3s_parquet_input *in, uint64_t memory_bytes, s
     if (!S_ISREG(st.st_mode))
         return s3s_fail_key(err, S3STORE_INVALID_ARGUMENT, in->place, "%s: not a regular file",
                             in->place);
-    s3s_parquet_source source = {.ctx = in, .file_size = (uint64_t)st.st_size, .read = read_at};
+    s3s_parquet_source source = {.ctx = in, .file_size = (uint64_t)st.st_size, .read = read_at,
+                                 .read_bytes = READ_BYTES};
     s3s_parquet_limits limits = {.memory_bytes = memory_bytes};
     return s3s_parquet_open(in->env, source, in->place, &limits, &in->local, err);
 }

@@ -29,6 +29,9 @@ static inline bool s3s_column_is_null(const s3s_column *c, int64_t i)
 }
 /* The bytes of a string or binary (also fixed) value; empty for null. */
 s3store_bytes s3s_column_bytes(const s3s_column *c, int64_t i);
+/* Bytes that the values of rows [start, start + count) have at most (what lies below nulls counts);
+ * of strings and binaries. */
+size_t s3s_column_span_bytes(const s3s_column *c, int64_t start, size_t count);
 bool s3s_column_bool(const s3s_column *c, int64_t i);
 /* Integers, dates, times, timestamps as stored; uint64 by its bits. */
 int64_t s3s_column_int(const s3s_column *c, int64_t i);
@@ -50,6 +53,8 @@ void s3s_column_view(const s3s_field *field, const struct ArrowArray *array, int
 void s3s_column_child(const s3s_column *column, size_t i, s3s_column *out);
 /* The elements [*start, *end) of list or map i in its child view; empty for null. */
 void s3s_column_list(const s3s_column *column, int64_t i, int64_t *start, int64_t *end);
+/* Approximate bytes that the rows of a view hold, those of their children included. */
+uint64_t s3s_column_held_bytes(const s3s_column *column);
 /* Approximate bytes held by a batch's buffers (for budgets). */
 uint64_t s3s_batch_bytes(const s3s_schema *schema, const struct ArrowArray *batch);
 

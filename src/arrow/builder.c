@@ -149,7 +149,7 @@ static void push_validity(column_builder *c, bool null)
     size_t wanted = s3s_bits_size((size_t)c->length + 1);
     if (c->null_count == 0) {
         memset(validity->data, 0, wanted);
-        s3s_bits_fill(validity->data, 0, c->length);
+        s3s_bits_fill(validity->data, 0, c->length, true);
     } else if (wanted > validity->size) {
         validity->data[wanted - 1] = 0;
     }

@@ -75,9 +75,20 @@ s3store_bytes s3s_column_bytes(const s3s_column *c, int64_t i)
     return end > start ? (s3store_bytes){values + start, (size_t)(end - start)} : empty;
 }
 
+size_t s3s_column_span_bytes(const s3s_column *c, int64_t start, size_t count)
+{
+    int64_t begin, end, unused;
+    if (count == 0 || !s3s_type_is_bytes(c->field->type))
+        return 0;
+    bool wide = s3s_type_layout(c->field->type) == S3S_LAYOUT_LARGE_BYTES;
+    s3s_column_range(c, wide, start, &begin, &unused);
+    s3s_column_range(c, wide, start + (int64_t)count - 1, &unused, &end);
+    return end > begin ? (size_t)(end - begin) : 0;
+}
+
 bool s3s_column_bool(const s3s_column *c, int64_t i)
 {
-    return s3s_bit_get(c->values, c->offset + i);
+    return s3s_bit(c->values, c->offset + i);
 }
 
 int64_t s3s_column_int(const s3s_column *c, int64_t i)
@@ -163,7 +174,7 @@ uint16_t s3s_half_from_double(double value)
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
 
-static uint64_t column_bytes(const s3s_column *c)
+uint64_t s3s_column_held_bytes(const s3s_column *c)
 {
     uint64_t rows = (uint64_t)c->length;
     uint64_t bytes = c->validity != NULL ? s3s_bits_size(rows) : 0;
@@ -188,13 +199,13 @@ static uint64_t column_bytes(const s3s_column *c)
     case S3S_LAYOUT_LIST:
     case S3S_LAYOUT_LARGE_LIST:
         s3s_column_view(&c->field->children[0], c->array->children[0], start, end - start, &child);
-        return bytes + (rows + 1) * (wide ? 8 : 4) + column_bytes(&child);
+        return bytes + (rows + 1) * (wide ? 8 : 4) + s3s_column_held_bytes(&child);
     default:
         break;
     }
     for (size_t i = 0; i < c->field->child_count; i++) {
         s3s_column_child(c, i, &child);
-        bytes += column_bytes(&child);
+        bytes += s3s_column_held_bytes(&child);
     }
     return bytes;
 }
@@ -205,7 +216,7 @@ uint64_t s3s_batch_bytes(const s3s_schema *schema, const struct ArrowArray *batc
     for (size_t i = 0; i < schema->field_count; i++) {
         s3s_column column;
         s3s_batch_column(schema, batch, i, &column);
-        bytes += column_bytes(&column);
+        bytes += s3s_column_held_bytes(&column);
     }
     return bytes;
 }

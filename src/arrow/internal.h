@@ -3,6 +3,7 @@
 #define S3S_ARROW_INTERNAL_H
 
 #include "arrow/array.h"
+#include "base/bits.h"
 #include "base/bytes.h"
 
 #define S3S_MAX_COLUMNS 10000
@@ -50,27 +51,6 @@ static inline void s3s_env_drop(s3s_env *env)
     if (env != NULL)
         s3s_env_release(env);
 }
-
-/* ---- bits ------------------------------------------------------------------------------------ */
-
-static inline size_t s3s_bits_size(size_t count)
-{
-    return count / 8 + (count % 8 != 0);
-}
-static inline bool s3s_bit_get(const uint8_t *bits, int64_t i)
-{
-    return (bits[(uint64_t)i >> 3] >> ((uint64_t)i & 7)) & 1;
-}
-static inline void s3s_bit_set(uint8_t *bits, int64_t i)
-{
-    bits[(uint64_t)i >> 3] |= (uint8_t)(1u << ((uint64_t)i & 7));
-}
-/* Bits that are one in [offset, offset + count). */
-int64_t s3s_bits_count(const uint8_t *bits, int64_t offset, int64_t count);
-/* Copies count bits into bits that are zero. */
-void s3s_bits_copy(uint8_t *to, int64_t to_offset, const uint8_t *from, int64_t from_offset,
-                   int64_t count);
-void s3s_bits_fill(uint8_t *to, int64_t to_offset, int64_t count); /* ones */
 
 /* ---- arrays ---------------------------------------------------------------------------------- */
 

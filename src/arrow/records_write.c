@@ -50,7 +50,7 @@ static s3store_status put_null(writer *w, size_t i)
         w->validity = s3s_calloc(w->env, 1, size);
         if (w->validity == NULL)
             return s3s_fail_memory(w->err, size);
-        s3s_bits_fill(w->validity, 0, (int64_t)w->count);
+        s3s_bits_fill(w->validity, 0, (int64_t)w->count, true);
     }
     w->validity[i >> 3] &= (uint8_t)~(1u << (i & 7));
     w->null_count++;

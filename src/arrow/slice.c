@@ -54,7 +54,8 @@ static int64_t slice_null_count(const struct ArrowArray *source, int64_t offset,
         return length; /* null type */
     const uint8_t *validity = source->buffers[0];
     return validity == NULL ? 0
-                            : length - s3s_bits_count(validity, source->offset + offset, length);
+                            : length - (int64_t)s3s_bits_count(
+                                           validity, source->offset + offset, length);
 }
 
 /* A stand-in for one array and those below it: a consumer may move any of them out of its

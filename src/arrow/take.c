@@ -30,7 +30,7 @@ static void take_bits(const bits_source *sources, const s3s_selection *selection
             if (source->bits != NULL)
                 s3s_bits_copy(out, at, source->bits, source->offset + run->start, run->length);
             else
-                s3s_bits_fill(out, at, run->length);
+                s3s_bits_fill(out, at, run->length, true);
             at += run->length;
         }
         return;
@@ -39,7 +39,7 @@ static void take_bits(const bits_source *sources, const s3s_selection *selection
     for (size_t i = 0; i < selection->count; i++) {
         const bits_source *source = &sources[rows[i].batch];
         unsigned bit = source->bits == NULL ||
-                       s3s_bit_get(source->bits, source->offset + (int64_t)rows[i].row);
+                       s3s_bit(source->bits, source->offset + (int64_t)rows[i].row);
         out[i >> 3] |= (uint8_t)(bit << (i & 7));
     }
 }
@@ -79,7 +79,7 @@ s3store_status s3s_take_validity(const s3s_take *take, const s3s_column *views,
     if (status != S3STORE_OK)
         return status;
     int64_t count = (int64_t)selection->count;
-    *null_count = count - s3s_bits_count(*bits, 0, count);
+    *null_count = count - (int64_t)s3s_bits_count(*bits, 0, count);
     if (*null_count == 0) {
         s3s_free(take->env, *bits);
         *bits = NULL;
@@ -226,7 +226,7 @@ size_rows(const s3s_column *views, const s3s_selection *selection, bool wide, vo
         if (i + PREFETCH_ROWS < selection->count)
             __builtin_prefetch(offset_at(views, &selection->rows[i + PREFETCH_ROWS], wide));
         s3s_column_range(view, wide, row, &start, &end);
-        bool null = view->validity != NULL && !s3s_bit_get(view->validity, view->offset + row);
+        bool null = view->validity != NULL && !s3s_bit(view->validity, view->offset + row);
         overflow |= __builtin_add_overflow(total, null ? 0 : end - start, &total);
         put_offset(offsets, wide, i + 1, total);
     }
@@ -248,7 +248,7 @@ size_runs(const s3s_column *views, const s3s_selection *selection, bool wide, vo
             int64_t end;
             s3s_column_range(view, wide, row, &start, &end);
             bool null =
-                view->validity != NULL && !s3s_bit_get(view->validity, view->offset + row);
+                view->validity != NULL && !s3s_bit(view->validity, view->offset + row);
             overflow |= __builtin_add_overflow(total, null ? 0 : end - start, &total);
             put_offset(offsets, wide, ++at, total);
         }
@@ -287,7 +287,7 @@ copy_rows(const s3s_column *views, const int64_t *limits, const s3s_selection *s
             if (views[next->batch].values != NULL)
                 __builtin_prefetch((const uint8_t *)views[next->batch].values + next_start);
         }
-        if (view->validity != NULL && !s3s_bit_get(view->validity, view->offset + row))
+        if (view->validity != NULL && !s3s_bit(view->validity, view->offset + row))
             continue;
         s3s_column_range(view, wide, row, &start, &end);
         size_t size = (size_t)(end - start);
@@ -313,7 +313,7 @@ copy_runs(const s3s_column *views, const s3s_selection *selection, bool wide, ui
             int64_t unused;
             if (view->validity != NULL) { /* nulls may cover bytes: stop before each */
                 next = row;
-                while (next < stop && s3s_bit_get(view->validity, view->offset + next))
+                while (next < stop && s3s_bit(view->validity, view->offset + next))
                     next++;
             }
             if (next > row) {

@@ -120,7 +120,7 @@ static s3store_status check_null_count(const place *at, const struct ArrowArray 
     }
     if (start != 0 || length != a->length)
         return S3STORE_OK; /* a part: the count is of the whole */
-    int64_t nulls = length - s3s_bits_count(validity, a->offset, length);
+    int64_t nulls = length - (int64_t)s3s_bits_count(validity, a->offset, length);
     if (nulls != a->null_count)
         return fail_at(at, S3STORE_CORRUPT, -1, "null_count is %lld but the bitmap has %lld",
                        (long long)a->null_count, (long long)nulls);
@@ -368,7 +368,7 @@ static s3store_status check_top(const s3s_schema *schema, const struct ArrowArra
     const uint8_t *validity = batch->buffers[0];
     if (batch->null_count > 0 ||
         (validity != NULL && batch->null_count != 0 &&
-         s3s_bits_count(validity, batch->offset, batch->length) != batch->length))
+         (int64_t)s3s_bits_count(validity, batch->offset, batch->length) != batch->length))
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "the batch has null rows: only values of columns can be null");
     return S3STORE_OK;

@@ -99,8 +99,14 @@ bool s3s_utf8_valid(const void *data, size_t size)
 {
     const uint8_t *p = data;
     size_t i = 0;
+    const uint64_t high = UINT64_C(0x8080808080808080);
     while (i < size) {
-        if (size - i >= 8 && (s3s_le64(p + i) & UINT64_C(0x8080808080808080)) == 0) {
+        if (size - i >= 32 && ((s3s_le64(p + i) | s3s_le64(p + i + 8) | s3s_le64(p + i + 16) |
+                                s3s_le64(p + i + 24)) & high) == 0) {
+            i += 32;
+            continue;
+        }
+        if (size - i >= 8 && (s3s_le64(p + i) & high) == 0) {
             i += 8;
             continue;
         }

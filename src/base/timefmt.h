@@ -31,9 +31,24 @@ size_t s3s_rfc3339_format(int64_t seconds, int32_t nanos, int digits, char *buff
 bool s3s_date_parse(const char *text, size_t size, int32_t *days);
 size_t s3s_date_format(int32_t days, char *buffer, size_t buffer_size);
 
-/* strftime subset on UTC, for partition and view formats: %Y %m %d %H %M %S %j %y %% and %f
- * (6 digits), %L (3 digits). false on an unknown element or too little room. */
-bool s3s_time_strftime(int64_t time_us, const char *format, char *buffer, size_t buffer_size);
+/* A pattern of strftime elements, in UTC and English, for partition and view formats (timepattern.c;
+ * docs/FORMAT.md "Part specifications"):
+ *
+ *   %Y %y %m %d %j %H %I %M %S   digits with leading zeros; %-m without; %_m with blanks, %e = %_d
+ *   %b %B %a %A %p %P            Mar, March, Tue, Tuesday, AM, am
+ *   %N %1N..%9N %f %L            digits of the second's fraction (9, n, 6, 3), cut
+ *   %.9N %,9N                    the same without trailing zeros, after a separator
+ *   %%
+ *
+ * false on an unknown element or too little room. */
+bool s3s_time_strftime(int64_t seconds, int32_t nanos, const char *format, char *buffer,
+                       size_t buffer_size);
+/* Seconds that a pattern leaves undistinguished, at most a day; 0 = it shows fractions. */
+int64_t s3s_time_strftime_grain(const char *format);
+/* The way back: the first time that has this text (of a year its first day). false when it has
+ * none. */
+bool s3s_time_strptime(const char *format, const char *text, size_t size, int64_t *seconds,
+                       int32_t *nanos);
 
 /* "Wed, 07 Feb 2018 01:26:13 GMT" (HTTP-date, all three forms) to microseconds. */
 bool s3s_http_date_parse(const char *text, int64_t *time_us);

@@ -22,8 +22,9 @@ s3store_status s3s_datafile_encode(s3s_env *env, s3s_schema *schema,
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* Up to this size an object is fetched whole whatever columns are wanted: one round trip. */
-#define S3S_DATAFILE_WHOLE_BYTES (8u * 1024 * 1024)
+/* Up to this size an object is fetched whole whatever columns are wanted: one round trip, in which
+ * it is through the wire. */
+#define S3S_DATAFILE_WHOLE_BYTES (1024u * 1024)
 /* What is read of the end to find the footer. */
 #define S3S_DATAFILE_TAIL_BYTES (64u * 1024)
 /* Wanted column chunks that lie closer than this are fetched with one request. */

@@ -1,11 +1,12 @@
 /* dataset/init.c: creating a dataset, or adopting a prefix (docs/FORMAT.md "Self-description").
  *
  * Everything is read and checked before anything is written. Then the objects are created in the
- * order dataset.json, schema, max-clock-skew, commit-timeout: two different inits at the same time
+ * order dataset.json, schema, views, max-clock-skew, commit-timeout: two different inits at the same time
  * are arbitrated by the first, and what an interrupted one leaves is not a dataset yet, because the
  * last is missing.
  */
 #include "dataset/target_private.h"
+#include "dataset/view.h"
 
 #include <string.h>
 
@@ -34,6 +35,8 @@ typedef struct init {
     bool descriptor_found;
     s3s_schema *schema; /* to record; NULL = none */
     uint32_t schema_version;
+    s3s_view_set views; /* wanted */
+    bool *view_found;   /* by view */
     bool created;
 } init;
 
@@ -110,6 +113,26 @@ static s3store_status want_schema(init *in, const struct ArrowSchema *given, s3s
     return status;
 }
 
+static s3store_status want_views(init *in, const s3store_init_options *options,
+                                 s3store_error *err)
+{
+    in->views.env = in->target->env;
+    s3store_status status = s3s_views_add_given(&in->views, &in->target->layout, options->views,
+                                                options->view_count, err);
+    for (size_t i = 0; i < in->views.count && status == S3STORE_OK; i++) {
+        if (in->views.items[i].of != NULL)
+            status = s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                              "view \"%.200s\" is defined by a function, which cannot be recorded",
+                              in->views.items[i].name);
+        else if (in->schema != NULL)
+            status = s3s_view_def_check(&in->views.items[i], in->schema, NULL, err);
+    }
+    in->view_found = s3s_calloc(in->target->env, in->views.count, sizeof *in->view_found);
+    if (status == S3STORE_OK && in->view_found == NULL)
+        status = s3s_fail_memory(err, in->views.count);
+    return status;
+}
+
 static s3store_status prepare(init *in, const s3store_target_config *config,
                               const s3store_init_options *options, s3store_error *err)
 {
@@ -129,7 +152,7 @@ static s3store_status prepare(init *in, const s3store_target_config *config,
     status = s3s_descriptor_write(&in->wanted, &in->descriptor_text, err);
     if (status == S3STORE_OK)
         status = want_schema(in, options->schema, err);
-    return status;
+    return status == S3STORE_OK ? want_views(in, options, err) : status;
 }
 
 /* ---- what is there -------------------------------------------------------------------------- */
@@ -209,6 +232,38 @@ static s3store_status check_schema(init *in, s3store_error *err)
     return status;
 }
 
+static s3store_status check_view(init *in, size_t i, s3store_error *err)
+{
+    char key[S3S_KEY_SIZE];
+    s3s_view_def have;
+    const s3s_view_def *want = &in->views.items[i];
+    s3store_status status =
+        s3s_view_load(in->target, in->call, want->name, &have, &in->view_found[i], err);
+
+    if (status != S3STORE_OK || !in->view_found[i])
+        return status;
+    status = s3s_view_config_key(&in->target->layout, want->name, key, err);
+    if (status == S3STORE_OK)
+        status = s3s_view_def_agree(&have, want, key, err);
+    s3s_view_def_deinit(&have);
+    return status;
+}
+
+/* Writers of a dataset that exists would not see the view: adding one takes more than recording
+ * it. */
+static s3store_status check_new_views(const init *in, s3store_error *err)
+{
+    if (!in->descriptor_found || !in->timings[ITEM_TIMEOUT].found)
+        return S3STORE_OK;
+    for (size_t i = 0; i < in->views.count; i++)
+        if (!in->view_found[i])
+            return s3s_fail_key(err, S3STORE_BAD_CONFIG, in->target->url,
+                                "view \"%.200s\" is not recorded in %.300s, which exists: add it "
+                                "with s3store view-add",
+                                in->views.items[i].name, in->target->url);
+    return S3STORE_OK;
+}
+
 static s3store_status check_item(void *ctx, size_t item, s3store_error *err)
 {
     init *in = ctx;
@@ -221,6 +276,8 @@ static s3store_status check_item(void *ctx, size_t item, s3store_error *err)
                                                : S3S_CONFIG_MAX_CLOCK_SKEW;
     s3store_status status;
 
+    if (item >= ITEM_COUNT)
+        return check_view(in, item - ITEM_COUNT, err);
     if (item == ITEM_SCHEMA)
         return in->schema != NULL ? check_schema(in, err) : S3STORE_OK;
     status = s3s_config_key(&t->layout, name, key, err);
@@ -290,6 +347,12 @@ static s3store_status create_missing(init *in, bool *done, s3store_error *err)
         status = s3s_schema_version_put(in->target, in->call, 1, in->schema, done, err);
         in->created = in->created || (status == S3STORE_OK && *done);
     }
+    for (size_t i = 0; i < in->views.count && status == S3STORE_OK && *done; i++) {
+        bool created = false;
+        if (!in->view_found[i])
+            status = s3s_view_record(in->target, in->call, &in->views.items[i], &created, NULL, err);
+        in->created = in->created || created;
+    }
     for (size_t i = 0; i < 2 && status == S3STORE_OK && *done; i++) {
         const timing *wanted = &in->timings[timing_order[i]];
         char text[40];
@@ -309,8 +372,11 @@ static s3store_status check_and_create(init *in, s3store_error *err)
     for (int i = 0; i < INIT_TRIES; i++) {
         bool done = false;
         s3store_status status =
-            s3s_fan_out(in->target->pool, ITEM_COUNT, check_item, in, &options, err);
+            s3s_fan_out(in->target->pool, ITEM_COUNT + in->views.count, check_item, in, &options,
+                        err);
 
+        if (status == S3STORE_OK)
+            status = check_new_views(in, err);
         if (status == S3STORE_OK)
             status = create_missing(in, &done, err);
         if (status != S3STORE_OK || done)
@@ -350,6 +416,8 @@ s3store_status s3s_dataset_init(s3s_env *env, const s3store_target_config *confi
     if (status == S3STORE_OK && created != NULL)
         *created = in.created;
     s3s_schema_release(in.schema);
+    s3s_views_deinit(&in.views);
+    s3s_free(in.target->env, in.view_found);
     s3s_buffer_deinit(&in.descriptor_text);
     s3s_descriptor_deinit(&in.wanted);
     s3s_target_release(in.target);

@@ -38,6 +38,8 @@ typedef struct grouping {
     const struct ArrowArray *const *batches;
     size_t batch_count;
     bool allow_unaddressable;
+    bool skip_nulls;  /* rows with a null have the number S3S_NO_ID */
+    const char *what; /* the specs are, for messages */
     part *parts;
     size_t part_count;
     size_t row_count;
@@ -48,11 +50,12 @@ typedef struct grouping {
 
 /* ---- set-up ---------------------------------------------------------------------------------- */
 
-static s3store_status missing_column(const s3s_part_spec *spec, s3store_error *err)
+static s3store_status missing_column(const grouping *g, const s3s_part_spec *spec,
+                                     s3store_error *err)
 {
     return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
-                    "the input has no column %s, which partition column %s is made from%s",
-                    s3s_quote_text(spec->column).text, s3s_quote_text(spec->name).text,
+                    "the input has no column %s, which %s %s is made from%s",
+                    s3s_quote_text(spec->column).text, g->what, s3s_quote_text(spec->name).text,
                     strchr(spec->name, ':') != NULL ? " (a format is given as part=column:format)"
                                                     : "");
 }
@@ -62,8 +65,7 @@ static s3store_status open_parts(grouping *g, const s3s_part_spec *specs, size_t
 {
     if (count == 0 || count > S3S_NAMES_MAX)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
-                        "%zu partition columns are given; there must be 1 to %d", count,
-                        S3S_NAMES_MAX);
+                        "%zu %ss are given; there must be 1 to %d", count, g->what, S3S_NAMES_MAX);
     g->parts = s3s_calloc(g->env, count, sizeof *g->parts);
     if (g->parts == NULL)
         return s3s_fail_memory(err, count * sizeof *g->parts);
@@ -74,7 +76,7 @@ static s3store_status open_parts(grouping *g, const s3s_part_spec *specs, size_t
         p->numbers.env = p->pair_numbers.env = p->texts.env = g->env;
         p->position = s3s_schema_find(g->schema, specs[i].column);
         if (p->position == SIZE_MAX)
-            return missing_column(&specs[i], err);
+            return missing_column(g, &specs[i], err);
         s3store_status status = s3s_text_form_init(
             &p->form, &g->schema->fields[p->position], &specs[i], err);
         if (status != S3STORE_OK)
@@ -184,8 +186,12 @@ static s3store_status number_texts(grouping *g, part *p, const s3s_column *colum
     uint32_t id = S3S_NO_ID;
     for (int64_t i = 0; i < n; i++) {
         size_t row = before + (size_t)(start + i) + 1;
-        if (p->form.kind == S3S_TEXT_NULL || s3s_column_is_null(column, start + i))
-            return null_value(p, row, err);
+        if (p->form.kind == S3S_TEXT_NULL || s3s_column_is_null(column, start + i)) {
+            if (!g->skip_nulls)
+                return null_value(p, row, err);
+            g->ids[i] = S3S_NO_ID;
+            continue;
+        }
         s3store_bytes bytes = s3s_column_bytes(column, start + i);
         s3s_slice text = {bytes.data, bytes.size};
         if (id == S3S_NO_ID || s3s_slice_compare(text, last) != 0) {
@@ -205,8 +211,12 @@ static s3store_status number_numbers(grouping *g, part *p, const s3s_column *col
     int64_t last = 0;
     uint32_t id = S3S_NO_ID;
     for (int64_t i = 0; i < n; i++) {
-        if (s3s_column_is_null(column, start + i))
-            return null_value(p, before + (size_t)(start + i) + 1, err);
+        if (s3s_column_is_null(column, start + i)) {
+            if (!g->skip_nulls)
+                return null_value(p, before + (size_t)(start + i) + 1, err);
+            g->ids[i] = S3S_NO_ID;
+            continue;
+        }
         int64_t number = s3s_text_form_reduce(&p->form, column, start + i);
         if (id == S3S_NO_ID || number != last) {
             s3store_status status =
@@ -247,6 +257,10 @@ static s3store_status combine(grouping *g, part *p, uint32_t *numbers, int64_t n
     uint64_t last = 0;
     uint32_t number = S3S_NO_ID;
     for (int64_t i = 0; i < n; i++) {
+        if (numbers[i] == S3S_NO_ID || g->ids[i] == S3S_NO_ID) {
+            numbers[i] = S3S_NO_ID;
+            continue;
+        }
         uint64_t pair = (uint64_t)numbers[i] << 32 | g->ids[i];
         if (number == S3S_NO_ID || pair != last) {
             number = s3s_number_map_find(&p->pair_numbers, pair);
@@ -333,7 +347,8 @@ static s3store_status make_key(const grouping *g, uint32_t number, s3s_arena *ar
         size_t size = name_size + 1 + value.size + (i > 0);
         if (size > at)
             return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
-                            "the partition key that ends with %s is longer than %d bytes",
+                            "the %s that ends with %s is longer than %d bytes",
+                            g->skip_nulls ? "tuple" : "partition key",
                             s3s_quote_text(key + at).text, S3STORE_KEY_MAX_BYTES);
         at -= size;
         char *text = key + at;
@@ -402,6 +417,16 @@ static s3store_status make_groups(const grouping *g, s3s_groups *out, s3store_er
     return status;
 }
 
+static s3store_status number_all(grouping *g, const s3s_part_spec *specs, size_t spec_count,
+                                 s3store_error *err)
+{
+    s3s_arena_init(&g->texts, g->env);
+    s3store_status status = open_parts(g, specs, spec_count, err);
+    if (status == S3STORE_OK)
+        status = count_rows(g, err);
+    return status == S3STORE_OK ? number_rows(g, err) : status;
+}
+
 s3store_status s3s_group_batches(s3s_env *env, const s3s_schema *schema,
                                  const struct ArrowArray *const *batches, size_t batch_count,
                                  const s3s_part_spec *specs, size_t spec_count,
@@ -411,17 +436,13 @@ s3store_status s3s_group_batches(s3s_env *env, const s3s_schema *schema,
                   .schema = schema,
                   .batches = batches,
                   .batch_count = batch_count,
-                  .allow_unaddressable = allow_unaddressable};
+                  .allow_unaddressable = allow_unaddressable,
+                  .what = "partition column"};
 
     memset(out, 0, sizeof *out);
     out->env = env;
     s3s_arena_init(&out->arena, env);
-    s3s_arena_init(&g.texts, env);
-    s3store_status status = open_parts(&g, specs, spec_count, err);
-    if (status == S3STORE_OK)
-        status = count_rows(&g, err);
-    if (status == S3STORE_OK)
-        status = number_rows(&g, err);
+    s3store_status status = number_all(&g, specs, spec_count, err);
     if (status == S3STORE_OK)
         status = make_groups(&g, out, err);
     close_grouping(&g);
@@ -436,4 +457,54 @@ void s3s_groups_deinit(s3s_groups *groups)
     s3s_free(groups->env, groups->items);
     s3s_arena_deinit(&groups->arena);
     memset(groups, 0, sizeof *groups);
+}
+
+/* ---- tuples: the combinations without their rows --------------------------------------------- */
+
+s3store_status s3s_tuple_batches(s3s_env *env, const s3s_schema *schema,
+                                 const struct ArrowArray *const *batches, size_t batch_count,
+                                 const s3s_part_spec *specs, size_t spec_count,
+                                 bool allow_unaddressable, const char *what, s3s_tuples *out,
+                                 s3store_error *err)
+{
+    grouping g = {.env = env,
+                  .schema = schema,
+                  .batches = batches,
+                  .batch_count = batch_count,
+                  .allow_unaddressable = allow_unaddressable,
+                  .skip_nulls = true,
+                  .what = what};
+
+    memset(out, 0, sizeof *out);
+    out->env = env;
+    s3s_arena_init(&out->arena, env);
+    s3store_status status = number_all(&g, specs, spec_count, err);
+    size_t count = status == S3STORE_OK ? combination_count(&g) : 0;
+    if (count > 0) {
+        out->texts = s3s_calloc(env, count, sizeof *out->texts);
+        if (out->texts == NULL)
+            status = s3s_fail_memory(err, count * sizeof *out->texts);
+    }
+    for (size_t i = 0; i < count && status == S3STORE_OK; i++)
+        status = make_key(&g, (uint32_t)i, &out->arena, &out->texts[i], err);
+    if (status == S3STORE_OK) {
+        out->count = count;
+        out->row_count = g.row_count;
+        out->ids = g.combinations; /* moved */
+        g.combinations = NULL;
+    }
+    close_grouping(&g);
+    if (status != S3STORE_OK)
+        s3s_tuples_deinit(out);
+    return status;
+}
+
+void s3s_tuples_deinit(s3s_tuples *tuples)
+{
+    if (tuples->env == NULL)
+        return;
+    s3s_free(tuples->env, tuples->texts);
+    s3s_free(tuples->env, tuples->ids);
+    s3s_arena_deinit(&tuples->arena);
+    memset(tuples, 0, sizeof *tuples);
 }

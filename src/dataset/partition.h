@@ -10,14 +10,15 @@
 /* How a value becomes text. NONE: string verbatim; integers decimal; bool true/false; date
  * YYYY-MM-DD; timestamp RFC 3339 UTC, shortest exact fraction (0, 3, 6, 9 digits); everything else
  * refused. Formats apply to dates and timestamps (UTC; units finer than shown are cut): year
- * "2018", month "2018-02", day "2018-02-07", hour "2018-02-07T01"; STRFTIME: see base/timefmt.h
- * (contains '%'). */
+ * "2018", month "2018-02", day "2018-02-07", hour "2018-02-07T01", RFC3339 "2018-02-07T01:26:13Z";
+ * STRFTIME: see base/timefmt.h (contains '%'). */
 typedef enum s3s_format_kind {
     S3S_FORMAT_NONE = 0,
     S3S_FORMAT_YEAR,
     S3S_FORMAT_MONTH,
     S3S_FORMAT_DAY,
     S3S_FORMAT_HOUR,
+    S3S_FORMAT_RFC3339,
     S3S_FORMAT_STRFTIME,
 } s3s_format_kind;
 
@@ -63,5 +64,24 @@ s3store_status s3s_group_batches(s3s_env *env, const s3s_schema *schema,
                                  const s3s_part_spec *specs, size_t spec_count,
                                  bool allow_unaddressable, s3s_groups *out, s3store_error *err);
 void s3s_groups_deinit(s3s_groups *groups);
+
+/* The distinct combinations of values, as texts "name=value/...", and which of them each row has:
+ * what groups are made of. A null in any of the columns leaves the row out. what: "view column",
+ * for messages. */
+#define S3S_NO_TUPLE UINT32_MAX
+typedef struct s3s_tuples {
+    s3s_env *env;
+    s3s_arena arena; /* texts */
+    const char **texts;
+    size_t count;
+    uint32_t *ids; /* of each row of all batches; S3S_NO_TUPLE = it was left out */
+    size_t row_count;
+} s3s_tuples;
+s3store_status s3s_tuple_batches(s3s_env *env, const s3s_schema *schema,
+                                 const struct ArrowArray *const *batches, size_t batch_count,
+                                 const s3s_part_spec *specs, size_t spec_count,
+                                 bool allow_unaddressable, const char *what, s3s_tuples *out,
+                                 s3store_error *err);
+void s3s_tuples_deinit(s3s_tuples *tuples);
 
 #endif

@@ -14,13 +14,14 @@ static const struct {
     {"month", S3S_FORMAT_MONTH},
     {"day", S3S_FORMAT_DAY},
     {"hour", S3S_FORMAT_HOUR},
+    {"rfc3339", S3S_FORMAT_RFC3339},
 };
 
 static s3store_status bad_format(const char *text, const char *format, s3store_error *err)
 {
     return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
-                    "%s: there is no format %s; there are year, month, day, hour, and text with "
-                    "%%Y %%m %%d %%H %%M %%S %%j %%y %%f %%L",
+                    "%s: there is no format %s; there are year, month, day, hour, rfc3339, and text "
+                    "with %%Y %%y %%m %%b %%B %%d %%e %%j %%a %%A %%H %%I %%p %%M %%S %%f %%L %%N",
                     s3s_quote_text(text).text, s3s_quote_text(format).text);
 }
 
@@ -34,7 +35,7 @@ static s3store_status parse_format(s3s_arena *arena, const char *text, const cha
             return S3STORE_OK;
         }
     char trial[S3S_VALUE_TEXT_SIZE];
-    if (strchr(format, '%') == NULL || !s3s_time_strftime(0, format, trial, sizeof trial))
+    if (strchr(format, '%') == NULL || !s3s_time_strftime(0, 0, format, trial, sizeof trial))
         return bad_format(text, format, err);
     s3store_status status = s3s_value_check(out->name, trial, strlen(trial), err);
     if (status != S3STORE_OK)

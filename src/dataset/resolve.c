@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "dataset/gate.h"
+#include "dataset/pattern_walk.h"
 
 #define SECOND_US 1000000
 
@@ -25,13 +26,9 @@ typedef struct walk {
 /* What is needed while it runs. */
 typedef struct scan {
     walk *walk;
-    const char *stop_at; /* NULL = none */
-    char last_key[S3S_KEY_SIZE];
     char partition[S3S_KEY_SIZE]; /* the last one that was matched, and the outcome */
     size_t partition_size;
     bool partition_matches;
-    s3store_status status; /* of the callback */
-    s3store_error error;
 } scan;
 
 static void walk_deinit(walk *w)
@@ -41,12 +38,6 @@ static void walk_deinit(walk *w)
 }
 
 /* ---- one key -------------------------------------------------------------------------------- */
-
-static bool fail_scan(scan *s, s3store_status status)
-{
-    s->status = status;
-    return false;
-}
 
 static bool make_room(walk *w)
 {
@@ -78,31 +69,20 @@ static bool matches(scan *s, s3s_slice partition)
     return s->partition_matches;
 }
 
-static bool take_key(void *ctx, const s3store_list_entry *entry)
+static s3store_status take_key(void *ctx, const s3store_list_entry *entry, const char *relative,
+                               s3store_error *err)
 {
     scan *s = ctx;
     walk *w = s->walk;
     const char *key = entry->key;
-    size_t key_size = strlen(key);
 
-    if (entry->is_prefix)
-        return true;
-    /* Everything here relies on the order, and a server that breaks it would lose rows silently. */
-    if (key_size >= sizeof s->last_key || (s->last_key[0] != '\0' && strcmp(key, s->last_key) <= 0))
-        return fail_scan(s, s3s_fail_key(&s->error, S3STORE_CORRUPT, key,
-                                         "the server lists \"%.200s\" after \"%.200s\": not in "
-                                         "key order",
-                                         key, s->last_key));
-    memcpy(s->last_key, key, key_size + 1);
-    if (s->stop_at != NULL && strcmp(key, s->stop_at) >= 0) {
-        return false;
-    }
+    (void)relative;
     s3s_data_name name = s3s_data_name_parse(&w->target->layout, key);
     if (name.kind == S3S_DATA_FOREIGN || !matches(s, name.partition))
-        return true;
+        return S3STORE_OK;
     const char *copy = s3s_arena_strdup(&w->arena, key);
     if (copy == NULL || !make_room(w))
-        return fail_scan(s, s3s_fail_memory(&s->error, key_size));
+        return s3s_fail_memory(err, strlen(key));
     w->items[w->count++] = (s3s_listed){
         .key = copy,
         .partition = (uint16_t)(name.partition.data - key),
@@ -113,7 +93,7 @@ static bool take_key(void *ctx, const s3store_list_entry *entry)
         .size = entry->object_size,
         .last_modified_us = entry->last_modified_us,
     };
-    return true;
+    return S3STORE_OK;
 }
 
 /* ---- one pattern ---------------------------------------------------------------------------- */
@@ -139,62 +119,15 @@ static void mark_settled(walk *w)
                               w->items[i].last_modified_us < w->settled_before_us;
 }
 
-static const char *in_data_path(walk *w, const char *relative)
-{
-    return s3s_arena_printf(&w->arena, "%s/%s", w->target->layout.data_path, relative);
-}
-
-/* A gap of the pattern, in which no match sorts, as whole keys (s3s_walk_options). */
-static bool skip_gap(void *ctx, const char *key, char *buffer)
-{
-    const walk *w = ctx;
-    const char *data_path = w->target->layout.data_path;
-    size_t path = strlen(data_path);
-    const char *to = NULL;
-
-    if (strncmp(key, data_path, path) == 0 && key[path] == '/')
-        to = s3s_pattern_skip(w->pattern, key + path + 1);
-    if (to == NULL || path + 1 + strlen(to) > S3STORE_KEY_MAX_BYTES)
-        return false;
-    memcpy(buffer, data_path, path);
-    buffer[path] = '/';
-    memcpy(buffer + path + 1, to, strlen(to) + 1);
-    return true;
-}
-
 static s3store_status walk_pattern(void *ctx, size_t item, s3store_error *err)
 {
     walk *w = (walk *)ctx + item;
-    const s3s_pattern *p = w->pattern;
     scan s = {.walk = w, .partition_size = SIZE_MAX};
-    const char *prefix = in_data_path(w, p->list_prefix);
-    const char *start_after = NULL;
-    s3store_status status;
-
-    if (p->start_after != NULL)
-        start_after = in_data_path(w, p->start_after);
-    if (p->stop_at != NULL)
-        s.stop_at = in_data_path(w, p->stop_at);
-    if (prefix == NULL || (p->start_after != NULL && start_after == NULL) ||
-        (p->stop_at != NULL && s.stop_at == NULL))
-        return s3s_fail_memory(err, S3S_KEY_SIZE);
-    if (strlen(prefix) > S3STORE_KEY_MAX_BYTES)
-        return S3STORE_OK; /* no key is that long: nothing matches */
-    if (start_after != NULL && strlen(start_after) > S3STORE_KEY_MAX_BYTES)
-        start_after = NULL; /* only narrows */
-    s3s_walk_options options = {.prefix = prefix,
-                                .start_after = start_after,
-                                .stop_at = s.stop_at,
-                                .limit = (size_t)w->target->max_inflight,
-                                .skip = skip_gap,
-                                .skip_ctx = w};
     s3s_walk_result result;
-    status = s3s_list_parallel(w->target->env, w->target->store, w->target->pool, w->call,
-                               &options, take_key, &s, &result, err);
-    if (status == S3STORE_OK && s.status != S3STORE_OK && err != NULL)
-        *err = s.error;
-    if (status == S3STORE_OK)
-        status = s.status;
+    s3store_status status =
+        s3s_pattern_walk(w->target, w->call, w->target->layout.data_path, w->pattern, take_key, &s,
+                         &result, err);
+
     w->settled_before_us = settled_before(w->target, result.first_date_us,
                                           result.first_sent_wall_us, result.first_took_us);
     if (status == S3STORE_OK)

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "dataset/view.h"
 #include "metrics/metrics.h"
 
 #define POOL_MAX_THREADS 256
+#define MARKER_BYTES 64 /* what one takes that is known to exist */
 
 /* ---- making --------------------------------------------------------------------------------- */
 
@@ -221,6 +223,9 @@ s3store_status s3s_target_new(s3s_env *env, const s3store_target_config *config,
                               &t->pool, err);
     if (status == S3STORE_OK)
         status = build_stack(t, config, err);
+    if (status == S3STORE_OK)
+        status = s3s_known_markers_new(env, (size_t)(t->memory_bytes / 16 / MARKER_BYTES),
+                                       &t->known_markers, err);
     s3s_free(env, prefix);
     if (status != S3STORE_OK) {
         s3s_target_release(t);
@@ -250,6 +255,7 @@ void s3s_target_release(s3store_target *target)
     s3s_store_deinit(&target->limit);
     s3s_store_deinit(&target->bottom);
     s3s_schema_release(target->locked.schema);
+    s3s_known_markers_free(target->known_markers);
     s3s_cond_deinit(&target->locked.changed);
     s3s_mutex_deinit(&target->locked.mutex);
     s3s_buffer_deinit(&target->probe_body);

@@ -34,6 +34,8 @@ struct s3store_target {
     s3store_fence fence;
     bool local; /* not S3: a directory or memory; expiry is exact, clocks are one */
 
+    struct s3s_known_markers *known_markers; /* of views (view.h) */
+
     /* The object that a probe puts once more, and its bytes. */
     const char *probe_name; /* S3S_CONFIG_... */
     s3s_buffer probe_body;

@@ -14,28 +14,6 @@
 #define FIRST_SECOND INT64_C(-62167219200)
 #define END_SECOND INT64_C(253402300800)
 
-/* Seconds that a strftime format leaves undistinguished; 0 = it shows fractions. */
-static int64_t strftime_grain(const char *format)
-{
-    int64_t grain = DAY_SECONDS;
-    for (const char *p = format; *p != '\0'; p++) {
-        if (*p != '%' || p[1] == '\0')
-            continue;
-        p++;
-        int64_t shown = DAY_SECONDS;
-        if (*p == 'f' || *p == 'L')
-            shown = 0;
-        else if (*p == 'S')
-            shown = 1;
-        else if (*p == 'M')
-            shown = 60;
-        else if (*p == 'H')
-            shown = 3600;
-        grain = shown < grain ? shown : grain;
-    }
-    return grain;
-}
-
 static int64_t format_grain(const s3s_part_spec *spec)
 {
     switch (spec->format) {
@@ -43,8 +21,10 @@ static int64_t format_grain(const s3s_part_spec *spec)
         return 0;
     case S3S_FORMAT_HOUR:
         return 3600;
+    case S3S_FORMAT_RFC3339:
+        return 1;
     case S3S_FORMAT_STRFTIME:
-        return strftime_grain(spec->strftime);
+        return s3s_time_strftime_grain(spec->strftime);
     default: /* years and months are told from the day: their length varies */
         return DAY_SECONDS;
     }
@@ -146,15 +126,16 @@ static size_t write_format(const s3s_text_form *form, int64_t seconds, int32_t n
         return (size_t)snprintf(out, room, "%04" PRId64 "-%02d", civil.year, civil.month);
     case S3S_FORMAT_DAY:
         return s3s_date_format((int32_t)days, out, room);
+    case S3S_FORMAT_RFC3339:
+        return s3s_rfc3339_format(seconds, 0, 0, out, room);
     case S3S_FORMAT_HOUR: {
         size_t size = s3s_date_format((int32_t)days, out, room);
         return size + (size_t)snprintf(out + size, room - size, "T%02d",
                                        (int)((seconds - days * DAY_SECONDS) / 3600));
     }
     default:
-        return s3s_time_strftime(seconds * 1000000 + nanos / 1000, form->spec->strftime, out, room)
-                   ? strlen(out)
-                   : 0;
+        return s3s_time_strftime(seconds, nanos, form->spec->strftime, out, room) ? strlen(out)
+                                                                                  : 0;
     }
 }
 

@@ -16,11 +16,31 @@ static size_t value_bytes(const s3s_column_writer *w, const s3s_column *leaf,
     return w->width != 0 ? w->width : 4 + s3s_column_bytes(leaf, e->index).size;
 }
 
+/* At least the bytes that all of these have: a quick look. */
+static size_t most_bytes(const s3s_column_writer *w, const s3s_column *leaf,
+                         const s3s_shred_entry *e, size_t count)
+{
+    if (w->width != 0)
+        return count * w->width;
+    size_t first = 0;
+    while (first < count && e[first].index < 0)
+        first++;
+    if (first == count)
+        return 0;
+    while (e[count - 1].index < 0)
+        count--;
+    size_t rows = (size_t)(e[count - 1].index - e[first].index) + 1; /* indexes ascend */
+    return 4 * count + s3s_column_span_bytes(leaf, e[first].index, rows);
+}
+
 /* Entries of as many whole rows as fit the page; at least one row for an empty page. */
 static size_t entries_that_fit(const s3s_column_writer *w, const s3s_column *leaf,
                                const s3s_shred_entry *e, size_t count)
 {
     size_t fit = 0, bytes = w->page_plain_bytes;
+    if (w->page_entries + count <= PAGE_ENTRIES_MAX &&
+        bytes + most_bytes(w, leaf, e, count) <= w->options.page_bytes)
+        return count;
     for (size_t i = 0; i < count;) {
         do
             bytes += value_bytes(w, leaf, &e[i++]);
@@ -69,11 +89,9 @@ static s3store_status add_runs(s3s_column_writer *w, const s3s_column *leaf,
             continue;
         }
         size_t run = 1, found = 0;
-        bytes += value_bytes(w, leaf, &e[i]);
-        for (; run < S3S_EXTRACT_ROWS && i + run < count &&
-               e[i + run].index == e[i].index + (int64_t)run;
-             run++)
-            bytes += value_bytes(w, leaf, &e[i + run]);
+        while (run < S3S_EXTRACT_ROWS && i + run < count &&
+               e[i + run].index == e[i].index + (int64_t)run)
+            run++;
         s3store_status status =
             s3s_extract(w->extractor, leaf, e[i].index, run, w->dense.data, &found, err);
         if (status == S3STORE_OK)
@@ -81,11 +99,11 @@ static s3store_status add_runs(s3s_column_writer *w, const s3s_column *leaf,
         if (status != S3STORE_OK)
             return status;
         values += found;
+        bytes += s3s_column_writer_plain_bytes(w, w->dense.data, found);
         i += run;
     }
     w->page_values += values;
     w->page_plain_bytes += bytes;
-    w->raw_bytes += bytes + count;
     w->nulls += (int64_t)(count - values);
     return S3STORE_OK;
 }

@@ -40,8 +40,9 @@ typedef struct s3s_column_writer {
     s3s_buffer dense;           /* of one extraction */
     s3s_buffer shredded, spare; /* s3s_shred_entry of some rows */
 
-    /* the page being filled: values in PLAIN form, or dictionary indexes */
-    s3s_buffer plain;
+    /* the page being filled: values as they are, or dictionary indexes */
+    s3s_buffer plain;   /* of strings the bytes alone */
+    s3s_buffer lengths; /* uint32_t, of strings */
     s3s_buffer indexes; /* uint32_t */
     s3s_buffer validity;
     s3s_buffer rep_levels, def_levels; /* of nested columns, a byte each */
@@ -52,7 +53,7 @@ typedef struct s3s_column_writer {
     s3s_dictionary_builder dictionary;
     bool use_dictionary;       /* for the page being filled */
     size_t dictionary_flushed; /* entries that finished pages use */
-    uint32_t page_number;      /* from 1: marks entries that the page's statistics know */
+    size_t dictionary_values;  /* that were looked up so far */
 
     /* the chunk so far */
     s3s_buffer body, packed; /* of one page: uncompressed, compressed */
@@ -63,8 +64,8 @@ typedef struct s3s_column_writer {
     s3s_bloom bloom;
     int64_t rows, entries, nulls;
     uint64_t uncompressed_bytes; /* headers included */
-    uint64_t raw_bytes;          /* in PLAIN form, for the size of row groups */
-    int32_t plain_pages, dictionary_pages;
+    s3s_buffer dictionary_page;  /* once the chunk is closed; empty when it has none */
+    int32_t encoded_pages[S3S_PQ_ENCODING_COUNT]; /* data pages, by encoding */
 } s3s_column_writer;
 
 s3store_status s3s_column_writer_init(s3s_column_writer *w, s3s_env *env, const s3s_shred *shred,
@@ -73,9 +74,8 @@ void s3s_column_writer_deinit(s3s_column_writer *w);
 /* Rows of the top-level column. */
 s3store_status s3s_column_writer_add(s3s_column_writer *w, const s3s_column *column, int64_t start,
                                      size_t count, s3store_error *err);
-/* Closes the last page and makes the dictionary page (an empty buffer when there is none). */
-s3store_status s3s_column_writer_close(s3s_column_writer *w, s3s_buffer *dictionary_page,
-                                       s3store_error *err);
+/* Closes the last page and makes the dictionary page. */
+s3store_status s3s_column_writer_close(s3s_column_writer *w, s3store_error *err);
 /* Ready for the next row group. */
 void s3s_column_writer_reset(s3s_column_writer *w);
 
@@ -88,11 +88,27 @@ static inline const s3s_page_record *s3s_column_writer_record(const s3s_column_w
     return (const s3s_page_record *)(const void *)w->records.data + i;
 }
 
+/* ---- column_values.c: the page's values ------------------------------------------------------ */
+
+s3store_status s3s_column_writer_add_values(s3s_column_writer *w, const void *values, size_t count,
+                                            s3store_error *err);
+/* What these values take in PLAIN form. */
+size_t s3s_column_writer_plain_bytes(const s3s_column_writer *w, const void *values, size_t count);
+bool s3s_column_writer_dictionary_pays(const s3s_column_writer *w);
+/* From this page on values are written as they are; entries that only this page used are
+ * dropped. */
+s3store_status s3s_column_writer_give_up_dictionary(s3s_column_writer *w, s3store_error *err);
+/* Brings the values of an indexed page into its statistics. */
+s3store_status s3s_column_writer_index_stats(s3s_column_writer *w, s3store_error *err);
+/* Of values that are not indexed: what takes the fewest bytes. */
+int32_t s3s_column_writer_choose_encoding(const s3s_column_writer *w);
+/* Appends them to the body. */
+s3store_status s3s_column_writer_put_values(s3s_column_writer *w, int32_t encoding,
+                                            s3store_error *err);
+
 /* ---- for column_nested.c --------------------------------------------------------------------- */
 
 s3store_status s3s_column_writer_close_page(s3s_column_writer *w, s3store_error *err);
-s3store_status s3s_column_writer_add_values(s3s_column_writer *w, const void *values, size_t count,
-                                            s3store_error *err);
 s3store_status s3s_column_writer_add_nested(s3s_column_writer *w, const s3s_column *column,
                                             int64_t start, size_t count, s3store_error *err);
 

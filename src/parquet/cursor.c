@@ -11,6 +11,7 @@
 
 #define STEP_FIRST 1024
 #define STEP_MAX ((size_t)1 << 16)
+#define SIDE_BY_SIDE_MIN 4096 /* rows of a step that are worth waking threads for */
 #define WINDOW_MIN ((size_t)64 << 10)
 
 typedef struct cursor_column {
@@ -25,6 +26,9 @@ struct s3s_parquet_cursor {
     size_t column_count;
     s3s_leaf_reader *readers; /* of the columns, one after the other */
     size_t reader_count;
+    s3s_pool *pool; /* NULL = one thread */
+    bool nested;    /* any of them is: putting arrays together takes time */
+    size_t *order;  /* of readers: the largest chunk first, so that threads end together */
     int64_t max_rows;
     size_t group;      /* the next one to begin */
     int64_t rows_left; /* of the current one, or of the current range of it */
@@ -63,7 +67,8 @@ static s3store_status open_readers(s3s_parquet_cursor *c, const size_t *columns,
     }
     c->readers = s3s_calloc(file->env, all + 1, sizeof *c->readers);
     c->leaves = s3s_calloc(file->env, all + 1, sizeof *c->leaves);
-    if (c->readers == NULL || c->leaves == NULL)
+    c->order = s3s_calloc(file->env, all + 1, sizeof *c->order);
+    if (c->readers == NULL || c->leaves == NULL || c->order == NULL)
         return s3s_fail_memory(err, all * sizeof *c->readers);
     for (size_t i = 0; i < count; i++) {
         const s3s_leaf *leaf = &file->schema.leaves[file->schema.first_leaf[columns[i]]];
@@ -72,6 +77,8 @@ static s3store_status open_readers(s3s_parquet_cursor *c, const size_t *columns,
             s3s_leaf_reader *reader = &c->readers[c->reader_count++]; /* counted: to be undone */
             s3store_status status = s3s_leaf_reader_init(reader, file->env, &file->budget,
                                                          file->source, &leaf[k], err);
+            reader->pages.blocks = &file->blocks;
+            c->nested = c->nested || !leaf[k].flat;
             if (status != S3STORE_OK)
                 return status;
         }
@@ -133,6 +140,7 @@ void s3s_parquet_cursor_free(s3s_parquet_cursor *c)
     s3s_prune_deinit(&c->prune);
     s3s_free(env, c->readers);
     s3s_free(env, c->leaves);
+    s3s_free(env, c->order);
     s3s_free(env, c->columns);
     s3s_schema_release(c->schema);
     s3s_free(env, c);
@@ -204,12 +212,34 @@ s3s_byte_range s3s_parquet_cursor_index_range(const s3s_parquet_cursor *c)
     return s3s_prune_index_range(&c->prune, c->file, c->leaves, c->reader_count);
 }
 
+void s3s_parquet_cursor_use_pool(s3s_parquet_cursor *c, s3s_pool *pool)
+{
+    c->pool = pool;
+}
+
 const s3s_schema *s3s_parquet_cursor_schema(const s3s_parquet_cursor *cursor)
 {
     return cursor->schema;
 }
 
 /* ---- one row group --------------------------------------------------------------------------- */
+
+static uint64_t chunk_bytes(const s3s_leaf_reader *r)
+{
+    return r->pages.place.end - r->pages.place.begin;
+}
+
+static void sort_readers(s3s_parquet_cursor *c)
+{
+    for (size_t i = 0; i < c->reader_count; i++) {
+        size_t at = i;
+        for (; at > 0 &&
+               chunk_bytes(&c->readers[c->order[at - 1]]) < chunk_bytes(&c->readers[i]);
+             at--)
+            c->order[at] = c->order[at - 1];
+        c->order[at] = i;
+    }
+}
 
 static s3store_status begin_group(s3s_parquet_cursor *c, s3store_error *err)
 {
@@ -234,6 +264,8 @@ static s3store_status begin_group(s3s_parquet_cursor *c, s3store_error *err)
     }
     c->group++;
     c->row_at = 0;
+    if (c->pool != NULL)
+        sort_readers(c);
     return S3STORE_OK;
 }
 
@@ -244,23 +276,45 @@ static s3store_status fail_in_reader(s3s_parquet_cursor *c, const s3s_leaf_reade
     return s3s_parquet_in_column(err, c->file, r->leaf->path, status);
 }
 
+typedef struct step_work {
+    s3s_parquet_cursor *cursor;
+    size_t target;
+} step_work;
+
+static s3store_status step_reader(s3s_parquet_cursor *c, size_t i, size_t target,
+                                  s3store_error *err)
+{
+    s3s_leaf_reader *r = &c->readers[i];
+    size_t have = s3s_leaf_reader_rows(r), got;
+    if (have >= target)
+        return S3STORE_OK;
+    s3store_status status = s3s_leaf_reader_read(r, target - have, &got, err);
+    return status == S3STORE_OK ? status : fail_in_reader(c, r, status, err);
+}
+
+static s3store_status step_item(void *ctx, size_t item, s3store_error *err)
+{
+    step_work *work = ctx;
+    return step_reader(work->cursor, work->cursor->order[item], work->target, err);
+}
+
 /* Brings every column to `target` rows, as far as each can; lowers *target to what all have. */
 static s3store_status step(s3s_parquet_cursor *c, size_t *target, s3store_error *err)
 {
     size_t reached = *target;
-    for (size_t i = 0; i < c->reader_count; i++) {
-        s3s_leaf_reader *r = &c->readers[i];
-        size_t have = s3s_leaf_reader_rows(r), got = 0;
-        if (have < *target) {
-            s3store_status status = s3s_leaf_reader_read(r, *target - have, &got, err);
-            if (status != S3STORE_OK)
-                return fail_in_reader(c, r, status, err);
-        }
-        if (have + got < reached)
-            reached = have + got;
+    s3store_status status = S3STORE_OK;
+    step_work work = {c, *target};
+    if (c->pool != NULL && c->reader_count > 1 && *target >= SIDE_BY_SIDE_MIN)
+        status = s3s_fan_out(c->pool, c->reader_count, step_item, &work, NULL, err);
+    else
+        for (size_t i = 0; i < c->reader_count && status == S3STORE_OK; i++)
+            status = step_reader(c, i, *target, err);
+    for (size_t i = 0; i < c->reader_count && status == S3STORE_OK; i++) {
+        size_t rows = s3s_leaf_reader_rows(&c->readers[i]);
+        reached = rows < reached ? rows : reached;
     }
     *target = reached;
-    return S3STORE_OK;
+    return status;
 }
 
 static uint64_t decoded_bytes(const s3s_parquet_cursor *c)
@@ -311,6 +365,23 @@ static s3store_status take_column(s3s_parquet_cursor *c, const cursor_column *co
                          &schema->nests[nests[0]], nests[1] - nests[0], rows, out, err);
 }
 
+typedef struct take_work {
+    s3s_parquet_cursor *cursor;
+    size_t rows;
+    struct ArrowArray *columns;
+} take_work;
+
+static s3store_status take_item(void *ctx, size_t i, s3store_error *err)
+{
+    take_work *work = ctx;
+    s3s_parquet_cursor *c = work->cursor;
+    s3store_status status =
+        take_column(c, &c->columns[i], work->rows, &work->columns[i], err);
+    return status == S3STORE_OK
+               ? status
+               : s3s_parquet_in_column(err, c->file, c->schema->fields[i].name, status);
+}
+
 static s3store_status take_batch(s3s_parquet_cursor *c, size_t rows, struct ArrowArray *out,
                                  s3store_error *err)
 {
@@ -319,11 +390,12 @@ static s3store_status take_batch(s3s_parquet_cursor *c, size_t rows, struct Arro
     if (columns == NULL)
         return s3s_fail_memory(err, c->column_count * sizeof *columns);
     s3store_status status = S3STORE_OK;
-    for (size_t i = 0; i < c->column_count && status == S3STORE_OK; i++) {
-        status = take_column(c, &c->columns[i], rows, &columns[i], err);
-        if (status != S3STORE_OK)
-            s3s_parquet_in_column(err, c->file, c->schema->fields[i].name, status);
-    }
+    take_work work = {c, rows, columns};
+    if (c->pool != NULL && c->nested && rows >= SIDE_BY_SIDE_MIN)
+        status = s3s_fan_out(c->pool, c->column_count, take_item, &work, NULL, err);
+    else
+        for (size_t i = 0; i < c->column_count && status == S3STORE_OK; i++)
+            status = take_item(&work, i, err);
     if (status == S3STORE_OK) {
         status = s3s_batch_make(env, columns, c->column_count, (int64_t)rows, out, err);
     } else {

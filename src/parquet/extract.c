@@ -79,6 +79,26 @@ static s3store_status extract_bytes(const s3s_column *c, int64_t start, size_t c
     return S3STORE_OK;
 }
 
+/* Strings and binaries with offsets of 32 bits: below 2 GiB all together. */
+static s3store_status extract_text(const s3s_column *c, int64_t start, size_t count, void *out,
+                                   size_t *found, s3store_error *err)
+{
+    const int32_t *offsets = (const int32_t *)c->offsets + c->offset + start;
+    const char *text = c->values;
+    s3store_bytes *to = out;
+    size_t k = 0;
+    if (text == NULL)
+        text = "";
+    if (offsets[count] - offsets[0] > INT32_MAX - 64) /* one may be too long for a page */
+        return extract_bytes(c, start, count, out, found, err);
+    for (size_t i = 0; i < count; i++) {
+        to[k] = (s3store_bytes){text + offsets[i], (size_t)(offsets[i + 1] - offsets[i])};
+        k += c->validity == NULL || !s3s_column_is_null(c, start + (int64_t)i);
+    }
+    *found = k;
+    return S3STORE_OK;
+}
+
 static s3store_status extract_fixed(const s3s_column *c, int64_t start, size_t count, void *out,
                                     size_t *found, s3store_error *err)
 {
@@ -262,9 +282,9 @@ static const s3s_extractor extractors[S3S_TYPE_COUNT] = {
     [S3S_TYPE_FLOAT16] = {copy_half, 2},
     [S3S_TYPE_FLOAT] = {copy_4, 4},
     [S3S_TYPE_DOUBLE] = {copy_8, 8},
-    [S3S_TYPE_STRING] = {extract_bytes, 0},
+    [S3S_TYPE_STRING] = {extract_text, 0},
     [S3S_TYPE_LARGE_STRING] = {extract_bytes, 0},
-    [S3S_TYPE_BINARY] = {extract_bytes, 0},
+    [S3S_TYPE_BINARY] = {extract_text, 0},
     [S3S_TYPE_LARGE_BINARY] = {extract_bytes, 0},
     [S3S_TYPE_FIXED_BINARY] = {extract_fixed, FIELD_WIDTH},
     [S3S_TYPE_DATE32] = {copy_4, 4},

@@ -44,7 +44,8 @@ static s3store_status memory_read(void *ctx, uint64_t offset, void *data, size_t
 
 s3s_parquet_source s3s_parquet_memory_source(s3s_parquet_memory *memory)
 {
-    return (s3s_parquet_source){.ctx = memory, .file_size = memory->size, .read = memory_read};
+    return (s3s_parquet_source){.ctx = memory, .file_size = memory->size, .read = memory_read,
+                                .memory = memory->data};
 }
 
 /* ---- the footer ------------------------------------------------------------------------------ */
@@ -179,6 +180,7 @@ s3store_status s3s_parquet_open(s3s_env *env, s3s_parquet_source source, const c
         limits != NULL && limits->memory_bytes != 0 ? limits->memory_bytes : MEMORY_DEFAULT;
     s3s_block_init(&file->footer_bytes, env, &file->budget);
     s3s_arena_init(&file->arena, env);
+    s3s_block_cache_init(&file->blocks, env, &file->budget);
     file->name = s3s_strdup(env, name);
     if (file->name == NULL) {
         s3s_parquet_free(file);
@@ -202,6 +204,7 @@ void s3s_parquet_free(s3s_parquet_file *file)
     s3s_file_schema_deinit(&file->schema);
     s3s_arena_deinit(&file->arena);
     s3s_block_deinit(&file->footer_bytes);
+    s3s_block_cache_deinit(&file->blocks);
     s3s_free(file->env, file->name);
     s3s_free(file->env, file);
 }

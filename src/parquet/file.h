@@ -7,12 +7,14 @@
 #include "parquet/parquet.h"
 #include "parquet/schema.h"
 
-/* Nothing changes after open but the budget's counter: cursors may run side by side. */
+/* Nothing changes after open but the budget's counter and the spare blocks: cursors may run side by
+ * side. */
 struct s3s_parquet_file {
     s3s_env *env;
     s3s_parquet_source source;
     char *name;
     s3s_budget budget;
+    s3s_block_cache blocks; /* for pages on their way through decompression */
     s3s_block footer_bytes; /* texts of the footer point into it */
     s3s_arena arena;
     s3s_pq_footer footer;

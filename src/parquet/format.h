@@ -65,6 +65,7 @@ typedef enum s3s_encoding {
     S3S_PQ_DELTA_BYTE_ARRAY = 7,
     S3S_PQ_RLE_DICTIONARY = 8,
     S3S_PQ_BYTE_STREAM_SPLIT = 9,
+    S3S_PQ_ENCODING_COUNT,
 } s3s_encoding;
 
 typedef enum s3s_codec_id {

@@ -115,34 +115,53 @@ static s3store_status check_entry(s3s_leaf_reader *r, unsigned rep, unsigned def
     return S3STORE_OK;
 }
 
+/* The first entry that cannot be, of those that are waiting. */
+static s3store_status bad_entry(s3s_leaf_reader *r, const uint8_t *reps, const uint8_t *defs,
+                                size_t count, s3store_error *err)
+{
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
+        status = check_entry(r, reps[i], defs[i], err);
+        r->levels->rows_begun += reps[i] == 0;
+        r->levels->last_def = defs[i];
+    }
+    return status;
+}
+
 /* Takes decoded entries until `target` rows are there and another would begin (*more). */
 static s3store_status take_entries(s3s_leaf_reader *r, size_t target, bool *more,
                                    s3store_error *err)
 {
     s3s_levels *l = r->levels;
     unsigned slot_def = r->leaf->list_defs[r->leaf->max_rep], max_def = r->leaf->max_def;
-    size_t count = 0, slots = 0, ones = 0, left = l->next_count - l->next_at;
+    size_t count = 0, slots = 0, ones = 0, begun = 0, left = l->next_count - l->next_at;
     const uint8_t *reps = l->next_rep + l->next_at, *defs = l->next_def + l->next_at;
+    /* Rows that may begin before a look at the entry is needed. */
+    size_t wanted = target > l->rows ? target - l->rows : 0;
+    uint64_t in_group = (uint64_t)(l->group_rows - l->rows_begun);
+    size_t stop = wanted < in_group ? wanted : (size_t)in_group;
+    unsigned last = l->last_def, bad = l->rows_begun == 0 && left > 0 && reps[0] != 0;
     memset(l->slots, 0, sizeof l->slots);
     for (; count < left; count++) {
-        unsigned rep = reps[count], def = defs[count];
-        s3store_status status = check_entry(r, rep, def, err);
-        if (status != S3STORE_OK)
-            return status;
-        if (rep == 0) {
-            *more = l->rows >= target;
-            if (*more)
-                break;
-            l->rows++;
-            l->rows_begun++;
+        unsigned rep = reps[count], def = defs[count], item = r->leaf->list_defs[rep];
+        if (rep == 0 && begun == stop) {
+            *more = true;
+            bad |= in_group == stop;
+            break;
         }
-        l->last_def = def;
-        if (def >= slot_def) {
-            l->slots[slots >> 3] |= (uint8_t)((unsigned)(def == max_def) << (slots & 7));
-            ones += def == max_def;
-            slots++;
-        }
+        begun += rep == 0;
+        bad |= (rep != 0) & ((def < item) | (last < item));
+        last = def;
+        unsigned slot = def >= slot_def, one = def == max_def;
+        l->slots[slots >> 3] |= (uint8_t)((slot & one) << (slots & 7));
+        ones += slot & one;
+        slots += slot;
     }
+    if (bad)
+        return bad_entry(r, reps, defs, left, err);
+    l->rows += begun;
+    l->rows_begun += (int64_t)begun;
+    l->last_def = last;
     s3store_status status = s3s_block_reserve(&l->rep, count, err);
     if (status == S3STORE_OK)
         status = s3s_block_reserve(&l->def, count, err);

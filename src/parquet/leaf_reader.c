@@ -72,7 +72,7 @@ static bool count_fits(const s3s_leaf *leaf, size_t count, size_t size)
 {
     switch (leaf->physical) {
     case S3S_PQ_BOOLEAN:
-        return s3s_pq_bits_bytes(count) <= size;
+        return s3s_bits_size(count) <= size;
     case S3S_PQ_BYTE_ARRAY:
         return count <= size / 4;
     case S3S_PQ_FIXED:
@@ -176,8 +176,8 @@ static s3store_status read_validity(s3s_leaf_reader *r, uint8_t *bits, size_t at
                                     size_t *ones, s3store_error *err)
 {
     if (r->levels != NULL) {
-        s3s_pq_bits_copy(bits, at, r->levels->slots, r->levels->slot_at, count);
-        *ones = s3s_pq_bits_count(bits, at, count);
+        s3s_bits_copy(bits, at, r->levels->slots, r->levels->slot_at, count);
+        *ones = s3s_bits_count(bits, at, count);
         r->levels->slot_at += count;
         return S3STORE_OK;
     }
@@ -193,7 +193,7 @@ static s3store_status read_validity(s3s_leaf_reader *r, uint8_t *bits, size_t at
         if (status != S3STORE_OK)
             return status;
         for (size_t i = 0; i < n; i++, done++) {
-            s3s_pq_bits_fill(bits, at + done, 1, levels[i] != 0);
+            s3s_bits_fill(bits, at + done, 1, levels[i] != 0);
             *ones += levels[i];
         }
     }
@@ -237,7 +237,7 @@ static s3store_status sink_validity(s3s_leaf_reader *r, size_t *count, size_t *o
     if (status != S3STORE_OK)
         return status;
     if (valid) {
-        s3s_pq_bits_fill(sink->validity.data, (size_t)sink->rows, *count, true);
+        s3s_bits_fill(sink->validity.data, (size_t)sink->rows, *count, true);
         return S3STORE_OK;
     }
     return read_validity(r, sink->validity.data, (size_t)sink->rows, *count, ones, err);
@@ -303,18 +303,24 @@ static s3store_status step_fixed(s3s_leaf_reader *r, size_t *count, s3store_erro
 
 static s3store_status step_bits(s3s_leaf_reader *r, size_t *count, s3store_error *err)
 {
-    uint8_t values[S3S_LEAF_BATCH];
-    size_t ones = 0;
+    uint8_t values[S3S_LEAF_BATCH + 1];
+    size_t ones = 0, at = 0;
+    const uint8_t *bits = NULL;
     *count = *count < S3S_LEAF_BATCH ? *count : S3S_LEAF_BATCH;
     s3store_status status = sink_validity(r, count, &ones, err);
     if (status == S3STORE_OK)
         status = s3s_sink_need_bits(&r->sink, *count, err);
-    if (status == S3STORE_OK)
-        status = get_all(r, values, ones, err);
-    if (status == S3STORE_OK) {
-        r->page_nulls += *count - ones;
-        s3s_sink_put_bits(&r->sink, values, *count);
+    if (status != S3STORE_OK)
+        return status;
+    r->page_nulls += *count - ones;
+    if (ones == *count && s3s_values_bits(&r->values, ones, &bits, &at)) {
+        s3s_sink_copy_bits(&r->sink, bits, at, ones);
+        return S3STORE_OK;
     }
+    values[ones] = 0;
+    status = get_all(r, values, ones, err);
+    if (status == S3STORE_OK)
+        s3s_sink_put_bits(&r->sink, values, *count);
     return status;
 }
 
@@ -354,6 +360,37 @@ static s3store_status bad_text(const s3s_leaf_reader *r, const uint8_t *from, si
                     (long long)(r->row_at + (int64_t)(i - first)));
 }
 
+static bool all_ascii(const uint8_t *p, size_t size)
+{
+    uint64_t bits = 0;
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8)
+        bits |= s3s_le64(p + i);
+    for (; i < size; i++)
+        bits |= p[i];
+    return (bits & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* The new rows as one text, in which no row begins inside a character. */
+static s3store_status check_text(const s3s_leaf_reader *r, size_t first, size_t rows,
+                                 s3store_error *err)
+{
+    const int32_t *offsets = (const int32_t *)(const void *)r->sink.offsets.data + first;
+    const uint8_t *text = r->sink.values.data;
+    size_t size = (size_t)(offsets[rows] - offsets[0]);
+    bool indexed =
+        r->page.encoding == S3S_PQ_RLE_DICTIONARY || r->page.encoding == S3S_PQ_PLAIN_DICTIONARY;
+    if (size == 0 || !is_text(r->leaf) || (indexed && r->dictionary.utf8_valid) ||
+        all_ascii(text + offsets[0], size))
+        return S3STORE_OK;
+    bool inside = false;
+    for (size_t i = 0; i < rows; i++)
+        inside |= offsets[i] < offsets[i + 1] && (text[offsets[i]] & 0xc0) == 0x80;
+    if (inside || !s3s_utf8_valid(text + offsets[0], size))
+        return bad_text(r, text, first, rows, err);
+    return S3STORE_OK;
+}
+
 /* The next rows of the page, validity first; their values follow as they are needed. */
 static s3store_status fill_pending(s3s_leaf_reader *r, size_t count, s3store_error *err)
 {
@@ -385,45 +422,71 @@ static s3store_status fill_spans(s3s_leaf_reader *r, s3store_error *err)
     return status;
 }
 
-/* Copies rows while their values are decoded and fit; returns how many. *boundary: a value begins
- * inside a character. */
-static size_t copy_rows(s3s_leaf_reader *r, size_t rows, bool *boundary)
+#define COPY_AT_ONCE 16 /* the source has slack, and so has the sink */
+
+/* Copies the values of rows that are all valid; returns the end of the values. */
+static size_t copy_valid(const s3s_leaf_reader *r, size_t rows, int32_t *offsets, uint8_t *data,
+                         size_t size)
+{
+    const s3store_bytes *spans = &r->pending->spans[r->pending->span_at];
+    if (r->page.encoding == S3S_PQ_DELTA_LENGTH_BYTE_ARRAY) { /* one behind the other */
+        size_t begin = size;
+        for (size_t i = 0; i < rows; i++) {
+            size += spans[i].size;
+            offsets[i] = (int32_t)size;
+        }
+        if (rows > 0)
+            memcpy(data + begin, spans[0].data, size - begin);
+        return size;
+    }
+    for (size_t i = 0; i < rows; i++) {
+        if (spans[i].size <= COPY_AT_ONCE)
+            memcpy(data + size, spans[i].data, COPY_AT_ONCE);
+        else
+            memcpy(data + size, spans[i].data, spans[i].size);
+        size += spans[i].size;
+        offsets[i] = (int32_t)size;
+    }
+    return size;
+}
+
+/* Copies rows while their values are decoded and fit: `fit` spans do. Returns how many rows. */
+static size_t copy_rows(s3s_leaf_reader *r, size_t rows, size_t fit)
 {
     s3s_pending *p = r->pending;
     s3s_sink *sink = &r->sink;
     int32_t *offsets = (int32_t *)(void *)sink->offsets.data + sink->rows;
     uint8_t *data = sink->values.data;
-    size_t size = sink->values.size, row = 0;
-    size_t room = sink->values.capacity;
-    bool inside = false;
+    size_t size = sink->values.size, row = 0, end = p->span_at + fit;
+    if (p->all_valid) {
+        row = rows < fit ? rows : fit;
+        size = copy_valid(r, row, offsets + 1, data, size);
+        p->span_at += row;
+        rows = row;
+    }
     for (; row < rows; row++) {
-        if (p->all_valid || s3s_bit(p->bits, p->row_at + row)) {
-            if (p->span_at == p->span_count)
+        if (s3s_bit(p->bits, p->row_at + row)) {
+            if (p->span_at == end)
                 break;
-            const s3store_bytes *span = &p->spans[p->span_at];
-            if (span->size > room - size || span->size > INT32_MAX - size)
-                break;
-            if (span->size > 0) {
-                inside |= (*(const uint8_t *)span->data & 0xc0) == 0x80;
+            const s3store_bytes *span = &p->spans[p->span_at++];
+            if (span->size <= COPY_AT_ONCE)
+                memcpy(data + size, span->data, COPY_AT_ONCE);
+            else
                 memcpy(data + size, span->data, span->size);
-            }
             size += span->size;
-            p->span_at++;
         }
         offsets[row + 1] = (int32_t)size;
     }
-    *boundary = inside;
     sink->values.size = size;
     sink->offsets.size += row * 4;
     return row;
 }
 
-/* Room for the spans that wait, as far as 32-bit offsets allow. *full: not even for the first. */
-static s3store_status bytes_room(s3s_leaf_reader *r, size_t rows, bool *full, s3store_error *err)
+/* Room for the spans that wait, as far as 32-bit offsets allow: *fit of them. */
+static s3store_status bytes_room(s3s_leaf_reader *r, size_t rows, size_t *fit, s3store_error *err)
 {
     s3s_pending *p = r->pending;
     s3s_sink *sink = &r->sink;
-    *full = false;
     s3store_status status = S3STORE_OK;
     if (sink->offsets.size == 0) {
         status = s3s_block_reserve(&sink->offsets, (rows + 1) * 4, err);
@@ -433,16 +496,12 @@ static s3store_status bytes_room(s3s_leaf_reader *r, size_t rows, bool *full, s3
         sink->offsets.size = 4;
     }
     status = s3s_block_reserve(&sink->offsets, rows * 4, err);
-    size_t total = 0;
-    for (size_t i = p->span_at; i < p->span_count; i++) {
-        if (p->spans[i].size > INT32_MAX - sink->values.size - total) {
-            *full = total == 0;
-            break;
-        }
+    size_t total = 0, i = p->span_at;
+    for (; i < p->span_count && p->spans[i].size <= INT32_MAX - sink->values.size - total; i++)
         total += p->spans[i].size;
-    }
-    if (status == S3STORE_OK && !*full)
-        status = s3s_block_reserve(&sink->values, total, err);
+    *fit = i - p->span_at;
+    if (status == S3STORE_OK && *fit > 0)
+        status = s3s_block_reserve(&sink->values, total + COPY_AT_ONCE, err);
     return status;
 }
 
@@ -457,11 +516,11 @@ static s3store_status sink_bytes_validity(s3s_leaf_reader *r, size_t rows, s3sto
     if (status != S3STORE_OK)
         return status;
     if (p->all_valid) {
-        s3s_pq_bits_fill(sink->validity.data, (size_t)sink->rows, rows, true);
+        s3s_bits_fill(sink->validity.data, (size_t)sink->rows, rows, true);
         return S3STORE_OK;
     }
-    s3s_pq_bits_copy(sink->validity.data, (size_t)sink->rows, p->bits, p->row_at, rows);
-    sink->nulls += (int64_t)(rows - s3s_pq_bits_count(p->bits, p->row_at, rows));
+    s3s_bits_copy(sink->validity.data, (size_t)sink->rows, p->bits, p->row_at, rows);
+    sink->nulls += (int64_t)(rows - s3s_bits_count(p->bits, p->row_at, rows));
     return S3STORE_OK;
 }
 
@@ -476,23 +535,22 @@ static s3store_status drain_pending(s3s_leaf_reader *r, size_t rows, size_t *got
     if (p->span_at == p->span_count && p->values_left > 0)
         status = fill_spans(r, err);
     rows = rows < p->rows - p->row_at ? rows : p->rows - p->row_at;
-    bool full = false, boundary = false;
+    size_t fit = 0;
     if (status == S3STORE_OK)
-        status = bytes_room(r, rows, &full, err);
+        status = bytes_room(r, rows, &fit, err);
     if (status != S3STORE_OK)
         return status;
-    if (full && sink->rows == 0 && p->spans[p->span_at].size > INT32_MAX)
+    if (fit == 0 && p->span_at < p->span_count && sink->rows == 0 &&
+        p->spans[p->span_at].size > INT32_MAX)
         return s3s_fail(err, S3STORE_LIMIT_EXCEEDED,
                         "row %lld of the row group holds %zu bytes, more than a column of 32-bit "
                         "offsets can",
                         (long long)r->row_at, p->spans[p->span_at].size);
-    size_t before = sink->values.size, first = (size_t)sink->rows;
-    *got = copy_rows(r, rows, &boundary);
-    bool indexed =
-        r->page.encoding == S3S_PQ_RLE_DICTIONARY || r->page.encoding == S3S_PQ_PLAIN_DICTIONARY;
-    if (is_text(r->leaf) && !(indexed && r->dictionary.utf8_valid) &&
-        (boundary || !s3s_utf8_valid(sink->values.data + before, sink->values.size - before)))
-        return bad_text(r, sink->values.data, first, *got, err);
+    size_t first = (size_t)sink->rows;
+    *got = copy_rows(r, rows, fit);
+    status = check_text(r, first, *got, err);
+    if (status != S3STORE_OK)
+        return status;
     status = sink_bytes_validity(r, *got, err);
     sink->rows += (int64_t)*got;
     p->row_at += *got;

@@ -101,3 +101,58 @@ void *s3s_block_detach(s3s_block *block)
     block->size = block->capacity = 0;
     return data;
 }
+
+/* ---- blocks in turn -------------------------------------------------------------------------- */
+
+void s3s_block_cache_init(s3s_block_cache *cache, s3s_env *env, s3s_budget *budget)
+{
+    *cache = (s3s_block_cache){.env = env, .budget = budget};
+}
+
+static void free_block(s3s_env *env, s3s_block *block)
+{
+    if (block != NULL)
+        s3s_block_deinit(block);
+    s3s_free(env, block);
+}
+
+void s3s_block_cache_deinit(s3s_block_cache *cache)
+{
+    for (size_t i = 0; i < S3S_BLOCK_CACHE; i++) {
+        free_block(cache->env, cache->slots[i]);
+        cache->slots[i] = NULL;
+    }
+}
+
+s3store_status s3s_block_borrow(s3s_block_cache *cache, size_t size, s3s_block **out,
+                                s3store_error *err)
+{
+    s3s_block *block = NULL;
+    for (size_t i = 0; i < S3S_BLOCK_CACHE && block == NULL; i++)
+        block = __atomic_exchange_n(&cache->slots[i], NULL, __ATOMIC_ACQ_REL);
+    if (block == NULL) {
+        block = s3s_alloc(cache->env, sizeof *block);
+        if (block == NULL)
+            return s3s_fail_memory(err, sizeof *block);
+        s3s_block_init(block, cache->env, cache->budget);
+    }
+    s3store_status status = s3s_block_resize_empty(block, size, err);
+    if (status != S3STORE_OK)
+        free_block(cache->env, block);
+    else
+        *out = block;
+    return status;
+}
+
+void s3s_block_return(s3s_block_cache *cache, s3s_block *block)
+{
+    if (block == NULL)
+        return;
+    for (size_t i = 0; i < S3S_BLOCK_CACHE && block != NULL; i++) {
+        s3s_block *empty = NULL;
+        if (__atomic_compare_exchange_n(&cache->slots[i], &empty, block, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED))
+            block = NULL;
+    }
+    free_block(cache->env, block);
+}

@@ -34,4 +34,21 @@ s3store_status s3s_block_resize_empty(s3s_block *block, size_t size, s3store_err
  * had any. */
 void *s3s_block_detach(s3s_block *block);
 
+/* A few blocks that many may use in turn, from any thread: what is used soon again is still in the
+ * processor's cache. Their bytes count while they wait as well. */
+#define S3S_BLOCK_CACHE 4
+
+typedef struct s3s_block_cache {
+    s3s_env *env;
+    s3s_budget *budget;
+    s3s_block *slots[S3S_BLOCK_CACHE]; /* atomic; NULL = empty */
+} s3s_block_cache;
+
+void s3s_block_cache_init(s3s_block_cache *cache, s3s_env *env, s3s_budget *budget);
+void s3s_block_cache_deinit(s3s_block_cache *cache);
+/* A block with room for size bytes, its content undefined. */
+s3store_status s3s_block_borrow(s3s_block_cache *cache, size_t size, s3s_block **out,
+                                s3store_error *err);
+void s3s_block_return(s3s_block_cache *cache, s3s_block *block); /* NULL allowed */
+
 #endif

@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 
+#define COUNT_BATCH 4096
+
 /* The levels of one leaf, up to the end of the batch. */
 typedef struct part {
     const uint8_t *rep, *def;
@@ -42,12 +44,12 @@ static void measure_part(const s3s_leaf_reader *r, size_t rows, part *out)
 
 static inline bool is_slot(const s3s_nest *n, const part *p, size_t i)
 {
-    return p->rep[i] <= n->rep && p->def[i] >= n->slot_def;
+    return (p->rep[i] <= n->rep) & (p->def[i] >= n->slot_def);
 }
 
 static inline bool is_item(const s3s_nest *n, const part *p, size_t i)
 {
-    return p->rep[i] <= n->rep + 1 && p->def[i] >= n->items_def;
+    return (p->rep[i] <= n->rep + 1) & (p->def[i] >= n->items_def);
 }
 
 static s3store_status block_of(const assembly *a, size_t size, s3s_block *out)
@@ -67,11 +69,18 @@ static s3store_status count_slots(const assembly *a, const s3s_nest *n, const pa
 {
     size_t own = 0;
     *slots = *nulls = 0;
-    for (size_t i = 0; i < p->count; i++) {
-        bool slot = is_slot(n, p, i), null = slot && p->def[i] < n->present_def;
-        *slots += slot;
-        *nulls += null;
-        own += null && p->def[i] >= n->parent_def;
+    for (size_t begin = 0; begin < p->count; begin += COUNT_BATCH) {
+        size_t end = p->count - begin < COUNT_BATCH ? p->count : begin + COUNT_BATCH;
+        unsigned some = 0, absent = 0, mine = 0; /* small, so that many are counted at once */
+        for (size_t i = begin; i < end; i++) {
+            unsigned slot = is_slot(n, p, i), null = slot & (p->def[i] < n->present_def);
+            some += slot;
+            absent += null;
+            mine += null & (p->def[i] >= n->parent_def);
+        }
+        *slots += some;
+        *nulls += absent;
+        own += mine;
     }
     if (n->field->nullable)
         return S3STORE_OK;
@@ -82,14 +91,14 @@ static s3store_status count_slots(const assembly *a, const s3s_nest *n, const pa
     return S3STORE_OK;
 }
 
+/* Both write once behind the last slot as well, which has room. */
 static void fill_validity(const s3s_nest *n, const part *p, uint8_t *bits)
 {
     size_t slot = 0;
     for (size_t i = 0; i < p->count; i++) {
-        if (!is_slot(n, p, i))
-            continue;
-        bits[slot >> 3] |= (uint8_t)((unsigned)(p->def[i] >= n->present_def) << (slot & 7));
-        slot++;
+        unsigned is = is_slot(n, p, i), present = p->def[i] >= n->present_def;
+        bits[slot >> 3] |= (uint8_t)((is & present) << (slot & 7));
+        slot += is;
     }
 }
 
@@ -98,8 +107,8 @@ static void fill_offsets(const s3s_nest *n, const part *p, int32_t *offsets)
     size_t slot = 0;
     int32_t items = 0;
     for (size_t i = 0; i < p->count; i++) {
-        if (is_slot(n, p, i))
-            offsets[slot++] = items;
+        offsets[slot] = items;
+        slot += is_slot(n, p, i);
         items += is_item(n, p, i);
     }
     offsets[slot] = items;
@@ -170,7 +179,7 @@ static s3store_status make_group(assembly *a, const s3s_nest *n, struct ArrowArr
     if (status == S3STORE_OK)
         status = check_agreement(a, n);
     if (status == S3STORE_OK && nulls > 0) {
-        status = block_of(a, s3s_pq_bits_bytes(slots), &bits);
+        status = block_of(a, slots / 8 + 1, &bits);
         if (status == S3STORE_OK)
             fill_validity(n, p, bits.data);
     }

@@ -60,8 +60,15 @@ void s3s_page_reader_init(s3s_page_reader *r, s3s_env *env, s3s_budget *budget,
     s3s_arena_init(&r->arena, env);
 }
 
+static void give_back(s3s_page_reader *r)
+{
+    s3s_block_return(r->blocks, r->borrowed);
+    r->borrowed = NULL;
+}
+
 void s3s_page_reader_deinit(s3s_page_reader *r)
 {
+    give_back(r);
     s3s_codec_deinit(&r->codec_state);
     s3s_block_deinit(&r->window);
     s3s_block_deinit(&r->body);
@@ -70,10 +77,13 @@ void s3s_page_reader_deinit(s3s_page_reader *r)
 
 void s3s_page_reader_begin(s3s_page_reader *r, const s3s_chunk_place *place, size_t window_max)
 {
+    give_back(r);
     r->place = *place;
     r->at = r->page_offset = place->begin;
     r->window_max = window_max;
     r->fetch_end = place->end;
+    if (r->source.read_bytes != 0 && r->source.read_bytes < window_max)
+        r->window_max = r->source.read_bytes;
     r->window.size = 0;
     r->window_at = place->begin;
 }
@@ -87,12 +97,16 @@ void s3s_page_reader_fetch_until(s3s_page_reader *r, uint64_t end)
 static s3store_status fetch(s3s_page_reader *r, uint64_t at, size_t size, const uint8_t **out,
                             s3store_error *err)
 {
+    if (r->source.memory != NULL) {
+        *out = r->source.memory + at;
+        return S3STORE_OK;
+    }
     if (at < r->window_at || at - r->window_at > r->window.size ||
         size > r->window.size - (size_t)(at - r->window_at)) {
         uint64_t rest = r->fetch_end > at ? r->fetch_end - at : 0;
         size_t wanted = rest < r->window_max ? (size_t)rest : r->window_max;
         wanted = wanted < size ? size : wanted;
-        s3store_status status = s3s_block_resize_empty(&r->window, wanted, err);
+        s3store_status status = s3s_block_resize_empty(&r->window, wanted + S3S_PAGE_SLACK, err);
         if (status == S3STORE_OK)
             status = r->source.read(r->source.ctx, at, r->window.data, wanted, err);
         if (status != S3STORE_OK)
@@ -104,15 +118,40 @@ static s3store_status fetch(s3s_page_reader *r, uint64_t at, size_t size, const 
     return S3STORE_OK;
 }
 
+/* Bytes from the next header on that are there already. */
+static size_t held_bytes(const s3s_page_reader *r)
+{
+    if (r->source.memory != NULL)
+        return (size_t)(r->place.end - r->at);
+    if (r->at < r->window_at || r->at - r->window_at >= r->window.size)
+        return 0;
+    return r->window.size - (size_t)(r->at - r->window_at);
+}
+
+/* The page behind its header. Where reads cost nothing but copying, a page goes through a block that
+ * all columns use in turn: windows of all of them would fall out of the processor's cache. */
+static s3store_status fetch_page(s3s_page_reader *r, size_t size, const uint8_t **out,
+                                 s3store_error *err)
+{
+    size_t held = held_bytes(r);
+    if (held >= size || r->blocks == NULL || r->source.read_bytes == 0)
+        return fetch(r, r->at, size, out, err);
+    s3store_status status =
+        s3s_block_borrow(r->blocks, size + S3S_PAGE_SLACK, &r->borrowed, err);
+    if (status != S3STORE_OK)
+        return status;
+    if (held > 0)
+        memcpy(r->borrowed->data, r->window.data + (r->at - r->window_at), held);
+    *out = r->borrowed->data;
+    return r->source.read(r->source.ctx, r->at + held, r->borrowed->data + held, size - held, err);
+}
+
 /* How long a header is, only its end tells: what the window holds is tried first, then more. */
 static s3store_status read_header(s3s_page_reader *r, s3s_pq_page_header *header, size_t *size,
                                   s3store_error *err)
 {
     uint64_t rest = r->place.end - r->at;
-    size_t held = 0;
-    if (r->at >= r->window_at && r->at - r->window_at < r->window.size)
-        held = r->window.size - (size_t)(r->at - r->window_at);
-    size_t tried = held > 0 ? held : HEADER_FIRST;
+    size_t held = held_bytes(r), tried = held > 0 ? held : HEADER_FIRST;
     if (held == 0 && r->fetch_end > r->at && r->fetch_end - r->at < tried)
         tried = (size_t)(r->fetch_end - r->at);
     for (;;) {
@@ -148,10 +187,21 @@ static s3store_status check_crc(const s3s_pq_page_header *header, const uint8_t 
     return S3STORE_OK;
 }
 
-/* Decompresses into the body, after `before` bytes that are copied as they are (levels of V2). */
+/* May bytes behind a page be read? In blocks of our own they may, in the caller's memory where the
+ * file goes on. */
+static bool has_slack(const s3s_page_reader *r, const uint8_t *data, size_t size)
+{
+    if (r->source.memory == NULL)
+        return true;
+    uint64_t end = (uint64_t)(data - r->source.memory) + size;
+    return r->source.file_size - end >= S3S_PAGE_SLACK;
+}
+
+/* Decompresses into the body, after `before` bytes that are copied as they are (levels of V2). What
+ * is not compressed stays where it is. */
 static s3store_status decompress(s3s_page_reader *r, const uint8_t *data, size_t size,
                                  size_t uncompressed, size_t before, bool compressed,
-                                 s3store_error *err)
+                                 s3s_span *out, s3store_error *err)
 {
     const s3s_codec *codec =
         compressed ? r->place.codec : s3s_codec_by_id(S3S_PQ_UNCOMPRESSED);
@@ -163,11 +213,17 @@ static s3store_status decompress(s3s_page_reader *r, const uint8_t *data, size_t
         return s3s_fail(err, S3STORE_CORRUPT,
                         "%zu compressed bytes claim to hold %zu, which %s cannot", size - before,
                         uncompressed - before, codec->name);
-    s3store_status status = s3s_block_resize_empty(&r->body, uncompressed, err);
+    if (codec->id == S3S_PQ_UNCOMPRESSED && size == uncompressed && has_slack(r, data, size)) {
+        *out = (s3s_span){data, size}; /* stays in the window until the next page is asked for */
+        return S3STORE_OK;
+    }
+    s3store_status status =
+        s3s_block_resize_empty(&r->body, uncompressed + S3S_PAGE_SLACK, err);
     if (status != S3STORE_OK)
         return status;
     memcpy(r->body.data, data, before);
     r->body.size = uncompressed;
+    *out = (s3s_span){r->body.data, uncompressed};
     /* A section without values may be empty instead of a compressed nothing. */
     if (uncompressed == before)
         return S3STORE_OK;
@@ -199,7 +255,7 @@ static s3store_status take_levels(const s3s_page *page, unsigned max, int32_t en
     if (encoding != S3S_PQ_BIT_PACKED)
         return s3s_fail(err, S3STORE_UNSUPPORTED, "%s levels in encoding %d", what, (int)encoding);
     size_t bits = page->num_values * s3s_bit_width(max); /* below 2^31 * 8 */
-    out->size = s3s_pq_bits_bytes(bits);
+    out->size = s3s_bits_size(bits);
     if (out->size > from->size)
         return s3s_fail(err, S3STORE_CORRUPT, "%s levels reach beyond the page", what);
     from->data += out->size;
@@ -215,11 +271,11 @@ static s3store_status open_v1(s3s_page_reader *r, const s3s_pq_page_header *head
     page->encoding = h->encoding;
     page->def_encoding = h->def_encoding;
     page->rep_encoding = h->rep_encoding;
+    s3s_span rest;
     s3store_status status = decompress(r, data, (size_t)header->compressed_size,
-                                       (size_t)header->uncompressed_size, 0, true, err);
+                                       (size_t)header->uncompressed_size, 0, true, &rest, err);
     if (status != S3STORE_OK)
         return status;
-    s3s_span rest = {r->body.data, r->body.size};
     status = take_levels(page, r->leaf->max_rep, h->rep_encoding, &rest, &page->rep, "repetition",
                          err);
     if (status == S3STORE_OK)
@@ -246,13 +302,15 @@ static s3store_status open_v2(s3s_page_reader *r, const s3s_pq_page_header *head
     page->def_encoding = page->rep_encoding = S3S_PQ_RLE;
     size_t levels = (size_t)h->def_size + (size_t)h->rep_size;
     bool compressed = !S3S_PQ_HAS(h, S3S_DATA2_COMPRESSED) || h->is_compressed;
-    s3store_status status = decompress(r, data, (size_t)header->compressed_size,
-                                       (size_t)header->uncompressed_size, levels, compressed, err);
+    s3s_span body;
+    s3store_status status =
+        decompress(r, data, (size_t)header->compressed_size, (size_t)header->uncompressed_size,
+                   levels, compressed, &body, err);
     if (status != S3STORE_OK)
         return status;
-    page->rep = (s3s_span){r->body.data, (size_t)h->rep_size};
-    page->def = (s3s_span){r->body.data + h->rep_size, (size_t)h->def_size};
-    page->values = (s3s_span){r->body.data + levels, r->body.size - levels};
+    page->rep = (s3s_span){body.data, (size_t)h->rep_size};
+    page->def = (s3s_span){body.data + h->rep_size, (size_t)h->def_size};
+    page->values = (s3s_span){body.data + levels, body.size - levels};
     return S3STORE_OK;
 }
 
@@ -261,10 +319,8 @@ static s3store_status open_dictionary(s3s_page_reader *r, const s3s_pq_page_head
 {
     page->num_values = (size_t)header->dictionary.num_values;
     page->encoding = header->dictionary.encoding;
-    s3store_status status = decompress(r, data, (size_t)header->compressed_size,
-                                       (size_t)header->uncompressed_size, 0, true, err);
-    page->values = (s3s_span){r->body.data, r->body.size};
-    return status;
+    return decompress(r, data, (size_t)header->compressed_size,
+                      (size_t)header->uncompressed_size, 0, true, &page->values, err);
 }
 
 typedef s3store_status (*open_fn)(s3s_page_reader *, const s3s_pq_page_header *, const uint8_t *,
@@ -327,11 +383,34 @@ static s3store_status next_raw(s3s_page_reader *r, s3s_pq_page_header *header, o
     if (!S3S_PQ_HAS(header, page_types[header->type].part) || header->data.num_values < 0 ||
         header->dictionary.num_values < 0 || header->data_v2.num_values < 0)
         return s3s_fail(err, S3STORE_CORRUPT, "page header: no value count for its type");
-    status = fetch(r, r->at, (size_t)header->compressed_size, data, err);
+    status = fetch_page(r, (size_t)header->compressed_size, data, err);
     if (status == S3STORE_OK)
         status = check_crc(header, *data, (size_t)header->compressed_size, err);
     r->at += (uint32_t)header->compressed_size;
     return status;
+}
+
+static bool in_block(const s3s_block *block, const uint8_t *p)
+{
+    return p >= block->data && p <= block->data + block->capacity;
+}
+
+/* Moves the memory of the values to keep; from the window they are copied. */
+static s3store_status keep_page(s3s_page_reader *r, s3s_page *page, s3s_block *keep,
+                                s3store_error *err)
+{
+    if (page->values.data == r->body.data) {
+        s3s_block_deinit(keep);
+        *keep = r->body;
+        s3s_block_init(&r->body, r->env, r->budget);
+        return S3STORE_OK;
+    }
+    s3store_status status = s3s_block_resize_empty(keep, page->values.size + S3S_PAGE_SLACK, err);
+    if (status != S3STORE_OK)
+        return status;
+    memcpy(keep->data, page->values.data, page->values.size);
+    page->values.data = keep->data;
+    return S3STORE_OK;
 }
 
 s3store_status s3s_page_reader_next(s3s_page_reader *r, s3s_page *page, s3s_block *keep,
@@ -340,6 +419,7 @@ s3store_status s3s_page_reader_next(s3s_page_reader *r, s3s_page *page, s3s_bloc
     s3s_pq_page_header header;
     open_fn opener = NULL;
     const uint8_t *data = NULL;
+    give_back(r);
     while (opener == NULL) {
         if (r->at >= r->place.end)
             return S3STORE_END;
@@ -350,10 +430,9 @@ s3store_status s3s_page_reader_next(s3s_page_reader *r, s3s_page *page, s3s_bloc
     *page = (s3s_page){.type = (s3s_page_type)header.type, .offset = r->page_offset,
                        .num_nulls = -1, .num_rows = -1};
     s3store_status status = opener(r, &header, data, page, err);
-    if (status == S3STORE_OK && keep != NULL && page->type == S3S_PQ_DICTIONARY_PAGE) {
-        s3s_block_deinit(keep);
-        *keep = r->body;
-        s3s_block_init(&r->body, r->env, r->budget);
-    }
+    if (status == S3STORE_OK && keep != NULL && page->type == S3S_PQ_DICTIONARY_PAGE)
+        status = keep_page(r, page, keep, err);
+    if (r->borrowed != NULL && !in_block(r->borrowed, page->values.data))
+        give_back(r);
     return status;
 }

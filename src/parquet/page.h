@@ -8,6 +8,10 @@
 #include "parquet/parquet.h"
 #include "parquet/schema.h"
 
+/* Bytes behind a page's own that may be read (their content does not matter), so that short strings
+ * can be copied in one piece. */
+#define S3S_PAGE_SLACK 32
+
 /* Where a chunk lies and how it is stored, checked against the file's size. */
 typedef struct s3s_chunk_place {
     uint64_t begin, end;
@@ -47,6 +51,8 @@ typedef struct s3s_page_reader {
     uint64_t fetch_end;   /* nothing beyond is fetched before it is needed */
     s3s_block window;     /* [window_at, window_at + size) of the file */
     uint64_t window_at;
+    s3s_block_cache *blocks; /* of the file; NULL: pages are read into the window */
+    s3s_block *borrowed;     /* the page being read, compressed */
     s3s_block body;       /* of the current page, uncompressed */
     s3s_arena arena;      /* of the current header */
 } s3s_page_reader;

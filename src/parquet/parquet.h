@@ -5,6 +5,7 @@
 #define S3S_PARQUET_H
 
 #include "arrow/array.h"
+#include "base/pool.h"
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -18,6 +19,7 @@ typedef struct s3s_parquet_write_options {
     size_t page_bytes;      /* uncompressed target of a data page; 0 = 1 MiB */
     size_t row_group_bytes; /* in-memory size that closes a row group; 0 = 128 MiB */
     bool no_dictionary;
+    s3s_pool *pool; /* columns are written side by side, to the same bytes; NULL = one by one */
     /* Columns the rows are sorted by (ascending, nulls first), recorded in the row groups. */
     const size_t *sorting_columns;
     size_t sorting_column_count;
@@ -52,6 +54,8 @@ typedef struct s3s_parquet_source {
     uint64_t file_size;
     s3store_status (*read)(void *ctx, uint64_t offset, void *data, size_t size,
                            s3store_error *err);
+    const uint8_t *memory; /* the whole file, where it lies in memory anyway; read is not used then */
+    size_t read_bytes;     /* reading more at once would save nothing; 0 = each read costs */
 } s3s_parquet_source;
 
 /* A source over memory that the caller keeps alive. */
@@ -160,6 +164,9 @@ s3store_status s3s_parquet_cursor_ranges(s3s_parquet_cursor *cursor, size_t grou
                                          s3store_error *err);
 /* Where the page indexes lie that predicates will read: one range; size 0 = none. */
 s3s_byte_range s3s_parquet_cursor_index_range(const s3s_parquet_cursor *cursor);
+/* Decodes columns side by side from now on; the source is read from several threads then. The pool
+ * outlives the cursor. */
+void s3s_parquet_cursor_use_pool(s3s_parquet_cursor *cursor, s3s_pool *pool);
 const s3s_schema *s3s_parquet_cursor_schema(const s3s_parquet_cursor *cursor);
 s3store_status s3s_parquet_cursor_next(s3s_parquet_cursor *cursor, struct ArrowArray *out,
                                        s3store_error *err);

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "parquet/encoding/kernels.h"
 
 void s3s_sink_init(s3s_sink *sink, s3s_env *env, s3s_budget *budget, const s3s_leaf *leaf)
 {
@@ -29,7 +30,7 @@ uint64_t s3s_sink_bytes(const s3s_sink *sink)
 /* Makes a bitmap of `bits` bits; its size counts whole bytes. */
 static s3store_status grow_bits(s3s_block *block, size_t bits, s3store_error *err)
 {
-    size_t bytes = s3s_pq_bits_bytes(bits);
+    size_t bytes = s3s_bits_size(bits);
     if (bytes <= block->size)
         return S3STORE_OK;
     s3store_status status = s3s_block_reserve(block, bytes - block->size, err);
@@ -44,7 +45,7 @@ s3store_status s3s_sink_need_validity(s3s_sink *sink, size_t more, s3store_error
 {
     s3store_status status = grow_bits(&sink->validity, (size_t)sink->rows + more, err);
     if (status == S3STORE_OK && !sink->has_validity) {
-        s3s_pq_bits_fill(sink->validity.data, 0, (size_t)sink->rows, true);
+        s3s_bits_fill(sink->validity.data, 0, (size_t)sink->rows, true);
         sink->has_validity = true;
     }
     return status;
@@ -85,10 +86,10 @@ void s3s_sink_spread(s3s_sink *sink, size_t count, size_t ones)
             SPREAD(uint16_t);
             break;
         case 4:
-            SPREAD(uint32_t);
+            s3s_kernels_now()->spread4(base, bits, (size_t)sink->rows, count, ones);
             break;
         case 8:
-            SPREAD(uint64_t);
+            s3s_kernels_now()->spread8(base, bits, (size_t)sink->rows, count, ones);
             break;
         default:
             spread_any(sink, base, count, ones);
@@ -104,18 +105,51 @@ s3store_status s3s_sink_need_bits(s3s_sink *sink, size_t more, s3store_error *er
     return grow_bits(&sink->values, (size_t)sink->rows + more, err);
 }
 
+/* Eight rows at a time where a byte of bits begins with them. */
+static size_t put_bit_bytes(const s3s_sink *sink, const uint8_t *values, size_t at, size_t bytes)
+{
+    uint8_t *to = sink->values.data + at / 8;
+    size_t k = 0;
+    if (!sink->has_validity) {
+        s3s_kernels_now()->pack_bools(values, bytes * 8, to);
+        return bytes * 8;
+    }
+    for (size_t b = 0; b < bytes; b++) {
+        unsigned valid = sink->validity.data[at / 8 + b], byte = 0;
+        for (unsigned i = 0; i < 8; i++) {
+            unsigned bit = valid >> i & 1;
+            byte |= (values[k] & bit) << i;
+            k += bit;
+        }
+        to[b] = (uint8_t)byte;
+    }
+    return k;
+}
+
 void s3s_sink_put_bits(s3s_sink *sink, const uint8_t *values, size_t count)
 {
     uint8_t *to = sink->values.data;
     size_t k = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count;) {
         size_t at = (size_t)sink->rows + i;
+        if ((at & 7) == 0 && count - i >= 8) {
+            k += put_bit_bytes(sink, values + k, at, (count - i) / 8);
+            i += (count - i) / 8 * 8;
+            continue;
+        }
         bool valid = !sink->has_validity || s3s_bit(sink->validity.data, at);
         uint8_t bit = valid ? values[k++] & 1 : 0;
         to[at >> 3] = (uint8_t)((to[at >> 3] & ~(1u << (at & 7))) | (unsigned)bit << (at & 7));
+        i++;
     }
     sink->rows += (int64_t)count;
     sink->nulls += (int64_t)(count - k);
+}
+
+void s3s_sink_copy_bits(s3s_sink *sink, const uint8_t *bits, size_t at, size_t count)
+{
+    s3s_bits_copy(sink->values.data, (size_t)sink->rows, bits, at, count);
+    sink->rows += (int64_t)count;
 }
 
 /* ---- taking rows out ------------------------------------------------------------------------- */
@@ -126,7 +160,7 @@ static s3store_status tail_bits(const s3s_block *from, size_t rows, size_t left,
 {
     s3store_status status = grow_bits(to, left, err);
     if (status == S3STORE_OK)
-        s3s_pq_bits_copy(to->data, 0, from->data, rows, left);
+        s3s_bits_copy(to->data, 0, from->data, rows, left);
     return status;
 }
 
@@ -168,9 +202,9 @@ static s3store_status split(s3s_sink *sink, size_t rows, s3s_sink *tail, s3store
         status = tail_bits(&sink->validity, rows, left, &tail->validity, err);
         if (status != S3STORE_OK)
             return status;
-        tail->nulls = (int64_t)(left - s3s_pq_bits_count(tail->validity.data, 0, left));
+        tail->nulls = (int64_t)(left - s3s_bits_count(tail->validity.data, 0, left));
         tail->has_validity = tail->nulls > 0;
-        sink->validity.size = s3s_pq_bits_bytes(rows);
+        sink->validity.size = s3s_bits_size(rows);
     }
     if (sink->leaf->sink == S3S_SINK_BITS)
         status = tail_bits(&sink->values, rows, left, &tail->values, err);
@@ -183,7 +217,7 @@ static s3store_status split(s3s_sink *sink, size_t rows, s3s_sink *tail, s3store
     if (sink->leaf->sink == S3S_SINK_FIXED)
         sink->values.size = rows * sink->leaf->out_width;
     if (sink->leaf->sink == S3S_SINK_BITS)
-        sink->values.size = s3s_pq_bits_bytes(rows);
+        sink->values.size = s3s_bits_size(rows);
     if (sink->leaf->sink == S3S_SINK_NULL)
         tail->nulls = (int64_t)left;
     tail->rows = (int64_t)left;

@@ -27,9 +27,12 @@ s3store_status s3s_sink_need_validity(s3s_sink *sink, size_t more, s3store_error
  * and lie dense at the end of values, which has room for count; spreads them and counts the rows
  * in. */
 void s3s_sink_spread(s3s_sink *sink, size_t count, size_t ones);
-/* The same for booleans, from one byte each. Room as s3s_sink_need_bits made it. */
+/* The same for booleans, from one byte each (one more may be read). Room as s3s_sink_need_bits made
+ * it. */
 s3store_status s3s_sink_need_bits(s3s_sink *sink, size_t more, s3store_error *err);
 void s3s_sink_put_bits(s3s_sink *sink, const uint8_t *values, size_t count);
+/* Valid ones, from bits. */
+void s3s_sink_copy_bits(s3s_sink *sink, const uint8_t *bits, size_t at, size_t count);
 /* Takes the first `rows` rows out as an array; the others stay. */
 s3store_status s3s_sink_take(s3s_sink *sink, int64_t rows, struct ArrowArray *out,
                              s3store_error *err);

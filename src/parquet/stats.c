@@ -104,13 +104,35 @@ static s3store_status update_one(s3s_stats *stats, const uint8_t *data, size_t s
     return status;
 }
 
+/* The first eight bytes as a number that is ordered as they are; shorter strings end in zeros. */
+static uint64_t prefix_of(const uint8_t *data, size_t size)
+{
+    uint64_t prefix = 0;
+    if (size >= 8)
+        return __builtin_bswap64(s3s_le64(data));
+    if (size > 0)
+        memcpy(&prefix, data, size);
+    return __builtin_bswap64(prefix);
+}
+
 static s3store_status update_spans(s3s_stats *stats, const void *values, size_t count,
                                    s3store_error *err)
 {
     const s3store_bytes *v = values;
     s3store_status status = S3STORE_OK;
-    for (size_t i = 0; i < count && status == S3STORE_OK; i++)
+    uint64_t low = UINT64_MAX, high = 0;
+    if (stats->any) {
+        low = prefix_of(stats->min.data, stats->min.size);
+        high = prefix_of(stats->max.data, stats->max.size);
+    }
+    for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
+        uint64_t prefix = prefix_of(v[i].data, v[i].size);
+        if (prefix > low && prefix < high)
+            continue;
         status = update_one(stats, v[i].data, v[i].size, false, err);
+        low = prefix_of(stats->min.data, stats->min.size);
+        high = prefix_of(stats->max.data, stats->max.size);
+    }
     return status;
 }
 

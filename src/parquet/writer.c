@@ -28,7 +28,9 @@ struct s3s_parquet_writer {
     s3s_env *env;
     s3s_schema *schema;
     s3s_parquet_sink sink;
+    s3s_pool *pool; /* NULL = one thread */
     size_t row_group_bytes;
+    uint64_t group_bytes;       /* of the rows added to the row group, in memory */
     s3s_shred *leaves;
     s3s_column_writer *columns; /* of each leaf */
     size_t column_count;        /* leaves */
@@ -39,7 +41,6 @@ struct s3s_parquet_writer {
     int64_t rows;    /* of finished row groups */
     s3s_arena arena; /* metadata for the footer */
     s3s_buffer groups; /* s3s_pq_row_group */
-    s3s_buffer dictionary_page;
     bool indexable; /* every page has bounds */
     s3s_buffer column_indexes, offset_indexes, index_places;
     s3store_status failed;
@@ -149,12 +150,12 @@ s3store_status s3s_parquet_writer_new(s3s_env *env, s3s_schema *schema,
     w->env = env;
     w->schema = s3s_schema_retain(schema);
     w->sink = sink;
+    w->pool = options->pool;
     w->row_group_bytes =
         options->row_group_bytes != 0 ? options->row_group_bytes : GROUP_BYTES_DEFAULT;
     w->indexable = true;
     s3s_arena_init(&w->arena, env);
-    s3s_buffer *buffers[] = {&w->groups, &w->dictionary_page, &w->column_indexes,
-                             &w->offset_indexes, &w->index_places};
+    s3s_buffer *buffers[] = {&w->groups, &w->column_indexes, &w->offset_indexes, &w->index_places};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         s3s_buffer_init(buffers[i], env, SIZE_MAX);
     s3store_status status =
@@ -178,7 +179,6 @@ void s3s_parquet_writer_free(s3s_parquet_writer *w)
         s3s_column_writer_deinit(&w->columns[i]);
     s3s_free(w->env, w->columns);
     s3s_buffer_deinit(&w->groups);
-    s3s_buffer_deinit(&w->dictionary_page);
     s3s_buffer_deinit(&w->column_indexes);
     s3s_buffer_deinit(&w->offset_indexes);
     s3s_buffer_deinit(&w->index_places);
@@ -287,22 +287,23 @@ static s3store_status write_index(s3s_parquet_writer *w, s3store_error *err)
 static s3store_status describe_encodings(s3s_parquet_writer *w, const s3s_column_writer *c,
                                          s3s_pq_column *out, s3store_error *err)
 {
-    int32_t *encodings = s3s_arena_calloc(&w->arena, 3, sizeof *encodings);
-    s3s_pq_encoding_stats *stats = s3s_arena_calloc(&w->arena, 3, sizeof *stats);
+    const size_t room = S3S_PQ_ENCODING_COUNT + 1;
+    int32_t *encodings = s3s_arena_calloc(&w->arena, room, sizeof *encodings);
+    s3s_pq_encoding_stats *stats = s3s_arena_calloc(&w->arena, room, sizeof *stats);
     if (encodings == NULL || stats == NULL)
-        return s3s_fail_memory(err, 3 * sizeof *stats);
+        return s3s_fail_memory(err, room * sizeof *stats);
     size_t n = 0, k = 0;
-    encodings[n++] = S3S_PQ_PLAIN; /* also of the dictionary page */
-    if (c->shred->max_def > 0 || c->shred->max_rep > 0)
-        encodings[n++] = S3S_PQ_RLE;
-    if (c->dictionary_pages > 0) {
-        encodings[n++] = S3S_PQ_RLE_DICTIONARY;
+    bool indexed = c->encoded_pages[S3S_PQ_RLE_DICTIONARY] > 0;
+    bool levels = c->shred->max_def > 0 || c->shred->max_rep > 0;
+    if (indexed)
         stats[k++] = (s3s_pq_encoding_stats){7, S3S_PQ_DICTIONARY_PAGE, S3S_PQ_PLAIN, 1};
-        stats[k++] = (s3s_pq_encoding_stats){7, S3S_PQ_DATA_PAGE, S3S_PQ_RLE_DICTIONARY,
-                                             c->dictionary_pages};
+    for (int32_t e = 0; e < S3S_PQ_ENCODING_COUNT; e++) {
+        if (c->encoded_pages[e] > 0)
+            stats[k++] = (s3s_pq_encoding_stats){7, S3S_PQ_DATA_PAGE, e, c->encoded_pages[e]};
+        if (c->encoded_pages[e] > 0 || (e == S3S_PQ_PLAIN && indexed) ||
+            (e == S3S_PQ_RLE && levels))
+            encodings[n++] = e;
     }
-    if (c->plain_pages > 0)
-        stats[k++] = (s3s_pq_encoding_stats){7, S3S_PQ_DATA_PAGE, S3S_PQ_PLAIN, c->plain_pages};
     out->encodings = (s3s_thrift_list){encodings, n};
     out->encoding_stats = (s3s_thrift_list){stats, k};
     return S3STORE_OK;
@@ -337,8 +338,8 @@ static s3store_status describe_chunk(s3s_parquet_writer *w, s3s_column_writer *c
     column->codec = (int32_t)c->options.codec->id;
     column->num_values = c->entries;
     column->uncompressed_size = (int64_t)c->uncompressed_bytes;
-    column->compressed_size = (int64_t)(w->dictionary_page.size + c->pages.size);
-    column->data_page_offset = (int64_t)(w->offset + w->dictionary_page.size);
+    column->compressed_size = (int64_t)(c->dictionary_page.size + c->pages.size);
+    column->data_page_offset = (int64_t)(w->offset + c->dictionary_page.size);
     static const unsigned bits[] = {
         S3S_COLUMN_TYPE,         S3S_COLUMN_ENCODINGS,  S3S_COLUMN_PATH,
         S3S_COLUMN_CODEC,        S3S_COLUMN_VALUES,     S3S_COLUMN_UNCOMPRESSED,
@@ -346,7 +347,7 @@ static s3store_status describe_chunk(s3s_parquet_writer *w, s3s_column_writer *c
         S3S_COLUMN_ENCODING_STATS};
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
         S3S_PQ_SET(column, bits[i]);
-    if (w->dictionary_page.size > 0) {
+    if (c->dictionary_page.size > 0) {
         S3S_PQ_SET(column, S3S_COLUMN_DICT_OFFSET);
         column->dictionary_page_offset = (int64_t)w->offset;
     }
@@ -357,13 +358,11 @@ static s3store_status describe_chunk(s3s_parquet_writer *w, s3s_column_writer *c
 static s3store_status write_chunk(s3s_parquet_writer *w, s3s_column_writer *c, s3s_pq_chunk *chunk,
                                   s3store_error *err)
 {
-    s3store_status status = s3s_column_writer_close(c, &w->dictionary_page, err);
-    if (status == S3STORE_OK)
-        status = describe_chunk(w, c, chunk, err);
+    s3store_status status = describe_chunk(w, c, chunk, err);
     if (status == S3STORE_OK)
         status = keep_index(w, c, (uint64_t)chunk->column.data_page_offset, err);
     if (status == S3STORE_OK)
-        status = put(w, w->dictionary_page.data, w->dictionary_page.size, err);
+        status = put(w, c->dictionary_page.data, c->dictionary_page.size, err);
     if (status == S3STORE_OK)
         status = put(w, c->pages.data, c->pages.size, err);
     return status;
@@ -394,6 +393,37 @@ static s3store_status write_bloom(s3s_parquet_writer *w, s3s_column_writer *c, s
     return status;
 }
 
+/* Some rows of a batch, or with a batch of NULL the end of the row group: the work of every
+ * column. */
+typedef struct column_work {
+    s3s_parquet_writer *writer;
+    const struct ArrowArray *batch;
+    int64_t start;
+    size_t count;
+} column_work;
+
+static s3store_status work_on_column(void *ctx, size_t i, s3store_error *err)
+{
+    const column_work *work = ctx;
+    s3s_parquet_writer *w = work->writer;
+    s3s_column column;
+    if (work->batch == NULL)
+        return s3s_column_writer_close(&w->columns[i], err);
+    s3s_batch_column(w->schema, work->batch, w->leaves[i].column, &column);
+    return s3s_column_writer_add(&w->columns[i], &column, work->start, work->count, err);
+}
+
+/* Columns do not know each other, so their order is free; the lowest failure is reported. */
+static s3store_status work_on_columns(s3s_parquet_writer *w, column_work *work, s3store_error *err)
+{
+    s3store_status status = S3STORE_OK;
+    if (w->pool != NULL && w->column_count > 1)
+        return s3s_fan_out(w->pool, w->column_count, work_on_column, work, NULL, err);
+    for (size_t i = 0; i < w->column_count && status == S3STORE_OK; i++)
+        status = work_on_column(work, i, err);
+    return status;
+}
+
 static s3store_status write_group(s3s_parquet_writer *w, s3store_error *err)
 {
     int64_t rows = w->columns[0].rows;
@@ -407,6 +437,10 @@ static s3store_status write_group(s3s_parquet_writer *w, s3store_error *err)
                               .num_rows = rows,
                               .sorting = w->sorting,
                               .file_offset = (int64_t)w->offset};
+    column_work close = {.writer = w};
+    s3store_status closed = work_on_columns(w, &close, err);
+    if (closed != S3STORE_OK)
+        return closed;
     for (size_t i = 0; i < w->column_count; i++) {
         s3store_status status = write_chunk(w, &w->columns[i], &chunks[i], err);
         if (status != S3STORE_OK)
@@ -428,6 +462,7 @@ static s3store_status write_group(s3s_parquet_writer *w, s3store_error *err)
         group.ordinal = (int16_t)ordinal;
     }
     w->rows += rows;
+    w->group_bytes = 0;
     return s3s_buffer_append(&w->groups, &group, sizeof group, err);
 }
 
@@ -436,15 +471,7 @@ static s3store_status write_magic(s3s_parquet_writer *w, s3store_error *err)
     return w->offset == 0 ? put(w, S3S_PQ_MAGIC, 4, err) : S3STORE_OK;
 }
 
-static uint64_t buffered_bytes(const s3s_parquet_writer *w)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < w->column_count; i++)
-        bytes += w->columns[i].raw_bytes;
-    return bytes;
-}
-
-/* Rows added to all columns at once: a small part of a row group. */
+/* Rows that are looked at at once: a small part of a row group. */
 static size_t slice_rows(const s3s_parquet_writer *w, const struct ArrowArray *batch)
 {
     uint64_t per_row = s3s_batch_bytes(w->schema, batch) / ((uint64_t)batch->length + 1) + 1;
@@ -452,21 +479,47 @@ static size_t slice_rows(const s3s_parquet_writer *w, const struct ArrowArray *b
     return rows == 0 ? 1 : rows < SLICE_ROWS_MAX ? (size_t)rows : SLICE_ROWS_MAX;
 }
 
+static uint64_t slice_bytes(const s3s_parquet_writer *w, const struct ArrowArray *batch,
+                            int64_t start, size_t count)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < w->schema->field_count; i++) {
+        s3s_column column;
+        s3s_batch_column(w->schema, batch, i, &column);
+        column.offset += start;
+        column.length = (int64_t)count;
+        bytes += s3s_column_held_bytes(&column);
+    }
+    return bytes;
+}
+
+/* Rows from start on that go into this row group, by slices. *full: it is closed after them. */
+static size_t rows_of_group(s3s_parquet_writer *w, const struct ArrowArray *batch, int64_t start,
+                            size_t slice, bool *full)
+{
+    size_t rows = 0, left = (size_t)(batch->length - start);
+    *full = false;
+    while (rows < left && !*full) {
+        size_t count = left - rows < slice ? left - rows : slice;
+        w->group_bytes += slice_bytes(w, batch, start + (int64_t)rows, count);
+        rows += count;
+        *full = w->group_bytes >= w->row_group_bytes;
+    }
+    return rows;
+}
+
 static s3store_status add_batch(s3s_parquet_writer *w, const struct ArrowArray *batch,
                                 s3store_error *err)
 {
     s3store_status status = write_magic(w, err);
     size_t slice = slice_rows(w, batch);
-    for (int64_t start = 0; start < batch->length && status == S3STORE_OK;) {
-        size_t count = batch->length - start < (int64_t)slice ? (size_t)(batch->length - start)
-                                                              : slice;
-        for (size_t i = 0; i < w->column_count && status == S3STORE_OK; i++) {
-            s3s_column column;
-            s3s_batch_column(w->schema, batch, w->leaves[i].column, &column);
-            status = s3s_column_writer_add(&w->columns[i], &column, start, count, err);
-        }
-        start += (int64_t)count;
-        if (status == S3STORE_OK && buffered_bytes(w) >= w->row_group_bytes)
+    column_work work = {.writer = w, .batch = batch};
+    while (work.start < batch->length && status == S3STORE_OK) {
+        bool full = false;
+        work.count = rows_of_group(w, batch, work.start, slice, &full);
+        status = work_on_columns(w, &work, err);
+        work.start += (int64_t)work.count;
+        if (status == S3STORE_OK && full)
             status = write_group(w, err);
     }
     return status;

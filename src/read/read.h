@@ -33,6 +33,12 @@ s3store_status s3s_read_iter(s3store_reader *reader, const s3store_record_type *
 s3store_status s3s_read_records(s3store_reader *reader, const s3store_record_type *type,
                                 const s3store_read_options *options, s3store_records **out,
                                 s3store_error *err);
+/* Records from batches that come from elsewhere: each has exactly the columns of the record schema.
+ * Freed with s3store_records_free. */
+s3store_status s3s_records_new(s3s_env *env, s3store_records **out, s3store_error *err);
+s3store_status s3s_records_add(s3store_records *records, const s3s_schema *schema,
+                               const s3store_record_type *type, const struct ArrowArray *batch,
+                               s3store_error *err);
 s3store_status s3s_poll_records(s3store_reader *reader, const s3store_poll_options *poll_options,
                                 const s3store_read_options *read_options,
                                 s3store_entries **entries, struct ArrowArrayStream *rows,

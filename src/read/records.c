@@ -126,9 +126,20 @@ struct s3store_records {
     s3s_arena arena;
 };
 
-static s3store_status add_records(s3store_records *records, const s3s_schema *schema,
-                                  const s3store_record_type *type, const struct ArrowArray *batch,
-                                  s3store_error *err)
+s3store_status s3s_records_new(s3s_env *env, s3store_records **out, s3store_error *err)
+{
+    s3store_records *records = s3s_calloc(env, 1, sizeof *records);
+    *out = records;
+    if (records == NULL)
+        return s3s_fail_memory(err, sizeof *records);
+    records->env = s3s_env_retain(env);
+    s3s_arena_init(&records->arena, env);
+    return S3STORE_OK;
+}
+
+s3store_status s3s_records_add(s3store_records *records, const s3s_schema *schema,
+                               const s3store_record_type *type, const struct ArrowArray *batch,
+                               s3store_error *err)
 {
     size_t rows = (size_t)batch->length, needed = 0, bytes = 0;
     if (!s3s_add(records->count, rows, &needed))
@@ -159,19 +170,17 @@ s3store_status s3s_read_records(s3store_reader *reader, const s3store_record_typ
     *out = NULL;
     s3s_schema *schema = NULL;
     s3s_scan *scan = NULL;
-    s3store_records *records = s3s_calloc(reader->env, 1, sizeof *records);
-    if (records == NULL)
-        return s3s_fail_memory(err, sizeof *records);
-    records->env = s3s_env_retain(reader->env);
-    s3s_arena_init(&records->arena, reader->env);
-    s3store_status status = s3s_record_schema(reader->env, type, &schema, err);
+    s3store_records *records = NULL;
+    s3store_status status = s3s_records_new(reader->env, &records, err);
+    if (status == S3STORE_OK)
+        status = s3s_record_schema(reader->env, type, &schema, err);
     if (status == S3STORE_OK)
         status = s3s_read_open_scan(reader, options, schema, "read_records", &scan, err);
     while (status == S3STORE_OK) {
         struct ArrowArray batch = {0};
         status = s3s_scan_next(scan, &batch, NULL, err);
         if (status == S3STORE_OK)
-            status = add_records(records, schema, type, &batch, err);
+            status = s3s_records_add(records, schema, type, &batch, err);
         s3s_array_release(&batch);
     }
     s3s_scan_free(scan);

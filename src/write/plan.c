@@ -165,6 +165,19 @@ static s3store_status name_tokens(s3store_writer *writer, const s3s_input *input
     return S3STORE_OK;
 }
 
+static s3store_status note_markers(const s3store_writer *writer, const s3s_input *input,
+                                   s3s_plan *plan, s3store_error *err)
+{
+    s3s_found_markers found;
+    s3store_status status = s3s_markers_find(writer, input->schema, plan->batches,
+                                             input->batch_count, &found, err);
+    for (size_t i = 0; i < plan->count && status == S3STORE_OK; i++)
+        status = s3s_markers_note(&found, plan->items[i].rows, plan->items[i].row_count,
+                                  &plan->items[i].markers, err);
+    s3s_found_markers_deinit(&found);
+    return status;
+}
+
 s3store_status s3s_plan_make(s3store_writer *writer, const s3s_input *input,
                              const s3store_write_options *options, s3s_plan *out,
                              s3store_error *err)
@@ -184,6 +197,8 @@ s3store_status s3s_plan_make(s3store_writer *writer, const s3s_input *input,
                                 : by_columns(writer, input, out, err);
     if (status == S3STORE_OK)
         status = name_tokens(writer, input, out, options, err);
+    if (status == S3STORE_OK)
+        status = note_markers(writer, input, out, err);
     if (status != S3STORE_OK)
         s3s_plan_deinit(out);
     return status;
@@ -193,6 +208,8 @@ void s3s_plan_deinit(s3s_plan *plan)
 {
     if (plan->env == NULL)
         return;
+    for (size_t i = 0; i < plan->count; i++)
+        s3s_marker_list_deinit(&plan->items[i].markers);
     s3s_groups_deinit(&plan->groups);
     s3s_free(plan->env, plan->all_rows);
     s3s_free(plan->env, plan->batches);

@@ -315,6 +315,8 @@ static s3store_status publish(item_work *w, s3store_error *err)
     s3s_verdict verdict;
     s3store_status status = encode(w, err);
     if (status == S3STORE_OK)
+        status = s3s_markers_put(w->job->writer, w->job->call, &w->item->markers, err);
+    if (status == S3STORE_OK)
         status = run_tries(w, &verdict, err);
     if (status != S3STORE_OK)
         return status;

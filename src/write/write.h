@@ -3,7 +3,8 @@
  * The files in the order a record takes:
  *   gather.c        drains the input, admits its schema, converts it to the recorded types
  *   plan.c          rows to partitions; tokens; every key checked before the first request
- *   publish.c       one partition: HEAD, encode, PUT data, PUT ref, commit
+ *   view_markers.c  the markers of views: found before the first request, put before the data
+ *   publish.c       one partition: HEAD, encode, PUT markers, data, ref, commit
  *   commit.c        the fenced, arbitrated commit and what decides after a lost answer
  *   content_hash.c  what tells a reused token from a retry
  *   result.c        outcomes in key order
@@ -12,13 +13,14 @@
 #ifndef S3S_WRITE_H
 #define S3S_WRITE_H
 
-#include "dataset/target.h"
+#include "dataset/view.h"
 
 struct s3store_writer {
     s3s_env *env;
     s3store_target *target;
     s3store_compression compression;
     bool allow_unaddressable;
+    s3s_view_set views; /* as recorded when it was opened, and given */
 };
 
 /* As the public functions of the same names. */

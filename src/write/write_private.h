@@ -67,6 +67,37 @@ s3store_status s3s_input_admit(s3store_writer *writer, const s3store_call *call,
                                s3store_error *err);
 void s3s_input_deinit(s3s_input *input);
 
+/* ---- view_markers.c: what views need of rows ------------------------------------------------- */
+
+/* Keys of markers that are still to be put. Zeroed is none. */
+typedef struct s3s_marker_list {
+    s3s_buffer text; /* keys, each with its NUL */
+    size_t count;
+} s3s_marker_list;
+void s3s_marker_list_deinit(s3s_marker_list *list);
+
+/* The markers of all rows of some batches. */
+typedef struct s3s_found_markers {
+    s3s_env *env;
+    s3s_arena arena;
+    struct s3s_view_keys *views;
+    size_t view_count;
+    size_t *before; /* rows of the batches before each */
+    uint32_t list_count;
+    uint64_t noted_bytes, budget;
+} s3s_found_markers;
+/* Every value and every key is checked. No request. Without views it is empty. */
+s3store_status s3s_markers_find(const s3store_writer *writer, const s3s_schema *schema,
+                                const struct ArrowArray *const *batches, size_t batch_count,
+                                s3s_found_markers *out, s3store_error *err);
+void s3s_found_markers_deinit(s3s_found_markers *found);
+/* Adds the keys that these rows need, each once. They stay in the list. */
+s3store_status s3s_markers_note(s3s_found_markers *found, const s3s_row *rows, size_t row_count,
+                                s3s_marker_list *list, s3store_error *err);
+/* OK: all of them exist. */
+s3store_status s3s_markers_put(s3store_writer *writer, const s3store_call *call,
+                               const s3s_marker_list *list, s3store_error *err);
+
 /* ---- plan.c ---------------------------------------------------------------------------------- */
 
 typedef struct s3s_plan_item {
@@ -74,6 +105,7 @@ typedef struct s3s_plan_item {
     const char *token; /* the caller's for this partition, NULL = none */
     const s3s_row *rows;
     size_t row_count;
+    s3s_marker_list markers;
 } s3s_plan_item;
 
 typedef struct s3s_plan {

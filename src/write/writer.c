@@ -2,6 +2,32 @@
 
 #include "write/write_private.h"
 
+/* What a writer wants to know first, side by side. Schema, and what the server honours, are kept by
+ * the target; views are asked for anew: each writer has those of its opening. */
+enum { OPEN_SCHEMA, OPEN_PROBE, OPEN_VIEWS, OPEN_COUNT };
+
+typedef struct opening {
+    s3store_writer *writer;
+    const s3store_writer_options *options;
+} opening;
+
+static s3store_status open_item(void *ctx, size_t item, s3store_error *err)
+{
+    opening *o = ctx;
+    s3store_target *target = o->writer->target;
+    uint32_t version;
+    s3s_schema *schema = NULL;
+    bool conditional, fenced;
+    if (item == OPEN_PROBE)
+        return s3s_target_probe(target, o->options->call, &conditional, &fenced, err);
+    if (item == OPEN_VIEWS)
+        return s3s_views_load(target, o->options->call, &o->writer->views, err);
+    s3store_status status =
+        s3s_target_schema(target, o->options->call, false, &version, &schema, err);
+    s3s_schema_release(schema);
+    return status;
+}
+
 s3store_status s3s_writer_open(s3store_target *target, const s3store_writer_options *options,
                                s3store_writer **out, s3store_error *err)
 {
@@ -19,17 +45,6 @@ s3store_status s3s_writer_open(s3store_target *target, const s3store_writer_opti
     if ((unsigned)options->compression > S3STORE_COMPRESSION_UNCOMPRESSED)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "unknown compression %d",
                         (int)options->compression);
-    /* What is found here is kept by the target: schema, and what the server honours. */
-    uint32_t version;
-    s3s_schema *schema = NULL;
-    bool conditional, fenced;
-    s3store_status status =
-        s3s_target_schema(target, options->call, false, &version, &schema, err);
-    s3s_schema_release(schema);
-    if (status == S3STORE_OK)
-        status = s3s_target_probe(target, options->call, &conditional, &fenced, err);
-    if (status != S3STORE_OK)
-        return s3s_context(err, "opening %s for writing", target->url);
     s3store_writer *w = s3s_calloc(target->env, 1, sizeof *w);
     if (w == NULL)
         return s3s_fail_memory(err, sizeof *w);
@@ -39,6 +54,16 @@ s3store_status s3s_writer_open(s3store_target *target, const s3store_writer_opti
                          ? options->compression
                          : target->settings.compression;
     w->allow_unaddressable = options->allow_unaddressable;
+    opening o = {.writer = w, .options = options};
+    s3s_fan_options fan = {.keep_going = true, .call = options->call};
+    s3store_status status = s3s_fan_out(target->pool, OPEN_COUNT, open_item, &o, &fan, err);
+    if (status == S3STORE_OK)
+        status = s3s_views_add_given(&w->views, &target->layout, options->views,
+                                     options->view_count, err);
+    if (status != S3STORE_OK) {
+        s3s_writer_free(w);
+        return s3s_context(err, "opening %s for writing", target->url);
+    }
     *out = w;
     return S3STORE_OK;
 }
@@ -48,6 +73,7 @@ void s3s_writer_free(s3store_writer *writer)
     if (writer == NULL)
         return;
     s3store_target *target = writer->target;
+    s3s_views_deinit(&writer->views);
     s3s_free(writer->env, writer);
     s3s_target_release(target);
 }

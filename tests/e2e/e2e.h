@@ -127,5 +127,6 @@ int run_stream_tests(void);
 int run_budget_tests(void);
 int run_process_tests(void);
 int run_fence_tests(void);
+int run_views_tests(void);
 
 #endif

@@ -87,16 +87,40 @@ static s3store_status next_mini(s3s_delta *d, s3store_error *err)
     size_t needed = d->left < d->mini_values ? (size_t)d->left : d->mini_values;
     size_t remaining = (size_t)(d->end - d->p);
     size_t bytes = d->mini_values / 8 * d->width;
-    if (s3s_pq_bits_bytes(needed * d->width) > remaining)
+    if (s3s_bits_size(needed * d->width) > remaining)
         return ended(err);
     if (bytes > remaining)
         bytes = remaining;
     d->bits = d->p;
-    d->bits_size = bytes;
     d->p += bytes;
     d->at = 0;
     d->mini_left = needed;
     return S3STORE_OK;
+}
+
+/* The next n values of the miniblock; returns the last one. What lies behind the miniblock may be
+ * read with it, so the whole page is named. */
+static uint64_t sum_narrow(const s3s_delta *d, size_t n, int64_t *out)
+{
+    uint32_t deltas[BATCH];
+    uint64_t last = d->last, min = d->min_delta;
+    s3s_unpack32(d->bits, (size_t)(d->end - d->bits), d->width, d->at, n, deltas);
+    for (size_t i = 0; i < n; i++) {
+        last += min + deltas[i];
+        out[i] = (int64_t)last;
+    }
+    return last;
+}
+
+static uint64_t sum_wide(const s3s_delta *d, size_t n, int64_t *out)
+{
+    uint64_t deltas[BATCH], last = d->last, min = d->min_delta;
+    s3s_unpack64(d->bits, (size_t)(d->end - d->bits), d->width, d->at, n, deltas);
+    for (size_t i = 0; i < n; i++) {
+        last += min + deltas[i];
+        out[i] = (int64_t)last;
+    }
+    return last;
 }
 
 s3store_status s3s_delta_get(s3s_delta *d, int64_t *out, size_t count, s3store_error *err)
@@ -116,16 +140,9 @@ s3store_status s3s_delta_get(s3s_delta *d, int64_t *out, size_t count, s3store_e
             if (status != S3STORE_OK)
                 return status;
         }
-        uint64_t deltas[BATCH];
         size_t n = count < d->mini_left ? count : d->mini_left;
         n = n < BATCH ? n : BATCH;
-        s3s_unpack64(d->bits, d->bits_size, d->width, d->at, n, deltas);
-        uint64_t last = d->last;
-        for (size_t i = 0; i < n; i++) {
-            last += d->min_delta + deltas[i];
-            out[i] = (int64_t)last;
-        }
-        d->last = last;
+        d->last = d->width <= 32 ? sum_narrow(d, n, out) : sum_wide(d, n, out);
         d->at += n;
         d->mini_left -= n;
         d->left -= n;

@@ -17,10 +17,10 @@ void s3s_dictionary_deinit(s3s_dictionary_builder *d)
 {
     s3s_buffer_deinit(&d->page);
     s3s_free(d->env, d->slots);
-    s3s_free(d->env, d->entries);
+    s3s_free(d->env, d->starts);
     d->slots = NULL;
-    d->entries = NULL;
-    d->slot_count = d->entry_room = d->count = 0;
+    d->starts = NULL;
+    d->slot_count = d->start_room = d->count = 0;
 }
 
 void s3s_dictionary_clear(s3s_dictionary_builder *d)
@@ -32,113 +32,203 @@ void s3s_dictionary_clear(s3s_dictionary_builder *d)
     d->failed = false;
 }
 
-static uint32_t hash_value(const s3s_dictionary_builder *d, const void *data, size_t size)
+size_t s3s_dictionary_bytes(const s3s_dictionary_builder *d, size_t index)
 {
-    uint64_t h;
-    if (d->width == 8)
-        h = s3s_le64(data);
-    else if (d->width == 4)
-        h = s3s_le32(data);
-    else
-        return (uint32_t)(s3s_xxh64(data, size, 0) >> 32);
+    if (index >= d->count)
+        return d->page.size;
+    return d->width != 0 ? index * d->width : d->starts[index] - 4u;
+}
+
+s3store_bytes s3s_dictionary_value(const s3s_dictionary_builder *d, size_t index)
+{
+    const uint8_t *at = d->page.data + s3s_dictionary_bytes(d, index);
+    if (d->width != 0)
+        return (s3store_bytes){.data = (const void *)at, .size = d->width};
+    return (s3store_bytes){.data = (const void *)(at + 4), .size = s3s_le32(at)};
+}
+
+/* ---- hashing --------------------------------------------------------------------------------- */
+
+static inline uint32_t mix(uint64_t h)
+{
     h ^= h >> 32;
     h *= UINT64_C(0x9e3779b97f4a7c15);
     return (uint32_t)(h >> 32);
 }
 
-static bool equal(const s3s_dictionary_builder *d, const s3s_dictionary_entry *entry,
-                  const void *data, size_t size)
+/* The bytes of 4 to 16 as two numbers, which may overlap. */
+static inline void two_parts(const uint8_t *p, size_t size, uint64_t *a, uint64_t *b)
 {
-    const uint8_t *have = d->page.data + entry->start;
-    if (d->width == 8)
-        return s3s_le64(have) == s3s_le64(data);
-    if (d->width == 4)
-        return s3s_le32(have) == s3s_le32(data);
-    return entry->size == size && (size == 0 || memcmp(have, data, size) == 0);
+    if (size >= 8) {
+        *a = s3s_le64(p);
+        *b = s3s_le64(p + size - 8);
+    } else {
+        *a = s3s_le32(p);
+        *b = s3s_le32(p + size - 4);
+    }
 }
 
-static void place(s3s_dictionary_builder *d, size_t index)
+static inline uint32_t hash_bytes(const uint8_t *p, size_t size)
 {
-    size_t mask = d->slot_count - 1;
-    size_t at = d->entries[index].hash & mask;
-    while (d->slots[at] != 0)
-        at = (at + 1) & mask;
-    d->slots[at] = (uint32_t)index + 1;
+    uint64_t a = size, b = 0;
+    if (size > 16)
+        return (uint32_t)(s3s_xxh64(p, size, 0) >> 32);
+    if (size >= 4)
+        two_parts(p, size, &a, &b);
+    else
+        for (size_t i = 0; i < size; i++)
+            a = a << 8 | p[i];
+    a ^= (b << 29 | b >> 35) * UINT64_C(0xd6e8feb86659fd93);
+    return mix(a + size * UINT64_C(0xa0761d6478bd642f));
 }
 
-/* Keeps the table at most half full. */
+static inline bool same_bytes(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    uint64_t a1 = 0, a2 = 0, b1 = 0, b2 = 0;
+    if (size > 16)
+        return memcmp(a, b, size) == 0;
+    if (size >= 4) {
+        two_parts(a, size, &a1, &a2);
+        two_parts(b, size, &b1, &b2);
+        return ((a1 ^ b1) | (a2 ^ b2)) == 0;
+    }
+    for (size_t i = 0; i < size; i++)
+        a1 |= a[i] ^ b[i];
+    return a1 == 0;
+}
+
+/* width: of fixed values, a constant where this is inlined. */
+static inline uint32_t hash_value(size_t width, const uint8_t *p, size_t size)
+{
+    return width == 8 ? mix(s3s_le64(p)) : width == 4 ? mix(s3s_le32(p)) : hash_bytes(p, size);
+}
+
+static inline bool equal(const s3s_dictionary_builder *d, size_t width, size_t index,
+                         const uint8_t *p, size_t size)
+{
+    const uint8_t *page = d->page.data;
+    if (width == 8)
+        return s3s_le64(page + index * 8) == s3s_le64(p);
+    if (width == 4)
+        return s3s_le32(page + index * 4) == s3s_le32(p);
+    if (width != 0)
+        return same_bytes(page + index * width, p, width);
+    const uint8_t *have = page + d->starts[index];
+    return s3s_le32(have - 4) == size && same_bytes(have, p, size);
+}
+
+/* ---- adding ---------------------------------------------------------------------------------- */
+
+static void place(s3s_dictionary_slot *slots, size_t slot_count, s3s_dictionary_slot slot)
+{
+    size_t at = slot.hash & (slot_count - 1);
+    while (slots[at].index != 0)
+        at = (at + 1) & (slot_count - 1);
+    slots[at] = slot;
+}
+
+/* Room for one more value, in a table that is then at most half full. */
 static bool grow(s3s_dictionary_builder *d)
 {
-    if (d->count * 2 >= d->slot_count) {
+    if ((d->count + 1) * 2 > d->slot_count) {
         size_t slot_count = d->slot_count == 0 ? SLOTS_FIRST : d->slot_count * 2;
-        uint32_t *slots = s3s_calloc(d->env, slot_count, sizeof *slots);
+        s3s_dictionary_slot *slots = s3s_calloc(d->env, slot_count, sizeof *slots);
         if (slots == NULL)
             return false;
+        for (size_t i = 0; i < d->slot_count; i++)
+            if (d->slots[i].index != 0)
+                place(slots, slot_count, d->slots[i]);
         s3s_free(d->env, d->slots);
         d->slots = slots;
         d->slot_count = slot_count;
-        for (size_t i = 0; i < d->count; i++)
-            place(d, i);
     }
-    if (d->count == d->entry_room) {
-        size_t room = d->entry_room == 0 ? SLOTS_FIRST / 2 : d->entry_room * 2;
-        s3s_dictionary_entry *entries =
-            s3s_realloc(d->env, d->entries, room * sizeof *entries);
-        if (entries == NULL)
+    if (d->width == 0 && d->count == d->start_room) {
+        size_t room = d->start_room == 0 ? SLOTS_FIRST / 2 : d->start_room * 2;
+        uint32_t *starts = s3s_realloc(d->env, d->starts, room * sizeof *starts);
+        if (starts == NULL)
             return false;
-        d->entries = entries;
-        d->entry_room = room;
+        d->starts = starts;
+        d->start_room = room;
     }
     return true;
 }
 
-static uint32_t append(s3s_dictionary_builder *d, uint32_t hash, const void *data, size_t size)
+/* false: it is full, or memory is. */
+static bool append(s3s_dictionary_builder *d, uint32_t hash, const uint8_t *data, size_t size)
 {
     size_t prefix = d->width == 0 ? 4 : 0;
-    if (size > d->max_bytes || d->page.size + prefix + size > d->max_bytes)
-        return S3S_DICTIONARY_FULL;
     uint32_t length = (uint32_t)size;
-    if (!grow(d) || s3s_buffer_append(&d->page, &length, prefix, NULL) != S3STORE_OK) {
+    if (size > d->max_bytes || d->page.size + prefix + size > d->max_bytes)
+        return false;
+    uint8_t *to = grow(d) ? s3s_buffer_reserve(&d->page, prefix + size, NULL) : NULL;
+    if (to == NULL) {
         d->failed = true;
-        return S3S_DICTIONARY_FULL;
+        return false;
     }
-    if (s3s_buffer_append(&d->page, data, size, NULL) != S3STORE_OK) {
-        d->page.size -= prefix;
-        d->failed = true;
-        return S3S_DICTIONARY_FULL;
-    }
-    d->entries[d->count] = (s3s_dictionary_entry){
-        .hash = hash, .start = (uint32_t)(d->page.size - size), .size = length};
-    place(d, d->count);
-    return (uint32_t)d->count++;
+    memcpy(to, &length, prefix);
+    if (size > 0)
+        memcpy(to + prefix, data, size);
+    d->page.size += prefix + size;
+    if (prefix > 0)
+        d->starts[d->count] = (uint32_t)(d->page.size - size);
+    place(d->slots, d->slot_count, (s3s_dictionary_slot){hash, (uint32_t)++d->count});
+    return true;
 }
 
-uint32_t s3s_dictionary_add(s3s_dictionary_builder *d, const void *data, size_t size)
+static inline __attribute__((always_inline)) bool add_one(s3s_dictionary_builder *d, size_t width,
+                                                          const uint8_t *data, size_t size,
+                                                          uint32_t *index)
 {
-    uint32_t hash = hash_value(d, data, size);
-    if (d->slot_count > 0) {
-        size_t mask = d->slot_count - 1;
-        size_t at = hash & mask;
-        for (size_t probes = 0; d->slots[at] != 0; at = (at + 1) & mask) {
-            const s3s_dictionary_entry *entry = &d->entries[d->slots[at] - 1];
-            if (entry->hash == hash && equal(d, entry, data, size))
-                return d->slots[at] - 1;
-            if (++probes == PROBES_MAX)
-                return S3S_DICTIONARY_FULL;
-        }
+    uint32_t hash = hash_value(width, data, size);
+    size_t mask = d->slot_count - 1;
+    for (size_t at = hash & mask, probes = 0; d->slot_count > 0 && d->slots[at].index != 0;
+         at = (at + 1) & mask) {
+        *index = d->slots[at].index - 1;
+        if (d->slots[at].hash == hash && equal(d, width, *index, data, size))
+            return true;
+        if (++probes == PROBES_MAX)
+            return false;
     }
+    *index = (uint32_t)d->count;
     return append(d, hash, data, size);
+}
+
+static inline __attribute__((always_inline)) size_t add_fixed(s3s_dictionary_builder *d,
+                                                              size_t width, const uint8_t *values,
+                                                              size_t count, uint32_t *indexes)
+{
+    size_t i = 0;
+    while (i < count && add_one(d, width, values + i * width, width, &indexes[i]))
+        i++;
+    return i;
+}
+
+size_t s3s_dictionary_add(s3s_dictionary_builder *d, const void *values, size_t count,
+                          uint32_t *indexes)
+{
+    const s3store_bytes *spans = values;
+    size_t i = 0;
+    if (d->width == 8)
+        return add_fixed(d, 8, values, count, indexes);
+    if (d->width == 4)
+        return add_fixed(d, 4, values, count, indexes);
+    if (d->width != 0)
+        return add_fixed(d, d->width, values, count, indexes);
+    while (i < count && add_one(d, 0, spans[i].data, spans[i].size, &indexes[i]))
+        i++;
+    return i;
 }
 
 void s3s_dictionary_truncate(s3s_dictionary_builder *d, size_t count)
 {
-    if (count < d->count) {
-        d->page.size = d->entries[count].start - (d->width == 0 ? 4 : 0);
-        d->count = count;
-    }
-    if (d->slots != NULL) {
-        memset(d->slots, 0, d->slot_count * sizeof *d->slots);
-        for (size_t i = 0; i < d->count; i++)
-            place(d, i);
+    if (count >= d->count)
+        return;
+    d->page.size = s3s_dictionary_bytes(d, count);
+    d->count = count;
+    memset(d->slots, 0, d->slot_count * sizeof *d->slots);
+    for (uint32_t i = 0; i < count; i++) {
+        s3store_bytes value = s3s_dictionary_value(d, i);
+        uint32_t hash = hash_value(d->width, (const uint8_t *)value.data, value.size);
+        place(d->slots, d->slot_count, (s3s_dictionary_slot){hash, i + 1});
     }
 }

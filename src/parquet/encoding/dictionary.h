@@ -4,36 +4,37 @@
 
 #include "base/buffer.h"
 
-#define S3S_DICTIONARY_FULL UINT32_MAX
-
 /* Values are kept in order of their first appearance, in PLAIN encoding: the dictionary page. */
 typedef struct s3s_dictionary_builder {
     s3s_env *env;
     size_t width;     /* of fixed values; 0 = byte strings */
     size_t max_bytes; /* of the page */
     s3s_buffer page;
-    uint32_t *slots; /* index + 1, 0 = free; a power of two of them */
+    struct s3s_dictionary_slot *slots; /* a power of two of them, at most half of them used */
     size_t slot_count;
-    struct s3s_dictionary_entry *entries;
-    size_t entry_room;
+    uint32_t *starts; /* of byte strings: where the bytes of each begin in the page */
+    size_t start_room;
     size_t count;
     bool failed; /* an allocation: told from full */
 } s3s_dictionary_builder;
 
-typedef struct s3s_dictionary_entry {
+typedef struct s3s_dictionary_slot {
     uint32_t hash;
-    uint32_t start; /* of the bytes in page; strings: after their length */
-    uint32_t size;
-    uint32_t mark; /* of the caller; 0 when new */
-} s3s_dictionary_entry;
+    uint32_t index; /* + 1; 0 = free */
+} s3s_dictionary_slot;
 
 void s3s_dictionary_init(s3s_dictionary_builder *d, s3s_env *env, size_t width, size_t max_bytes);
 void s3s_dictionary_deinit(s3s_dictionary_builder *d);
 void s3s_dictionary_clear(s3s_dictionary_builder *d);
-/* The index of a value, which is added when it is new; S3S_DICTIONARY_FULL when that is not
- * possible. */
-uint32_t s3s_dictionary_add(s3s_dictionary_builder *d, const void *data, size_t size);
-/* Forgets the entries from `count` on. They are not found any more. */
+/* The indexes of values, which are added when they are new: fixed values one behind the other, or
+ * spans. Returns how many were taken: fewer when one more is not possible. */
+size_t s3s_dictionary_add(s3s_dictionary_builder *d, const void *values, size_t count,
+                          uint32_t *indexes);
+/* The value of an index, in the page. */
+s3store_bytes s3s_dictionary_value(const s3s_dictionary_builder *d, size_t index);
+/* Bytes of the page before this value. */
+size_t s3s_dictionary_bytes(const s3s_dictionary_builder *d, size_t index);
+/* Forgets the values from `count` on. They are not found any more. */
 void s3s_dictionary_truncate(s3s_dictionary_builder *d, size_t count);
 
 #endif

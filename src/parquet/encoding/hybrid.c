@@ -54,7 +54,6 @@ static s3store_status next_run(s3s_hybrid *h, s3store_error *err)
                 h->left = bytes * 8 / h->width;
             }
             h->bits = h->p;
-            h->bits_size = bytes;
             h->p += bytes;
         } else {
             size_t bytes = (h->width + 7) / 8;
@@ -80,7 +79,7 @@ s3store_status s3s_hybrid_get(s3s_hybrid *h, uint32_t *out, size_t count, s3stor
             return status;
         size_t n = h->left < count ? h->left : count;
         if (h->packed) {
-            s3s_unpack32(h->bits, h->bits_size, h->width, h->at, n, out);
+            s3s_unpack32(h->bits, (size_t)(h->end - h->bits), h->width, h->at, n, out);
         } else {
             for (size_t i = 0; i < n; i++)
                 out[i] = h->value;
@@ -102,10 +101,10 @@ s3store_status s3s_hybrid_get_bits(s3s_hybrid *h, uint8_t *bits, size_t at, size
             return status;
         size_t n = h->left < count ? h->left : count;
         if (h->packed) {
-            s3s_pq_bits_copy(bits, at, h->bits, h->at, n);
-            *ones += s3s_pq_bits_count(bits, at, n);
+            s3s_bits_copy(bits, at, h->bits, h->at, n);
+            *ones += s3s_bits_count(bits, at, n);
         } else {
-            s3s_pq_bits_fill(bits, at, n, h->value != 0);
+            s3s_bits_fill(bits, at, n, h->value != 0);
             *ones += h->value != 0 ? n : 0;
         }
         s3s_hybrid_skip_run(h, n);
@@ -136,7 +135,7 @@ s3store_status s3s_bit_packed_get(const uint8_t *data, size_t size, unsigned wid
                                   size_t count, uint32_t *out, s3store_error *err)
 {
     size_t bits;
-    if (!s3s_mul(first + count, width, &bits) || s3s_pq_bits_bytes(bits) > size)
+    if (!s3s_mul(first + count, width, &bits) || s3s_bits_size(bits) > size)
         return s3s_fail(err, S3STORE_CORRUPT, "levels end before the last value");
     for (size_t i = 0; i < count; i++) {
         uint32_t value = 0;

@@ -14,7 +14,6 @@ typedef struct s3s_hybrid {
     bool packed;
     uint32_t value;
     const uint8_t *bits;
-    size_t bits_size;
     size_t at;   /* values of it that were read */
     size_t left; /* and that remain */
 } s3s_hybrid;

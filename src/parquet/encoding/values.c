@@ -4,9 +4,10 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "parquet/encoding/bits.h"
+#include "parquet/encoding/kernels.h"
 
 #define SCRATCH_MAX ((size_t)1 << 20) /* of strings joined in one call, unless one is longer */
-#define LENGTH_BATCH 256
+#define LENGTH_BATCH 1024
 
 typedef s3store_status (*begin_fn)(s3s_values *v, size_t size, s3store_error *err);
 typedef s3store_status (*get_fn)(s3s_values *v, void *out, size_t count, size_t *got,
@@ -26,6 +27,9 @@ static s3store_status ended(const s3s_values *v, s3store_error *err)
 
 /* ---- PLAIN ----------------------------------------------------------------------------------- */
 
+static s3store_status plain_get(s3s_values *v, void *out, size_t count, size_t *got,
+                                s3store_error *err);
+
 static s3store_status plain_begin(s3s_values *v, size_t size, s3store_error *err)
 {
     (void)v;
@@ -37,11 +41,24 @@ static s3store_status plain_begin(s3s_values *v, size_t size, s3store_error *err
 static s3store_status plain_bools(s3s_values *v, uint8_t *out, size_t count, s3store_error *err)
 {
     size_t bits;
-    if (!s3s_add(v->at, count, &bits) || s3s_pq_bits_bytes(bits) > (size_t)(v->end - v->p))
+    if (!s3s_add(v->at, count, &bits) || s3s_bits_size(bits) > (size_t)(v->end - v->p))
         return ended(v, err);
     for (size_t i = 0; i < count; i++)
         out[i] = s3s_bit(v->p, v->at + i);
     return S3STORE_OK;
+}
+
+bool s3s_values_bits(s3s_values *v, size_t count, const uint8_t **bits, size_t *at)
+{
+    size_t end;
+    if (v->physical != S3S_PQ_BOOLEAN || v->encoding->get != plain_get || count > v->left ||
+        !s3s_add(v->at, count, &end) || s3s_bits_size(end) > (size_t)(v->end - v->p))
+        return false;
+    *bits = v->p;
+    *at = v->at;
+    v->at = end;
+    v->left -= count;
+    return true;
 }
 
 static s3store_status plain_bytes(s3s_values *v, s3store_bytes *out, size_t count,
@@ -98,28 +115,18 @@ static s3store_status dictionary_begin(s3s_values *v, size_t size, s3store_error
     return S3STORE_OK;
 }
 
-#define GATHER(type)                                                                               \
-    do {                                                                                           \
-        const type *from_ = values;                                                                \
-        type *to_ = out;                                                                           \
-        for (size_t i = 0; i < count; i++)                                                         \
-            to_[i] = from_[v->indexes[i]];                                                         \
-    } while (0)
-
-static void gather(const s3s_values *v, size_t count, void *out)
+static void gather(const s3s_values *v, const s3s_kernels *kernels, size_t count, void *out)
 {
     const void *values = v->dictionary->values.data;
-    switch (v->width) {
-    case 4:
-        GATHER(uint32_t);
-        break;
-    case 8:
-        GATHER(uint64_t);
-        break;
-    case sizeof(s3store_bytes):
-        GATHER(s3store_bytes);
-        break;
-    default:
+    if (v->width == 4) {
+        kernels->gather4(values, v->indexes, count, out);
+    } else if (v->width == 8) {
+        kernels->gather8(values, v->indexes, count, out);
+    } else if (v->width == sizeof(s3store_bytes)) {
+        const s3store_bytes *from = values;
+        for (size_t i = 0; i < count; i++)
+            ((s3store_bytes *)out)[i] = from[v->indexes[i]];
+    } else {
         for (size_t i = 0; i < count; i++)
             memcpy((char *)out + i * v->width,
                    (const char *)values + v->indexes[i] * v->width, v->width);
@@ -136,13 +143,12 @@ static s3store_status dictionary_get(s3s_values *v, void *out, size_t count, siz
     s3store_status status = s3s_hybrid_get(&v->hybrid, v->indexes, count, err);
     if (status != S3STORE_OK)
         return status;
-    uint32_t max = 0;
-    for (size_t i = 0; i < count; i++)
-        max = v->indexes[i] > max ? v->indexes[i] : max;
+    const s3s_kernels *kernels = s3s_kernels_now();
+    uint32_t max = kernels->max(v->indexes, count);
     if (count > 0 && max >= v->dictionary->count)
         return s3s_fail(err, S3STORE_CORRUPT, "dictionary index %u of %zu entries", (unsigned)max,
                         v->dictionary->count);
-    gather(v, count, out);
+    gather(v, kernels, count, out);
     return S3STORE_OK;
 }
 
@@ -223,9 +229,20 @@ static s3store_status delta_length_get(s3s_values *v, void *out, size_t count, s
     count = count < LENGTH_BATCH ? count : LENGTH_BATCH;
     *got = count;
     s3store_status status = s3s_delta_get(&v->delta, sizes, count, err);
-    for (size_t i = 0; status == S3STORE_OK && i < count; i++)
-        status = take_slice(v, sizes[i], (s3store_bytes *)out + i, err);
-    return status;
+    if (status != S3STORE_OK)
+        return status;
+    s3store_bytes *to = out;
+    const uint8_t *p = v->p, *end = v->end;
+    for (size_t i = 0; i < count; i++) {
+        if (sizes[i] < 0 || sizes[i] > end - p) {
+            v->p = p;
+            return take_slice(v, sizes[i], &to[i], err); /* says what is wrong */
+        }
+        to[i] = (s3store_bytes){.data = (const void *)p, .size = (size_t)sizes[i]};
+        p += sizes[i];
+    }
+    v->p = p;
+    return S3STORE_OK;
 }
 
 /* ---- DELTA_BYTE_ARRAY: each value is a prefix of the one before, and a suffix ---------------- */
@@ -291,14 +308,15 @@ static s3store_status delta_bytes_get(s3s_values *v, void *out, size_t count, si
             status = s3s_delta_get(&suffix_next, &size, 1, err);
         if (status != S3STORE_OK)
             break;
-        size_t needed = (size > 0 && size <= v->end - v->p ? (size_t)size : 0) + v->previous.size;
+        size_t needed = (size > 0 && size <= v->end - v->p ? (size_t)size : 0) + v->previous.size +
+                        S3S_VALUES_SLACK;
         if (n > 0 && v->scratch.size + needed > v->scratch.capacity)
             break;
         if (n == 0) {
             size_t at = v->previous.size; /* lies at the front of the block */
             size_t room = needed < SCRATCH_MAX ? SCRATCH_MAX : needed;
             if (v->scratch.capacity - v->scratch.size < needed || v->scratch.data == NULL)
-                status = s3s_block_reserve(&v->scratch, room, err);
+                status = s3s_block_reserve(&v->scratch, room + S3S_VALUES_SLACK, err);
             v->previous = (s3store_bytes){.data = (const void *)v->scratch.data, .size = at};
         }
         s3store_bytes suffix = {0};
@@ -347,17 +365,28 @@ static s3store_status split_begin(s3s_values *v, size_t size, s3store_error *err
     return S3STORE_OK;
 }
 
+/* Inlined for the widths of numbers, so that a value is put together in a register. */
+static inline __attribute__((always_inline)) void join_streams(const uint8_t *from, size_t stride,
+                                                               size_t width, size_t count,
+                                                               uint8_t *to)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t byte = 0; byte < width; byte++)
+            to[i * width + byte] = from[byte * stride + i];
+}
+
 static s3store_status split_get(s3s_values *v, void *out, size_t count, size_t *got,
                                 s3store_error *err)
 {
     if (count > v->stride - v->at)
         return ended(v, err);
-    uint8_t *to = out;
-    for (size_t byte = 0; byte < v->width; byte++) {
-        const uint8_t *from = v->p + byte * v->stride + v->at;
-        for (size_t i = 0; i < count; i++)
-            to[i * v->width + byte] = from[i];
-    }
+    const uint8_t *from = v->p + v->at;
+    if (v->width == 4)
+        join_streams(from, v->stride, 4, count, out);
+    else if (v->width == 8)
+        join_streams(from, v->stride, 8, count, out);
+    else
+        join_streams(from, v->stride, v->width, count, out);
     v->at += count;
     *got = count;
     return S3STORE_OK;

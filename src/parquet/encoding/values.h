@@ -24,6 +24,8 @@ typedef struct s3s_dictionary {
 } s3s_dictionary;
 
 #define S3S_INDEX_BATCH 1024
+/* Bytes behind a joined string that may be read, as behind those that lie in pages. */
+#define S3S_VALUES_SLACK 32
 
 typedef struct s3s_values {
     const struct s3s_value_encoding *encoding;
@@ -55,6 +57,10 @@ s3store_status s3s_values_begin(s3s_values *v, int32_t encoding, const uint8_t *
 /* Reads up to count values (at least one when count > 0): *got. CORRUPT when the section ends. */
 s3store_status s3s_values_get(s3s_values *v, void *out, size_t count, size_t *got,
                               s3store_error *err);
+
+/* Passes over the next count booleans and tells where they lie as bits, if they do; false: they come
+ * by s3s_values_get. */
+bool s3s_values_bits(s3s_values *v, size_t count, const uint8_t **bits, size_t *at);
 
 /* "PLAIN", "?" for numbers that are none. */
 const char *s3s_encoding_name(int32_t encoding);

@@ -214,6 +214,63 @@ static void test_store__writes_and_reads_structs_after_the_target_was_given_away
     s3store_records_free(records);
 }
 
+/* Views through the public face: arguments, sizes, accessors. */
+static void test_views__arguments_sizes_and_accessors(void **state)
+{
+    static const char *const columns[] = {"id", "day=time:day"};
+    s3store_error err = {0};
+    s3store_target *target = NULL;
+    s3store_view *view = NULL;
+    s3store_views *views = NULL;
+    bool created = false;
+    struct ArrowArrayStream rows = {0};
+    s3store_target_config config = config_on(*state);
+    s3store_view_def def = S3STORE_VIEW_DEF_INIT;
+    def.name = "v";
+    def.columns = columns;
+    def.column_count = 2;
+    assert_ok(s3store_view_validate(&def, &err));
+    assert_fails(s3store_view_validate(NULL, &err), S3STORE_INVALID_ARGUMENT, "def");
+    assert_ok(s3store_target_open(&config, &target, &err));
+    assert_fails(s3store_view_add(target, NULL, NULL, NULL, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "def");
+    assert_fails(s3store_view_open(NULL, &def, NULL, &view, &err), S3STORE_INVALID_ARGUMENT,
+                 "target");
+    assert_ok(s3store_view_add(target, &def, NULL, &created, NULL, &err));
+    assert_true(created);
+    assert_ok(s3store_target_views(target, NULL, &views, &err));
+    assert_int_equal(s3store_views_count(views), 1);
+    assert_string_equal(s3store_views_get(views, 0)->columns[1], "day=time:day");
+    s3store_views_free(views);
+    s3store_views_free(NULL);
+    assert_ok(s3store_view_open(target, &def, NULL, &view, &err));
+    s3store_target_free(target); /* the view holds it */
+    assert_string_equal(s3store_view_name(view), "v");
+    assert_int_equal(s3store_view_column_count(view), 2);
+    assert_string_equal(s3store_view_column(view, 1), "day");
+    assert_string_equal(s3store_view_column_spec(view, 1), "day=time:day");
+    assert_null(s3store_view_column(view, 2));
+    s3store_lookup_options lookup = {0};
+    assert_fails(s3store_view_lookup(view, &lookup, &rows, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "s3store_lookup_options");
+    s3store_lookup_stats stats = {0};
+    assert_fails(s3store_view_lookup(view, NULL, &rows, &stats, &err), S3STORE_INVALID_ARGUMENT,
+                 "s3store_lookup_stats");
+    /* A caller of an older header: what it does not know stays as it was. */
+    stats.size = offsetof(s3store_lookup_stats, strays);
+    stats.markers = stats.strays = 7;
+    assert_ok(s3store_view_lookup(view, NULL, &rows, &stats, &err));
+    assert_int_equal(stats.markers, 0);
+    assert_int_equal(stats.strays, 7);
+    assert_int_equal(stats.size, offsetof(s3store_lookup_stats, strays));
+    s3store_view_free(view);
+    struct ArrowArray batch = {0}; /* the stream holds what it needs */
+    assert_int_equal(rows.get_next(&rows, &batch), 0);
+    assert_null(batch.release);
+    rows.release(&rows);
+    s3store_view_free(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +284,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_target__accessors_tell_what_the_dataset_says, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_target__max_inflight_below_one_is_the_default, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_views__arguments_sizes_and_accessors, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_store__writes_and_reads_structs_after_the_target_was_given_away, setup, teardown),

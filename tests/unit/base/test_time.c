@@ -183,19 +183,154 @@ static void test_strftime__known_elements_only(void **state)
 {
     (void)state;
     char text[64];
-    const int64_t t = INT64_C(1517966773840001);
-    assert_true(s3s_time_strftime(t, "%Y-%m-%dT%H:%M:%S.%f", text, sizeof text));
+    const int64_t t = INT64_C(1517966773);
+    const int32_t f = 840001999;
+    assert_true(s3s_time_strftime(t, f, "%Y-%m-%dT%H:%M:%S.%f", text, sizeof text));
     assert_string_equal(text, "2018-02-07T01:26:13.840001");
-    assert_true(s3s_time_strftime(t, "%y %j %L 100%%", text, sizeof text));
+    assert_true(s3s_time_strftime(t, f, "%y %j %L 100%%", text, sizeof text));
     assert_string_equal(text, "18 038 840 100%");
-    assert_true(s3s_time_strftime(-1, "%Y-%m-%d %H", text, sizeof text));
+    assert_true(s3s_time_strftime(-1, 0, "%Y-%m-%d %H", text, sizeof text));
     assert_string_equal(text, "1969-12-31 23");
-    assert_true(s3s_time_strftime(t, "", text, 1));
-    assert_false(s3s_time_strftime(t, "%Q", text, sizeof text));
-    assert_false(s3s_time_strftime(t, "50%", text, sizeof text));
-    assert_false(s3s_time_strftime(t, "%Y", text, 4));
-    assert_true(s3s_time_strftime(t, "%Y", text, 5));
-    assert_false(s3s_time_strftime(t, "%Y", text, 0));
+    assert_true(s3s_time_strftime(t, f, "", text, 1));
+    assert_false(s3s_time_strftime(t, f, "%Q", text, sizeof text));
+    assert_false(s3s_time_strftime(t, f, "50%", text, sizeof text));
+    assert_false(s3s_time_strftime(t, f, "%Y", text, 4));
+    assert_true(s3s_time_strftime(t, f, "%Y", text, 5));
+    assert_false(s3s_time_strftime(t, f, "%Y", text, 0));
+}
+
+/* FORMAT "Layouts of Go": each element of a Go layout and ours, for 2026-03-17 12:04:05.6789 UTC
+ * and for a time that needs padding. */
+static const struct {
+    const char *go, *ours, *text, *padded;
+} layouts[] = {
+    {"2006", "%Y", "2026", "0907"},
+    {"06", "%y", "26", "07"},
+    {"01", "%m", "03", "01"},
+    {"1", "%-m", "3", "1"},
+    {"Jan", "%b", "Mar", "Jan"},
+    {"January", "%B", "March", "January"},
+    {"02", "%d", "17", "02"},
+    {"2", "%-d", "17", "2"},
+    {"_2", "%e", "17", " 2"},
+    {"002", "%j", "076", "002"},
+    {"__2", "%_j", " 76", "  2"},
+    {"Mon", "%a", "Tue", "Sun"},
+    {"Monday", "%A", "Tuesday", "Sunday"},
+    {"15", "%H", "12", "03"},
+    {"03", "%I", "12", "03"},
+    {"3", "%-I", "12", "3"},
+    {"04", "%M", "04", "00"},
+    {"4", "%-M", "4", "0"},
+    {"05", "%S", "05", "09"},
+    {"5", "%-S", "5", "9"},
+    {".000", ".%3N", ".678", ".000"},
+    {",000", ",%3N", ",678", ",000"},
+    {".000000000", ".%N", ".678900000", ".000000000"},
+    {".999", "%.3N", ".678", ""},
+    {".999999999", "%.9N", ".6789", ""},
+    {",999999", "%,6N", ",6789", ""},
+    {"PM", "%p", "PM", "AM"},
+    {"pm", "%P", "pm", "am"},
+    {"MST", "UTC", "UTC", "UTC"},
+    {"Z07:00", "Z", "Z", "Z"},
+    {"-07:00", "+00:00", "+00:00", "+00:00"},
+    {"2006-01-02T15:04:05.000Z07:00", "%Y-%m-%dT%H:%M:%S.%3NZ", "2026-03-17T12:04:05.678Z",
+     "0907-01-02T03:00:09.000Z"}, /* cut, not rounded */
+    {"2006-01-02T15:04:05Z07:00", "%Y-%m-%dT%H:%M:%SZ", "2026-03-17T12:04:05Z",
+     "0907-01-02T03:00:09Z"}, /* RFC 3339 */
+    {"2006-01-02", "%Y-%m-%d", "2026-03-17", "0907-01-02"},
+    {"2006-01", "%Y-%m", "2026-03", "0907-01"},
+};
+
+static void test_strftime__has_a_counterpart_of_each_element_of_a_go_layout(void **state)
+{
+    (void)state;
+    const int64_t at = INT64_C(1773749045), padded = INT64_C(-33544961991);
+    for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
+        char text[64];
+        assert_true(s3s_time_strftime(at, 678900000, layouts[i].ours, text, sizeof text));
+        if (strcmp(text, layouts[i].text) != 0)
+            fail_msg("%s: \"%s\"", layouts[i].go, text);
+        assert_true(s3s_time_strftime(padded, 0, layouts[i].ours, text, sizeof text));
+        if (strcmp(text, layouts[i].padded) != 0)
+            fail_msg("%s: \"%s\"", layouts[i].go, text);
+    }
+    char text[64];
+    assert_true(s3s_time_strftime(86400 * 365, 0, "%I%p", text, sizeof text));
+    assert_string_equal(text, "12AM"); /* midnight */
+    static const char *const unknown[] = {"%",   "%Q",  "%-",   "%_",  "%-b", "%3f", "%.N",
+                                          "%.3f", "%0N", "%10N", "%-N", "%.",  "%3"};
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+        if (s3s_time_strftime(0, 0, unknown[i], text, sizeof text))
+            fail_msg("%s gave %s", unknown[i], text);
+}
+
+static void test_strftime__grain_is_what_a_pattern_leaves_undistinguished(void **state)
+{
+    (void)state;
+    assert_int_equal(s3s_time_strftime_grain("%Y-%m-%d %A"), 86400);
+    assert_int_equal(s3s_time_strftime_grain("%b %e %p"), 3600);
+    assert_int_equal(s3s_time_strftime_grain("%-I"), 3600);
+    assert_int_equal(s3s_time_strftime_grain("%H:%M"), 60);
+    assert_int_equal(s3s_time_strftime_grain("%S"), 1);
+    assert_int_equal(s3s_time_strftime_grain("%S%.3N"), 0);
+    assert_int_equal(s3s_time_strftime_grain("%L"), 0);
+}
+
+static void test_strptime__reads_what_strftime_wrote(void **state)
+{
+    (void)state;
+    static const char *const exact[] = {
+        "%Y-%m-%dT%H:%M:%S.%N",  "%A, %e %B %Y, %I:%M:%S%.9N %p", "%Y/%j/%H%M%S%,9N",
+        "%Y %-m %-d %-H %-M %-S %N", "%Y%m%d%H%M%S%f",            "%a %b %_d %Y %_H %_M %_S %.6N",
+    };
+    const int64_t times[] = {0, 1773749045, -1, INT64_C(-33544961991), INT64_C(253402300799)};
+    const int32_t nanos[] = {0, 678900000, 1000, 999999000, 10000000};
+    for (size_t f = 0; f < sizeof exact / sizeof exact[0]; f++)
+        for (size_t t = 0; t < sizeof times / sizeof times[0]; t++) {
+            char text[96];
+            int64_t seconds;
+            int32_t fraction;
+            assert_true(s3s_time_strftime(times[t], nanos[t], exact[f], text, sizeof text));
+            if (!s3s_time_strptime(exact[f], text, strlen(text), &seconds, &fraction))
+                fail_msg("%s does not read %s", exact[f], text);
+            if (seconds != times[t] || fraction != nanos[t])
+                fail_msg("%s: %s is %lld.%09d", exact[f], text, (long long)seconds, fraction);
+        }
+    static const struct {
+        const char *format, *text;
+        int64_t seconds; /* -1 = none */
+    } cases[] = {
+        {"%Y", "2018", 1514764800},
+        {"%Y-%m", "2018-02", 1517443200},
+        {"%Y-%m-%dT%H", "2018-02-07T01", 1517965200},
+        {"%d.%m.%y", "07.02.18", 1517961600},
+        {"%y", "69", -31536000},
+        {"%j %Y", "038 2018", 1517961600},
+        {"%Y", "201", -1},
+        {"%Y", "20180", -1},
+        {"%Y", "", -1},
+        {"%m", "13", -1},
+        {"%Y-%m-%d", "2018-02-30", -1},
+        {"%Y-%m-%d", "2018-2-03", -1},
+        {"%Y %j", "2018 366", -1},
+        {"%Y-%m-%d %j", "2018-02-07 039", -1},
+        {"%H", "24", -1},
+        {"%p", "XM", -1},
+        {"%b", "Foo", -1},
+        {"%Q", "x", -1},
+        {"a%Y", "b2018", -1},
+        {"%S%.3N", "05.", -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t seconds = -1;
+        int32_t fraction;
+        bool ok = s3s_time_strptime(cases[i].format, cases[i].text, strlen(cases[i].text),
+                                    &seconds, &fraction);
+        if (ok != (cases[i].seconds != -1) || (ok && seconds != cases[i].seconds))
+            fail_msg("%s: %s is %lld", cases[i].format, cases[i].text, (long long)seconds);
+    }
 }
 
 static void test_http_date__all_three_forms(void **state)
@@ -375,6 +510,9 @@ int main(void)
         cmocka_unit_test(test_time_parse__to_microseconds_and_back),
         cmocka_unit_test(test_date__exactly_ten_characters),
         cmocka_unit_test(test_strftime__known_elements_only),
+        cmocka_unit_test(test_strftime__has_a_counterpart_of_each_element_of_a_go_layout),
+        cmocka_unit_test(test_strftime__grain_is_what_a_pattern_leaves_undistinguished),
+        cmocka_unit_test(test_strptime__reads_what_strftime_wrote),
         cmocka_unit_test(test_http_date__all_three_forms),
         cmocka_unit_test(test_iso__basic_forms),
         cmocka_unit_test(test_duration__accepts_what_go_accepts),

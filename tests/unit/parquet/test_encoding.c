@@ -32,13 +32,13 @@ static void test_bits__copy_and_fill_at_every_offset(void **state)
                 for (size_t i = 0; i < n; i++) {
                     bool bit = s3s_bit(from, b + i);
                     ones += bit;
-                    s3s_pq_bits_fill(expected, a + i, 1, bit);
+                    s3s_bits_fill(expected, a + i, 1, bit);
                 }
-                s3s_pq_bits_copy(to, a, from, b, n);
+                s3s_bits_copy(to, a, from, b, n);
                 assert_memory_equal(to, expected, sizeof to);
-                assert_int_equal(s3s_pq_bits_count(to, a, n), ones);
-                s3s_pq_bits_fill(to, a, n, true);
-                assert_int_equal(s3s_pq_bits_count(to, a, n), n);
+                assert_int_equal(s3s_bits_count(to, a, n), ones);
+                s3s_bits_fill(to, a, n, true);
+                assert_int_equal(s3s_bits_count(to, a, n), n);
             }
         }
     }
@@ -51,7 +51,7 @@ static void test_bits__every_width_unpacks_what_was_packed(void **state)
     uint32_t values[COUNT], got[COUNT];
     uint64_t wide[COUNT];
     for (unsigned width = 0; width <= 32; width++) {
-        size_t size = s3s_pq_bits_bytes(COUNT * width);
+        size_t size = s3s_bits_size(COUNT * width);
         uint8_t *packed = calloc(size + 1, 1); /* exact: a read past it is an error of ASan */
         for (size_t i = 0; i < COUNT; i++)
             values[i] = (uint32_t)(width == 0 ? 0 : next_random() >> (64 - width));
@@ -229,23 +229,43 @@ static void test_delta__damage_is_an_error(void **state)
     assert_fails(s3s_delta_end(&d, &end, &err), S3STORE_CORRUPT, "ends");
 }
 
+/* The index of one value; UINT32_MAX when it was not taken. */
+static uint32_t add_text(s3s_dictionary_builder *d, const char *text, size_t size)
+{
+    s3store_bytes span = {.data = (const void *)text, .size = size};
+    uint32_t index = 0;
+    return s3s_dictionary_add(d, &span, 1, &index) == 1 ? index : UINT32_MAX;
+}
+
+static uint32_t add_number(s3s_dictionary_builder *d, uint64_t number)
+{
+    uint32_t index = 0;
+    return s3s_dictionary_add(d, &number, 1, &index) == 1 ? index : UINT32_MAX;
+}
+
 static void test_dictionary__finds_values_again(void **state)
 {
     (void)state;
     s3s_dictionary_builder d;
     s3s_dictionary_init(&d, NULL, 0, 1 << 20);
-    char text[32];
+    char text[64];
     for (int round = 0; round < 2; round++) {
-        for (unsigned i = 0; i < 5000; i++) {
-            size_t size = (size_t)sprintf(text, "value %u", i);
-            assert_int_equal(s3s_dictionary_add(&d, text, size), i);
+        for (unsigned i = 0; i < 5000; i++) { /* of 0 to 40 bytes */
+            static const char tail[] = "abcdefghijklmnopqrstuvwxyzabcdefghijkl";
+            int size = i == 0 ? 0 : sprintf(text, "%u%.*s", i, (int)(i % 36), tail);
+            assert_int_equal(add_text(&d, text, (size_t)size), i);
+            s3store_bytes value = s3s_dictionary_value(&d, i);
+            assert_int_equal(value.size, size);
+            assert_memory_equal(value.data, text, size);
         }
     }
+    size_t before = s3s_dictionary_bytes(&d, 100);
     s3s_dictionary_truncate(&d, 100);
-    assert_int_equal(s3s_dictionary_add(&d, "value 99", 8), 99);
-    assert_int_equal(s3s_dictionary_add(&d, "value 100", 9), 100);
+    assert_int_equal(d.page.size, before);
+    assert_int_equal(add_text(&d, "", 0), 0);
+    assert_int_equal(add_text(&d, "new", 3), 100);
     s3s_dictionary_clear(&d);
-    assert_int_equal(s3s_dictionary_add(&d, "x", 1), 0);
+    assert_int_equal(add_text(&d, "x", 1), 0);
     s3s_dictionary_deinit(&d);
 }
 
@@ -255,12 +275,10 @@ static void test_dictionary__says_when_it_is_full(void **state)
     s3s_dictionary_builder d;
     s3s_dictionary_init(&d, NULL, 8, 80);
     for (uint64_t i = 0; i < 10; i++)
-        assert_int_equal(s3s_dictionary_add(&d, &i, 8), i);
-    uint64_t more = 10;
-    assert_int_equal(s3s_dictionary_add(&d, &more, 8), S3S_DICTIONARY_FULL);
+        assert_int_equal(add_number(&d, i), i);
+    assert_int_equal(add_number(&d, 10), UINT32_MAX);
     assert_false(d.failed);
-    more = 3;
-    assert_int_equal(s3s_dictionary_add(&d, &more, 8), 3);
+    assert_int_equal(add_number(&d, 3), 3);
     s3s_dictionary_deinit(&d);
 }
 

@@ -227,8 +227,8 @@ static void test_hostile__flipped_bytes_below_predicates(void **state)
     schema->field_count = 6;
     struct ArrowArray batch;
     s3s_buffer file;
-    fixture_batch(env, schema, 700, 3, 200, FIXTURE_FEW, &batch);
-    s3s_parquet_write_options options = {.page_bytes = 1024, .row_group_bytes = 5000,
+    fixture_batch(env, schema, 300, 3, 200, FIXTURE_FEW, &batch);
+    s3s_parquet_write_options options = {.page_bytes = 1024, .row_group_bytes = 3000,
                                          .no_dictionary = true, .bloom_columns = blooms,
                                          .bloom_column_count = 3, .bloom_bytes_max = 256};
     s3s_buffer_init(&file, env, SIZE_MAX);

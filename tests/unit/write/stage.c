@@ -70,6 +70,8 @@ void stage_open(stage *s, const stage_options *options)
     }
     s3store_writer_options writer = S3STORE_WRITER_OPTIONS_INIT;
     writer.allow_unaddressable = o->allow_unaddressable;
+    writer.views = o->views;
+    writer.view_count = o->view_count;
     assert_ok(s3s_writer_open(s->target, &writer, &s->writer, &err));
     s->log[0] = '\0';
     faulty_reset(&s->faults);

@@ -30,6 +30,8 @@ typedef struct stage_options {
     s3store_fence fence;
     bool unconditional; /* the server ignores If-None-Match */
     bool allow_unaddressable;
+    const s3store_view_def *const *views; /* of the writer */
+    size_t view_count;
 } stage_options;
 
 /* What happens to the requests number from..to (to 0 = and all later ones) of a verb and kind,

@@ -1,0 +1,289 @@
+/* parquet/column_values.c: the values of a page while it is filled, and their encoding.
+ *
+ * A dictionary is kept as long as it pays: a page whose values cost more as new entries and indexes
+ * than as they are is written without it, and so is the rest of the row group. Whether values repeat
+ * at all is looked at early: of DICTIONARY_TRIAL values drawn from any set that a dictionary could
+ * hold, more than one of 64 repeat. All decisions depend on values alone, not on batches.
+ */
+#include "base/bits.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "parquet/column_writer.h"
+#include "parquet/encoding/bits.h"
+#include "parquet/encoding/delta.h"
+#include "parquet/encoding/hybrid.h"
+
+#define DICTIONARY_TRIAL 8192
+#define DELTA_TRIAL 1024
+#define STATS_BATCH 256
+
+/* ---- statistics ------------------------------------------------------------------------------ */
+
+static s3store_status update_stats(s3s_column_writer *w, const void *values, size_t count,
+                                   s3store_error *err)
+{
+    if (w->width == 0 || w->page_stats.order == NULL || w->page_stats.order->width != 0)
+        return s3s_stats_update(&w->page_stats, values, count, err);
+    /* Fixed-width byte strings are compared as spans. */
+    const uint8_t *at = values;
+    s3store_status status = S3STORE_OK;
+    while (count > 0 && status == S3STORE_OK) {
+        s3store_bytes spans[STATS_BATCH];
+        size_t n = count < STATS_BATCH ? count : STATS_BATCH;
+        for (size_t i = 0; i < n; i++, at += w->width)
+            spans[i] = (s3store_bytes){.data = (const void *)at, .size = w->width};
+        status = s3s_stats_update(&w->page_stats, spans, n, err);
+        count -= n;
+    }
+    return status;
+}
+
+/* Of byte strings, or of values of one width that lie one behind the other. */
+static s3store_status update_from_dictionary(s3s_column_writer *w, size_t first, size_t count,
+                                             s3store_error *err)
+{
+    const s3s_dictionary_builder *d = &w->dictionary;
+    s3store_status status = S3STORE_OK;
+    if (w->width != 0)
+        return update_stats(w, d->page.data + first * w->width, count, err);
+    while (count > 0 && status == S3STORE_OK) {
+        s3store_bytes spans[STATS_BATCH];
+        size_t n = count < STATS_BATCH ? count : STATS_BATCH;
+        for (size_t i = 0; i < n; i++)
+            spans[i] = s3s_dictionary_value(d, first++);
+        status = s3s_stats_update(&w->page_stats, spans, n, err);
+        count -= n;
+    }
+    return status;
+}
+
+s3store_status s3s_column_writer_index_stats(s3s_column_writer *w, s3store_error *err)
+{
+    const uint32_t *indexes = (const void *)w->indexes.data;
+    size_t count = w->dictionary.count;
+    if (w->page_stats.order == NULL || w->indexes.size == 0)
+        return S3STORE_OK;
+    if (w->dictionary_flushed == 0) /* every entry is of this page */
+        return update_from_dictionary(w, 0, count, err);
+    s3s_buffer_clear(&w->body);
+    uint8_t *used = s3s_buffer_reserve(&w->body, count + 1, err);
+    if (used == NULL)
+        return s3s_fail_memory(err, count);
+    memset(used, 0, count + 1);
+    for (size_t i = 0; i < w->indexes.size / sizeof *indexes; i++)
+        used[indexes[i]] = 1;
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < count && status == S3STORE_OK;) {
+        size_t run = 0;
+        while (used[i + run] != 0)
+            run++;
+        if (run > 0)
+            status = update_from_dictionary(w, i, run, err);
+        i += run + 1;
+    }
+    return status;
+}
+
+size_t s3s_column_writer_plain_bytes(const s3s_column_writer *w, const void *values, size_t count)
+{
+    const s3store_bytes *spans = values;
+    size_t bytes = 0;
+    if (w->width != 0)
+        return count * w->width;
+    for (size_t i = 0; i < count; i++)
+        bytes += 4 + spans[i].size;
+    return bytes;
+}
+
+/* ---- adding ---------------------------------------------------------------------------------- */
+
+/* Values as they are: fixed ones, or the bytes of strings apart from their lengths. */
+static s3store_status append_plain(s3s_column_writer *w, const void *values, size_t count,
+                                   s3store_error *err)
+{
+    if (w->width != 0)
+        return s3s_buffer_append(&w->plain, values, count * w->width, err);
+    const s3store_bytes *spans = values;
+    size_t total = 0;
+    bool joined = count > 0; /* one behind the other, as in an Arrow buffer */
+    for (size_t i = 0; i < count; i++) {
+        joined &= (const uint8_t *)spans[i].data == (const uint8_t *)spans[0].data + total;
+        total += spans[i].size;
+    }
+    uint8_t *to = s3s_buffer_reserve(&w->plain, total + 1, err);
+    uint32_t *lengths =
+        to != NULL ? (void *)s3s_buffer_reserve(&w->lengths, count * sizeof *lengths, err) : NULL;
+    if (lengths == NULL)
+        return s3s_fail_memory(err, total);
+    if (joined && total > 0)
+        memcpy(to, spans[0].data, total);
+    for (size_t i = 0; i < count; i++) {
+        lengths[i] = (uint32_t)spans[i].size;
+        if (!joined && spans[i].size > 0)
+            memcpy(to, spans[i].data, spans[i].size);
+        to += spans[i].size;
+    }
+    w->plain.size += total;
+    w->lengths.size += count * sizeof *lengths;
+    return S3STORE_OK;
+}
+
+static s3store_status indexes_to_plain(s3s_column_writer *w, s3store_error *err)
+{
+    const uint32_t *indexes = (const void *)w->indexes.data;
+    size_t count = w->indexes.size / sizeof *indexes;
+    s3store_status status = s3s_column_writer_index_stats(w, err);
+    for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
+        s3store_bytes value = s3s_dictionary_value(&w->dictionary, indexes[i]);
+        status = append_plain(w, w->width == 0 ? (const void *)&value : value.data, 1, err);
+    }
+    s3s_buffer_clear(&w->indexes);
+    return status;
+}
+
+s3store_status s3s_column_writer_give_up_dictionary(s3s_column_writer *w, s3store_error *err)
+{
+    s3store_status status = indexes_to_plain(w, err);
+    s3s_dictionary_truncate(&w->dictionary, w->dictionary_flushed);
+    w->use_dictionary = false;
+    return status;
+}
+
+bool s3s_column_writer_dictionary_pays(const s3s_column_writer *w)
+{
+    const s3s_dictionary_builder *d = &w->dictionary;
+    size_t before = s3s_dictionary_bytes(d, w->dictionary_flushed);
+    size_t width = d->count > 0 ? s3s_bit_width(d->count - 1) : 0;
+    return d->page.size - before + w->page_values * width / 8 < w->page_plain_bytes;
+}
+
+/* Adds values while the dictionary takes them: *done. */
+static s3store_status add_indexed(s3s_column_writer *w, const void *values, size_t count,
+                                  size_t *done, s3store_error *err)
+{
+    size_t trial = DICTIONARY_TRIAL - w->dictionary_values;
+    bool tried = w->dictionary_values < DICTIONARY_TRIAL && count >= trial;
+    count = tried ? trial : count;
+    uint32_t *to = (void *)s3s_buffer_reserve(&w->indexes, count * sizeof *to, err);
+    if (to == NULL)
+        return s3s_fail_memory(err, count * sizeof *to);
+    *done = s3s_dictionary_add(&w->dictionary, values, count, to);
+    if (w->dictionary.failed)
+        return s3s_fail_memory(err, 0);
+    w->indexes.size += *done * sizeof *to;
+    w->dictionary_values += *done;
+    if (*done < count ||
+        (tried && w->dictionary.count > DICTIONARY_TRIAL - DICTIONARY_TRIAL / 64))
+        return s3s_column_writer_give_up_dictionary(w, err);
+    return S3STORE_OK;
+}
+
+s3store_status s3s_column_writer_add_values(s3s_column_writer *w, const void *values, size_t count,
+                                            s3store_error *err)
+{
+    size_t stride = w->width == 0 ? sizeof(s3store_bytes) : w->width;
+    const uint8_t *at = values;
+    s3store_status status = S3STORE_OK;
+    if (w->bloom.data != NULL)
+        s3s_bloom_add(&w->bloom, w->physical, w->field->type == S3S_TYPE_FLOAT16, w->width, values,
+                      count);
+    while (count > 0 && w->use_dictionary && status == S3STORE_OK) {
+        size_t done = 0;
+        status = add_indexed(w, at, count, &done, err);
+        at += done * stride;
+        count -= done;
+    }
+    if (status == S3STORE_OK && count > 0)
+        status = update_stats(w, at, count, err);
+    if (status == S3STORE_OK && count > 0)
+        status = append_plain(w, at, count, err);
+    return status;
+}
+
+/* ---- encoding -------------------------------------------------------------------------------- */
+
+int32_t s3s_column_writer_choose_encoding(const s3s_column_writer *w)
+{
+    const s3s_buffer *plain = &w->plain;
+    size_t count = w->page_values;
+    if (count == 0)
+        return S3S_PQ_PLAIN;
+    if (w->width == 0) {
+        size_t limit = count * sizeof(uint32_t);
+        return s3s_delta_size(w->lengths.data, sizeof(uint32_t), count, limit) < limit
+                   ? S3S_PQ_DELTA_LENGTH_BYTE_ARRAY
+                   : S3S_PQ_PLAIN;
+    }
+    if (w->physical != S3S_PQ_INT32 && w->physical != S3S_PQ_INT64)
+        return S3S_PQ_PLAIN;
+    /* A little less would not be worth the time of reading it; nor is much of a page looked at whose
+     * first values give no hope. */
+    size_t some = count < DELTA_TRIAL ? count : DELTA_TRIAL, limit = some * w->width;
+    if (s3s_delta_size(plain->data, w->width, some, limit) == limit)
+        return S3S_PQ_PLAIN;
+    limit = plain->size - plain->size / 4;
+    return s3s_delta_size(plain->data, w->width, count, limit) < limit
+               ? S3S_PQ_DELTA_BINARY_PACKED
+               : S3S_PQ_PLAIN;
+}
+
+static s3store_status put_bools(s3s_column_writer *w, s3store_error *err)
+{
+    size_t bytes = s3s_bits_size(w->page_values);
+    uint8_t *to = s3s_buffer_reserve(&w->body, bytes + 1, err);
+    if (to == NULL)
+        return s3s_fail_memory(err, bytes);
+    memset(to, 0, bytes);
+    for (size_t i = 0; i < w->page_values; i++)
+        to[i >> 3] |= (uint8_t)(w->plain.data[i] << (i & 7));
+    w->body.size += bytes;
+    return S3STORE_OK;
+}
+
+/* Each string behind its length. */
+static s3store_status put_strings(s3s_column_writer *w, s3store_error *err)
+{
+    const uint32_t *lengths = (const void *)w->lengths.data;
+    const uint8_t *from = w->plain.data;
+    size_t size = w->plain.size + w->lengths.size;
+    uint8_t *to = s3s_buffer_reserve(&w->body, size + 1, err);
+    if (to == NULL)
+        return s3s_fail_memory(err, size);
+    for (size_t i = 0; i < w->page_values; i++) {
+        memcpy(to, &lengths[i], sizeof *lengths);
+        if (lengths[i] > 0)
+            memcpy(to + sizeof *lengths, from, lengths[i]);
+        to += sizeof *lengths + lengths[i];
+        from += lengths[i];
+    }
+    w->body.size += size;
+    return S3STORE_OK;
+}
+
+s3store_status s3s_column_writer_put_values(s3s_column_writer *w, int32_t encoding,
+                                            s3store_error *err)
+{
+    s3s_buffer *body = &w->body;
+    s3store_status status;
+    if (encoding == S3S_PQ_RLE_DICTIONARY) {
+        /* At least a bit: some readers do not expect indexes of none. */
+        size_t count = w->dictionary.count;
+        uint8_t width = (uint8_t)s3s_bit_width(count > 2 ? count - 1 : 1);
+        status = s3s_buffer_append(body, &width, 1, err);
+        return status != S3STORE_OK
+                   ? status
+                   : s3s_hybrid_encode((const void *)w->indexes.data, w->page_values, width, body,
+                                       err);
+    }
+    if (encoding == S3S_PQ_DELTA_BINARY_PACKED)
+        return s3s_delta_encode(w->plain.data, w->width, w->page_values, body, err);
+    if (encoding == S3S_PQ_DELTA_LENGTH_BYTE_ARRAY) {
+        status = s3s_delta_encode(w->lengths.data, sizeof(uint32_t), w->page_values, body, err);
+        return status == S3STORE_OK ? s3s_buffer_append(body, w->plain.data, w->plain.size, err)
+                                    : status;
+    }
+    if (w->physical == S3S_PQ_BOOLEAN)
+        return put_bools(w, err);
+    return w->width == 0 ? put_strings(w, err)
+                         : s3s_buffer_append(body, w->plain.data, w->plain.size, err);
+}

@@ -1,0 +1,331 @@
+/* tests/unit/parquet/test_kernels.c: whatever the processor, the same results: kernels against their
+ * definition, and whole files at every level of instructions and with threads.
+ */
+#include "fixture.h"
+
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "base/cpu.h"
+#include "base/hash.h"
+#include "base/pool.h"
+#include "parquet/encoding/bits.h"
+#include "parquet/encoding/kernels.h"
+
+static s3s_env *env;
+
+static int setup(void **state)
+{
+    (void)state;
+    s3store_error err;
+    assert_ok(s3s_env_new_real(&env, &err));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    s3s_cpu_limit(S3S_CPU_AVX512);
+    assert_int_equal(s3s_env_live_allocs(env), 0);
+    s3s_env_release(env);
+    return 0;
+}
+
+static uint64_t seed = 7;
+
+static uint64_t next_random(void)
+{
+    uint64_t z = (seed += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* Runs a check at every level that this machine has, the portable one always. */
+static void at_every_level(void (*check)(void))
+{
+    for (s3s_cpu level = S3S_CPU_PORTABLE; level <= S3S_CPU_AVX512; level++) {
+        if (s3s_cpu_limit(level) != level) {
+            print_message("[  SKIP    ] this processor has no level %d\n", (int)level);
+            break;
+        }
+        seed = 7;
+        check();
+    }
+    s3s_cpu_limit(S3S_CPU_AVX512);
+}
+
+static uint32_t bits_at(const uint8_t *data, size_t bit, unsigned width)
+{
+    uint32_t value = 0;
+    for (unsigned i = 0; i < width; i++)
+        value |= (uint32_t)s3s_bit(data, bit + i) << i;
+    return value;
+}
+
+static void check_unpack(void)
+{
+    for (unsigned width = 1; width <= 32; width++) {
+        for (size_t groups = 1; groups <= 40; groups += 3) {
+            size_t size = groups * width, first = next_random() % 8, count = groups * 8 - first;
+            uint8_t *data = malloc(size); /* exact: a read past it is an error of ASan */
+            uint32_t *out = malloc(count * sizeof *out);
+            for (size_t i = 0; i < size; i++)
+                data[i] = (uint8_t)next_random();
+            s3s_unpack32(data, size, width, first, count, out);
+            for (size_t i = 0; i < count; i++)
+                assert_int_equal(out[i], bits_at(data, (first + i) * width, width));
+            free(out);
+            free(data);
+        }
+    }
+}
+
+static void test_kernels__unpack_is_its_definition(void **state)
+{
+    (void)state;
+    at_every_level(check_unpack);
+}
+
+static void check_gather(void)
+{
+    enum { ENTRIES = 97, MAX = 70 };
+    uint64_t wide[ENTRIES], out8[MAX];
+    uint32_t narrow[ENTRIES], indexes[MAX], out4[MAX];
+    const s3s_kernels *k = s3s_kernels_now();
+    for (size_t i = 0; i < ENTRIES; i++) {
+        wide[i] = next_random();
+        narrow[i] = (uint32_t)wide[i];
+    }
+    for (size_t count = 0; count < MAX; count++) {
+        uint32_t max = 0;
+        for (size_t i = 0; i < count; i++) {
+            indexes[i] = (uint32_t)(next_random() % ENTRIES);
+            max = indexes[i] > max ? indexes[i] : max;
+        }
+        k->gather4(narrow, indexes, count, out4);
+        k->gather8(wide, indexes, count, out8);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(out4[i], narrow[indexes[i]]);
+            assert_true(out8[i] == wide[indexes[i]]);
+        }
+        assert_int_equal(k->max(indexes, count), max);
+    }
+    uint32_t high[9] = {1, 2, 3, UINT32_MAX, 4, 5, 6, 7, 8}; /* not as signed numbers */
+    assert_int_equal(k->max(high, 9), UINT32_MAX);
+}
+
+static void test_kernels__gather_and_max_are_their_definition(void **state)
+{
+    (void)state;
+    at_every_level(check_gather);
+}
+
+static void check_spread_of(size_t width, size_t count, size_t at, unsigned null_percent)
+{
+    uint8_t *bits = calloc(s3s_bits_size(at + count) + 1, 1);
+    uint8_t *values = malloc(count * width + 1), *expected = calloc(count * width + 1, 1);
+    size_t ones = 0;
+    for (size_t i = 0; i < at; i++) /* bits of rows before: must not matter */
+        s3s_bits_fill(bits, i, 1, next_random() % 2 == 0);
+    for (size_t i = 0; i < count; i++) {
+        bool valid = next_random() % 100 >= null_percent;
+        s3s_bits_fill(bits, at + i, 1, valid);
+        if (!valid)
+            continue;
+        uint64_t value = next_random();
+        memcpy(values + ones * width, &value, width);
+        memcpy(expected + i * width, &value, width);
+        ones++;
+    }
+    (width == 4 ? s3s_kernels_now()->spread4 : s3s_kernels_now()->spread8)(values, bits, at, count,
+                                                                           ones);
+    assert_memory_equal(values, expected, count * width);
+    free(bits);
+    free(values);
+    free(expected);
+}
+
+static void check_spread(void)
+{
+    static const unsigned percents[] = {0, 3, 50, 97, 100};
+    for (size_t p = 0; p < sizeof percents / sizeof *percents; p++)
+        for (size_t count = 1; count < 300; count += 7)
+            for (size_t at = 0; at < 70; at += 23) {
+                check_spread_of(4, count, at, percents[p]);
+                check_spread_of(8, count, at, percents[p]);
+            }
+}
+
+static void test_kernels__spread_puts_values_where_their_bits_are(void **state)
+{
+    (void)state;
+    at_every_level(check_spread);
+}
+
+static void check_bools(void)
+{
+    uint8_t values[200], out[25];
+    for (size_t count = 8; count <= sizeof values; count += 8) {
+        for (size_t i = 0; i < count; i++)
+            values[i] = next_random() % 2;
+        s3s_kernels_now()->pack_bools(values, count, out);
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(s3s_bit(out, i), values[i]);
+    }
+}
+
+static void test_kernels__bools_become_bits(void **state)
+{
+    (void)state;
+    at_every_level(check_bools);
+}
+
+static uint32_t sums[S3S_CPU_AVX512 + 1];
+
+static void check_crc(void)
+{
+    uint8_t data[5000];
+    uint32_t sum = 0;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)next_random();
+    assert_int_equal(s3s_crc32(0, "123456789", 9), 0xCBF43926u);
+    for (size_t size = 0; size < sizeof data; size += 61)
+        sum = sum * 31 + s3s_crc32(sum, data + size % 7, size - size % 7);
+    sums[s3s_cpu_level()] = sum;
+    assert_int_equal(sum, sums[S3S_CPU_PORTABLE]);
+}
+
+static void test_kernels__checksums_are_the_same(void **state)
+{
+    (void)state;
+    at_every_level(check_crc);
+}
+
+/* ---- whole files ----------------------------------------------------------------------------- */
+
+static s3s_pool *pool; /* of the files that are written */
+
+static void write_all(s3s_schema *schema, const struct ArrowArray *batches, size_t count,
+                      s3s_buffer *out)
+{
+    s3store_error err;
+    s3s_parquet_write_options options = {.page_bytes = 20000, .row_group_bytes = 1500000,
+                                         .compression = S3STORE_COMPRESSION_ZSTD, .pool = pool};
+    s3s_buffer_init(out, env, SIZE_MAX);
+    assert_ok(fixture_write(env, schema, &options, batches, count, out, &err));
+}
+
+/* Everything of a file through a cursor with or without a pool, as one number. */
+static uint64_t digest(const s3s_buffer *file, s3s_pool *threads)
+{
+    s3store_error err;
+    s3s_parquet_memory memory = {file->data, file->size};
+    s3s_parquet_file *parquet = NULL;
+    s3s_parquet_cursor *cursor = NULL;
+    uint64_t sum = 0;
+    assert_ok(s3s_parquet_open(env, s3s_parquet_memory_source(&memory), "t.parquet", NULL, &parquet,
+                               &err));
+    assert_ok(s3s_parquet_cursor_new(parquet, NULL, 0, 7000, &cursor, &err));
+    s3s_parquet_cursor_use_pool(cursor, threads);
+    for (;;) {
+        struct ArrowArray batch;
+        s3store_status status = s3s_parquet_cursor_next(cursor, &batch, &err);
+        if (status == S3STORE_END)
+            break;
+        assert_int_equal(status, S3STORE_OK);
+        assert_ok(s3s_batch_validate(s3s_parquet_schema(parquet), &batch, &err));
+        s3s_buffer copy; /* written again: bytes that say all */
+        s3s_buffer_init(&copy, env, SIZE_MAX);
+        static const s3s_parquet_write_options plain = {
+            .compression = S3STORE_COMPRESSION_UNCOMPRESSED, .no_dictionary = true};
+        assert_ok(fixture_write(env, (s3s_schema *)s3s_parquet_schema(parquet), &plain, &batch, 1,
+                                &copy, &err));
+        sum = sum * 31 + s3s_xxh64(copy.data, copy.size, 0);
+        s3s_buffer_deinit(&copy);
+        s3s_array_release(&batch);
+    }
+    s3s_parquet_cursor_free(cursor);
+    s3s_parquet_free(parquet);
+    return sum;
+}
+
+static void check_files(s3s_schema *schema)
+{
+    s3store_error err;
+    struct ArrowArray batches[3];
+    for (size_t i = 0; i < 3; i++)
+        fixture_batch(env, schema, i == 1 ? 6000 : 1000, i + 1, i == 2 ? 500 : 100,
+                      i == 0 ? FIXTURE_FEW : FIXTURE_RANDOM, &batches[i]);
+    s3s_buffer first, other;
+    s3s_pool *threads = NULL;
+    assert_ok(s3s_pool_new(env, 3, &threads, &err));
+    s3s_cpu_limit(S3S_CPU_PORTABLE);
+    pool = NULL;
+    write_all(schema, batches, 3, &first);
+    uint64_t sum = digest(&first, NULL);
+    fixture_expect(env, &first, schema, batches, 3, 3000);
+    for (s3s_cpu level = S3S_CPU_PORTABLE; level <= S3S_CPU_AVX512; level++) {
+        s3s_cpu_limit(level);
+        for (size_t k = 0; k < 2; k++) {
+            pool = k == 1 ? threads : NULL;
+            write_all(schema, batches, 3, &other);
+            assert_int_equal(other.size, first.size);
+            assert_memory_equal(other.data, first.data, first.size);
+            s3s_buffer_deinit(&other);
+            assert_true(digest(&first, pool) == sum);
+        }
+    }
+    s3s_pool_free(threads);
+    s3s_buffer_deinit(&first);
+    for (size_t i = 0; i < 3; i++)
+        s3s_array_release(&batches[i]);
+}
+
+static void test_parquet__bytes_and_values_depend_on_neither_processor_nor_threads(void **state)
+{
+    (void)state;
+    s3s_schema *flat = fixture_all_types(env, true), *nested = fixture_nested(env, true);
+    check_files(flat);
+    check_files(nested);
+    s3s_schema_release(flat);
+    s3s_schema_release(nested);
+}
+
+/* A column that cannot be written ends the write with its own error, threads or not. */
+static void test_parquet__an_error_of_a_thread_names_its_column(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_schema *nullable = fixture_all_types(env, true), *solid = fixture_all_types(env, false);
+    struct ArrowArray batch;
+    s3s_buffer out;
+    assert_ok(s3s_pool_new(env, 2, &pool, &err));
+    fixture_batch(env, nullable, 1000, 1, 300, FIXTURE_RANDOM, &batch);
+    s3s_parquet_write_options options = {.pool = pool};
+    s3s_buffer_init(&out, env, SIZE_MAX);
+    assert_fails(fixture_write(env, solid, &options, &batch, 1, &out, &err),
+                 S3STORE_INVALID_ARGUMENT, "\"bool\""); /* the first of them */
+    s3s_buffer_deinit(&out);
+    s3s_array_release(&batch);
+    s3s_pool_free(pool);
+    pool = NULL;
+    s3s_schema_release(nullable);
+    s3s_schema_release(solid);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_kernels__unpack_is_its_definition),
+        T(test_kernels__gather_and_max_are_their_definition),
+        T(test_kernels__spread_puts_values_where_their_bits_are),
+        T(test_kernels__bools_become_bits),
+        T(test_kernels__checksums_are_the_same),
+        T(test_parquet__bytes_and_values_depend_on_neither_processor_nor_threads),
+        T(test_parquet__an_error_of_a_thread_names_its_column),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
