@@ -77,6 +77,7 @@ void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* What a target has done, at the end of a verb, also of one that failed: requests, bytes and retries
  * for --explain; metrics where they are wanted. */
 void cli_explain(const cli_context *cli, const s3store_target *target);
+void cli_explain_requests(const cli_context *cli, const s3store_request_counts *counts);
 
 /* ---- small JSON writer for --json lines on stdout -------------------------------------------------------- */
 

@@ -175,6 +175,14 @@ void cli_explain(const cli_context *cli, const s3store_target *target)
         return;
     s3store_request_counts c = {.size = sizeof c};
     s3store_target_request_counts(target, &c);
+    cli_explain_requests(cli, &c);
+}
+
+void cli_explain_requests(const cli_context *cli, const s3store_request_counts *counts)
+{
+    const s3store_request_counts c = *counts;
+    if (!cli->globals.explain)
+        return;
     fprintf(stderr,
             "requests: %llu PUT, %llu GET, %llu HEAD, %llu LIST, %llu DELETE; retries: %llu; "
             "bytes: %llu sent, %llu received\n",

@@ -69,14 +69,25 @@ static int rows(cli_context *cli, const char *path, int format,
     return status == S3STORE_OK ? CLI_OK : cli_fail(cli, &err);
 }
 
+static int look(cli_context *cli, const char *path, const parquet_values *v,
+                const s3store_parquet_options *read)
+{
+    if (v->schema)
+        return describe(cli, path, S3STORE_PARQUET_SCHEMA, read);
+    if (v->meta)
+        return describe(cli, path, S3STORE_PARQUET_META, read);
+    if (v->pages)
+        return describe(cli, path, S3STORE_PARQUET_PAGES, read);
+    return rows(cli, path, v->format, read);
+}
+
 static int run(cli_context *cli, void *values)
 {
     const parquet_values *v = values;
     const char *path = cli->args.items[0];
-    if (strncmp(path, "file://", 7) == 0)
-        path += 7;
-    if (strstr(path, "://") != NULL)
-        return cli_usage(cli, "%s: give a local file (or file:///path)", path);
+    if (strstr(path, "://") != NULL && strncmp(path, "file://", 7) != 0 &&
+        strncmp(path, "s3://", 5) != 0)
+        return cli_usage(cli, "%s: give a file, file:///path or s3://bucket/key", path);
     if (v->schema + v->meta + v->pages > 1)
         return cli_usage(cli, "--schema, --meta and --pages exclude each other");
     s3store_parquet_options read = S3STORE_PARQUET_OPTIONS_INIT;
@@ -85,28 +96,30 @@ static int run(cli_context *cli, void *values)
     read.column_count = v->columns.count;
     read.limit = v->limit;
     read.memory_bytes = cli->globals.memory;
-    if (v->schema)
-        return describe(cli, path, S3STORE_PARQUET_SCHEMA, &read);
-    if (v->meta)
-        return describe(cli, path, S3STORE_PARQUET_META, &read);
-    if (v->pages)
-        return describe(cli, path, S3STORE_PARQUET_PAGES, &read);
-    return rows(cli, path, v->format, &read);
+    s3store_target_config access = cli_target_config(cli);
+    s3store_request_counts requests = {.size = sizeof requests};
+    read.access = &access;
+    read.requests = &requests;
+    int code = look(cli, path, v, &read);
+    cli_explain_requests(cli, &requests);
+    return code;
 }
 
 const cli_verb cli_verb_parquet = {
     .name = "parquet",
-    .arguments = "FILE",
+    .arguments = "FILE|URL",
     .summary = "look into a Parquet file: its rows, schema, row groups, pages",
     .help =
         "Without an option: the rows. Nested values are JSON, binary is base64, decimals are strings\n"
         "with all their digits, NaN and Infinity strings, timestamps have all their digits. With --json\n"
-        "descriptions are JSON lines. FILE is a path or file:///path.\n\n"
+        "descriptions are JSON lines. FILE is a path or file:///path; of s3://bucket/key the end is fetched\n"
+        "first, then what is asked for.\n\n"
         "Examples:\n"
         "  s3store parquet part.parquet --limit 5\n"
         "  s3store parquet part.parquet --schema\n"
         "  s3store parquet part.parquet --meta --columns id,amount\n"
-        "  s3store parquet part.parquet --pages --json",
+        "  s3store parquet part.parquet --pages --json\n"
+        "  s3store parquet s3://bucket/sales/data/day=2026-01-01/part.parquet --limit 5",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .values_size = sizeof(parquet_values),

@@ -1186,9 +1186,12 @@ S3STORE_API void s3store_store_free(s3store_store *store);
 
 /* ---- 14. Parquet files by themselves ---------------------------------------------------------------- */
 
-/* Reads a local Parquet file as a stream of struct arrays; nested columns too. */
+/* A place is the path of a local file, file:///path, or s3://bucket/key. Of an object the end is
+ * fetched first (64 KiB, which holds most footers), then the column chunks that are wanted. */
+
+/* Reads a Parquet file as a stream of struct arrays; nested columns too. */
 S3STORE_API S3STORE_MUST_CHECK s3store_status
-s3store_parquet_read_file(const char *path, struct ArrowArrayStream *out, s3store_error *err);
+s3store_parquet_read_file(const char *place, struct ArrowArrayStream *out, s3store_error *err);
 
 typedef struct s3store_parquet_options {
     size_t size; /* of this struct */
@@ -1196,13 +1199,20 @@ typedef struct s3store_parquet_options {
     size_t column_count;
     int64_t limit;         /* rows at most; 0 = all */
     uint64_t memory_bytes; /* budget of the open file; 0 = S3STORE_DEFAULT_MEMORY_BYTES */
+    /* How to reach s3://: its S3 members, limits, log, cancel and timeout_ms (of the whole reading)
+     * count, url does not. With an injected store the place is a key of it. NULL = from the
+     * environment. Borrowed for the call; a store and cancel for as long as the stream. */
+    const s3store_target_config *access;
+    /* Filled when the stream is released or the description ends; zero for local files. NULL = not
+     * wanted; size must be set. */
+    s3store_request_counts *requests;
 } s3store_parquet_options;
 #define S3STORE_PARQUET_OPTIONS_INIT {.size = sizeof(s3store_parquet_options)}
 
 /* The same of some columns and rows. options NULL = all. A column that the file lacks:
  * INVALID_ARGUMENT. */
 S3STORE_API S3STORE_MUST_CHECK s3store_status
-s3store_parquet_read(const char *path, const s3store_parquet_options *options,
+s3store_parquet_read(const char *place, const s3store_parquet_options *options,
                      struct ArrowArrayStream *out, s3store_error *err);
 
 typedef enum s3store_parquet_part {
@@ -1211,11 +1221,10 @@ typedef enum s3store_parquet_part {
     S3STORE_PARQUET_PAGES,      /* row groups, chunks and the header of every page */
 } s3store_parquet_part;
 
-/* What a local Parquet file is made of: JSON lines, each with a member "kind", or text for people;
- * write gets them one by one, each with its newline.
- * Of options, columns and memory_bytes count. */
+/* What a Parquet file is made of: JSON lines, each with a member "kind", or text for people; write
+ * gets them one by one, each with its newline. Of options, all but limit count. */
 S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_parquet_describe(
-    const char *path, s3store_parquet_part part, bool json, const s3store_parquet_options *options,
+    const char *place, s3store_parquet_part part, bool json, const s3store_parquet_options *options,
     s3store_text_fn write, void *ctx, s3store_error *err);
 
 /* Writes a stream (consumed and released) to a local Parquet file, which appears under its name only
@@ -1223,6 +1232,32 @@ S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_parquet_describe(
 S3STORE_API S3STORE_MUST_CHECK s3store_status
 s3store_parquet_write_file(const char *path, struct ArrowArrayStream *input,
                            s3store_compression compression, s3store_error *err);
+
+typedef struct s3store_parquet_write_options {
+    size_t size; /* of this struct */
+    s3store_compression compression; /* DEFAULT = snappy */
+    uint64_t page_bytes;      /* uncompressed target of a page; 0 = 1 MiB */
+    uint64_t row_group_bytes; /* uncompressed target of a row group, which is held in memory until
+                                 it is written; 0 = 128 MiB */
+    bool no_dictionary;
+    /* Top-level columns that get a bloom filter in each row group (also what lies in nested ones),
+     * so that readers find out where a value is not. It is as small as 1 % wrong answers allow, and
+     * at most bloom_max_bytes (0 = 1 MiB); one that would say little is left out. */
+    const char *const *bloom_columns;
+    size_t bloom_column_count;
+    uint64_t bloom_max_bytes;
+    /* Columns that the rows are sorted by, ascending, nulls first: recorded in the file. That they
+     * are is the caller's word. */
+    const char *const *sorting_columns;
+    size_t sorting_column_count;
+} s3store_parquet_write_options;
+#define S3STORE_PARQUET_WRITE_OPTIONS_INIT {.size = sizeof(s3store_parquet_write_options)}
+
+/* The same with choices. options NULL = all defaults. A column that the stream lacks:
+ * INVALID_ARGUMENT, and the stream is released. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_parquet_write(const char *path, struct ArrowArrayStream *input,
+                      const s3store_parquet_write_options *options, s3store_error *err);
 
 #ifdef __cplusplus
 }

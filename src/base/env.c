@@ -24,6 +24,7 @@ s3store_status s3s_env_init(s3s_env *env, s3store_error *err)
     atomic_init(&env->refs, 1);
     atomic_init(&env->live_allocs, 0);
     atomic_init(&env->fail_alloc_at, UINT64_MAX);
+    atomic_init(&env->alloc_max, UINT64_MAX);
     env->locked.sequence.last_stamp_us = S3STORE_TIME_NONE;
     return S3STORE_OK;
 }
@@ -91,8 +92,10 @@ bool s3s_env_is_simulated(const s3s_env *env)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static bool must_fail(s3s_env *env)
+static bool must_fail(s3s_env *env, size_t size)
 {
+    if (size > atomic_load_explicit(&env->alloc_max, memory_order_relaxed))
+        return true;
     if (atomic_load_explicit(&env->fail_alloc_at, memory_order_relaxed) == UINT64_MAX)
         return false;
     /* 0 wraps to "never": exactly one allocation fails. */
@@ -107,7 +110,7 @@ static void *resize(s3s_env *env, void *p, size_t size)
         return NULL;
     if (env == NULL)
         return realloc(p, size);
-    if (must_fail(env))
+    if (must_fail(env, size))
         return NULL;
     void *q = env->ops != NULL ? env->ops->resize(env, p, size) : realloc(p, size);
     if (q != NULL && p == NULL)
@@ -127,7 +130,7 @@ void *s3s_calloc(s3s_env *env, size_t count, size_t size)
         return NULL;
     if (env == NULL || env->ops == NULL) {
         /* calloc knows which pages are zero already. */
-        if (env != NULL && must_fail(env))
+        if (env != NULL && must_fail(env, total))
             return NULL;
         void *p = total > PTRDIFF_MAX ? NULL : calloc(1, total == 0 ? 1 : total);
         if (p != NULL && env != NULL)
@@ -185,6 +188,11 @@ void s3s_wipe(void *p, size_t size)
 void s3s_env_fail_alloc_at(s3s_env *env, uint64_t n)
 {
     atomic_store(&env->fail_alloc_at, n);
+}
+
+void s3s_env_limit_alloc(s3s_env *env, uint64_t size_max)
+{
+    atomic_store(&env->alloc_max, size_max);
 }
 
 uint64_t s3s_env_live_allocs(const s3s_env *env)

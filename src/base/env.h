@@ -40,6 +40,8 @@ void s3s_wipe(void *p, size_t size);
 /* Tests: fail the n-th allocation from now (0 = the next); UINT64_MAX = never. Count of live
  * allocations, for leak checks. */
 void s3s_env_fail_alloc_at(s3s_env *env, uint64_t n);
+/* Tests: no single allocation is larger (UINT64_MAX = any may be): what asks for more fails. */
+void s3s_env_limit_alloc(s3s_env *env, uint64_t size_max);
 uint64_t s3s_env_live_allocs(const s3s_env *env);
 
 /* Clocks in microseconds: wall (since 1970), monotonic (deadlines), boot-time (runs on while the

@@ -54,6 +54,7 @@ struct s3s_env {
     atomic_size_t refs;
     _Atomic uint64_t live_allocs;
     _Atomic uint64_t fail_alloc_at; /* UINT64_MAX: never */
+    _Atomic uint64_t alloc_max;
     s3store_log_fn log_fn;
     void *log_ctx;
     s3store_log_level log_level;

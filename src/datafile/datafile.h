@@ -62,6 +62,7 @@ void s3s_datafile_free(s3s_datafile *file); /* NULL allowed */
 
 const char *s3s_datafile_key(const s3s_datafile *file);
 const s3s_schema *s3s_datafile_schema(const s3s_datafile *file);
+s3s_parquet_file *s3s_datafile_parquet(const s3s_datafile *file); /* lives as long as it */
 int64_t s3s_datafile_row_count(const s3s_datafile *file);
 /* Bytes of the object held in memory because admit allowed it; 0 for a file read by ranges. */
 uint64_t s3s_datafile_admitted_bytes(const s3s_datafile *file);
@@ -74,6 +75,14 @@ typedef struct s3s_datafile_cursor s3s_datafile_cursor;
 s3store_status s3s_datafile_cursor_new(s3s_datafile *file, const size_t *columns,
                                        size_t column_count, int64_t max_rows,
                                        s3s_datafile_cursor **out, s3store_error *err);
+/* Before the first batch: rows for which not all predicates can be true may be left out, and are then
+ * not fetched either: row groups by statistics and bloom filters, pages by the page index. Rows that
+ * match always come, so may others. A predicate's column need not be one of the cursor's. Costs at
+ * most 1 request for page indexes that do not lie in the tail, and 2 for each bloom filter that is
+ * asked. */
+s3store_status s3s_datafile_cursor_where(s3s_datafile_cursor *cursor,
+                                         const s3s_parquet_predicate *predicates, size_t count,
+                                         s3store_error *err);
 const s3s_schema *s3s_datafile_cursor_schema(const s3s_datafile_cursor *cursor);
 s3store_status s3s_datafile_cursor_next(s3s_datafile_cursor *cursor, struct ArrowArray *out,
                                         s3store_error *err); /* END at the end */

@@ -6,6 +6,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
+#define HOLD_MAX_BYTES (8u * 1024 * 1024)
+
 s3store_status s3s_fetch_blame(const char *key, s3store_status status, s3store_error *err)
 {
     if (err == NULL || status == S3STORE_OK || status == S3STORE_END)
@@ -204,6 +206,8 @@ static bool copy_held(const s3s_fetch *f, uint64_t offset, void *data, size_t si
     uint64_t tail_offset = f->file_size - f->body.size;
     if (copy_from(f->body.data, tail_offset, f->body.size, offset, data, size))
         return true;
+    if (copy_from(f->held.data, f->held.offset, f->held.size, offset, data, size))
+        return true;
     for (size_t i = 0; i < f->region_count; i++) {
         const s3s_region *r = &f->regions[i];
         if (copy_from(r->data, r->offset, r->size, offset, data, size))
@@ -260,6 +264,30 @@ static s3store_status load_step(s3s_fetch *f, uint32_t step, s3store_error *err)
     return status;
 }
 
+s3store_status s3s_fetch_hold(s3s_fetch *f, s3s_byte_range range, s3store_error *err)
+{
+    uint64_t tail_offset = f->file_size - f->body.size;
+    s3s_fetch_drop(f);
+    if (f->is_whole || range.size == 0 || range.size > HOLD_MAX_BYTES ||
+        range.size > f->memory_bytes / 8 || range.offset >= tail_offset)
+        return S3STORE_OK;
+    uint8_t *data = s3s_alloc(f->env, (size_t)range.size);
+    if (data == NULL)
+        return s3s_fail_memory(err, (size_t)range.size);
+    s3store_status status = get_range(f, range.offset, data, (size_t)range.size, err);
+    if (status == S3STORE_OK)
+        f->held = (s3s_region){.offset = range.offset, .size = range.size, .data = data};
+    else
+        s3s_free(f->env, data);
+    return status;
+}
+
+void s3s_fetch_drop(s3s_fetch *f)
+{
+    s3s_free(f->env, f->held.data);
+    f->held = (s3s_region){0};
+}
+
 static s3store_status fetch_read(void *ctx, uint64_t offset, void *data, size_t size,
                                  s3store_error *err)
 {
@@ -304,6 +332,7 @@ void s3s_fetch_unplan(s3s_fetch *f)
 
 void s3s_fetch_deinit(s3s_fetch *f)
 {
+    s3s_fetch_drop(f);
     s3s_fetch_unplan(f);
     s3s_buffer_deinit(&f->body);
     s3s_free(f->env, f->key);

@@ -1,6 +1,8 @@
 /* An open data object: fetch and Parquet together. */
 #include "datafile/internal.h"
 
+#include <string.h>
+
 #include "base/error.h"
 
 struct s3s_datafile {
@@ -12,6 +14,8 @@ struct s3s_datafile {
 struct s3s_datafile_cursor {
     s3s_datafile *file;
     s3s_parquet_cursor *cursor;
+    size_t *columns; /* NULL = all */
+    size_t column_count;
 };
 
 s3store_status s3s_datafile_open(s3s_env *env, const s3store_object_store *store,
@@ -62,6 +66,11 @@ const s3s_schema *s3s_datafile_schema(const s3s_datafile *file)
     return s3s_parquet_schema(file->parquet);
 }
 
+s3s_parquet_file *s3s_datafile_parquet(const s3s_datafile *file)
+{
+    return file->parquet;
+}
+
 int64_t s3s_datafile_row_count(const s3s_datafile *file)
 {
     return s3s_parquet_row_count(file->parquet);
@@ -92,6 +101,15 @@ s3store_status s3s_datafile_cursor_new(s3s_datafile *file, const size_t *columns
     if (cursor == NULL)
         return s3s_fail_memory(err, sizeof *cursor);
     cursor->file = file;
+    if (columns != NULL) {
+        cursor->columns = s3s_calloc(file->env, column_count + 1, sizeof *columns);
+        if (cursor->columns == NULL) {
+            s3s_datafile_cursor_free(cursor);
+            return s3s_fail_memory(err, column_count * sizeof *columns);
+        }
+        memcpy(cursor->columns, columns, column_count * sizeof *columns);
+        cursor->column_count = column_count;
+    }
     s3store_status status =
         s3s_fetch_plan(&file->fetch, file->parquet, columns, column_count, err);
     if (status == S3STORE_OK)
@@ -104,6 +122,22 @@ s3store_status s3s_datafile_cursor_new(s3s_datafile *file, const size_t *columns
     }
     *out = cursor;
     return S3STORE_OK;
+}
+
+s3store_status s3s_datafile_cursor_where(s3s_datafile_cursor *cursor,
+                                         const s3s_parquet_predicate *predicates, size_t count,
+                                         s3store_error *err)
+{
+    s3s_fetch *fetch = &cursor->file->fetch;
+    s3store_status status = s3s_parquet_cursor_where(cursor->cursor, predicates, count, err);
+    if (status == S3STORE_OK && !fetch->is_whole) {
+        status = s3s_fetch_hold(fetch, s3s_parquet_cursor_index_range(cursor->cursor), err);
+        if (status == S3STORE_OK)
+            status = s3s_fetch_replan(fetch, cursor->file->parquet, cursor->cursor,
+                                      cursor->columns, cursor->column_count, err);
+        s3s_fetch_drop(fetch);
+    }
+    return s3s_fetch_blame(fetch->key, status, err);
 }
 
 const s3s_schema *s3s_datafile_cursor_schema(const s3s_datafile_cursor *cursor)
@@ -125,5 +159,6 @@ void s3s_datafile_cursor_free(s3s_datafile_cursor *cursor)
     if (cursor->cursor != NULL)
         s3s_parquet_cursor_free(cursor->cursor);
     s3s_fetch_unplan(&cursor->file->fetch);
+    s3s_free(cursor->file->env, cursor->columns);
     s3s_free(cursor->file->env, cursor);
 }

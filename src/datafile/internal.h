@@ -37,6 +37,7 @@ typedef struct s3s_fetch {
     size_t plan_count, plan_capacity;
     s3s_region *regions; /* of the current step */
     size_t region_count;
+    s3s_region held; /* page indexes, while predicates are looked at; size 0 = none */
 } s3s_fetch;
 
 /* Fetches the object whole or its tail, as the options and the size say. */
@@ -50,6 +51,14 @@ s3s_parquet_source s3s_fetch_source(s3s_fetch *fetch);
 /* Plans what a cursor over these columns will read. Does nothing for a whole object. */
 s3store_status s3s_fetch_plan(s3s_fetch *fetch, const s3s_parquet_file *parquet,
                               const size_t *columns, size_t column_count, s3store_error *err);
+/* Leaves those row groups out of the plan of which a cursor reads nothing. */
+s3store_status s3s_fetch_replan(s3s_fetch *fetch, const s3s_parquet_file *parquet,
+                                s3s_parquet_cursor *cursor, const size_t *columns,
+                                size_t column_count, s3store_error *err);
+/* Fetches a range and keeps it until it is dropped; nothing where it is held already, or too
+ * large. */
+s3store_status s3s_fetch_hold(s3s_fetch *fetch, s3s_byte_range range, s3store_error *err);
+void s3s_fetch_drop(s3s_fetch *fetch);
 void s3s_fetch_unplan(s3s_fetch *fetch);
 
 /* Makes sure that the error names the object. Returns status. */

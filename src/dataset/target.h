@@ -53,10 +53,19 @@ struct s3store_target {
     } locked;
 };
 
+/* A copy in our size of a struct that the caller's header may have made shorter. */
+s3store_status s3s_target_config_copy(const s3store_target_config *config,
+                                      s3store_target_config *out, s3store_error *err);
+
 /* Everything that can be checked without a request: INVALID_ARGUMENT naming the member.
  * lookup_only: partition columns are not needed. */
 s3store_status s3s_target_config_check(const s3store_target_config *config, bool lookup_only,
                                        s3store_error *err);
+
+/* The handle with its stack of stores and without any request: timing and settings are empty.
+ * config was checked and is in our size (env: as below). */
+s3store_status s3s_target_new(s3s_env *env, const s3store_target_config *config,
+                              s3store_target **out, s3store_error *err);
 
 /* As s3store_target_open, with an env (retained; NULL = a new real one) and a pool of its own. */
 s3store_status s3s_target_open(s3s_env *env, const s3store_target_config *config,

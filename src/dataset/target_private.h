@@ -26,20 +26,11 @@ s3store_status s3s_url_parse(const char *text, s3s_url *out, s3store_error *err)
 
 /* ---- config (target_config.c) --------------------------------------------------------------- */
 
-/* A copy in our size of a struct that the caller's header may have made shorter. */
-s3store_status s3s_target_config_copy(const s3store_target_config *config,
-                                      s3store_target_config *out, s3store_error *err);
-
 /* The settings that the caller gives, as a descriptor (out is deinited by the caller). */
 s3store_status s3s_descriptor_wanted(s3s_env *env, const s3store_target_config *config,
                                      s3s_descriptor *out, s3store_error *err);
 
 /* ---- opening (target.c, open.c) ------------------------------------------------------------- */
-
-/* The handle with its stack of stores and without any request: timing and settings are empty.
- * config was checked and is in our size. */
-s3store_status s3s_target_new(s3s_env *env, const s3store_target_config *config,
-                              s3store_target **out, s3store_error *err);
 
 /* Fills target->bottom, where the layers find it; also once more in its place. */
 s3store_status s3s_target_bottom_open(s3store_target *target, const s3store_target_config *config,

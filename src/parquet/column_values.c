@@ -184,6 +184,9 @@ s3store_status s3s_column_writer_add_values(s3s_column_writer *w, const void *va
     size_t stride = w->width == 0 ? sizeof(s3store_bytes) : w->width;
     const uint8_t *at = values;
     s3store_status status = S3STORE_OK;
+    if (w->bloom.data != NULL)
+        s3s_bloom_add(&w->bloom, w->physical, w->field->type == S3S_TYPE_FLOAT16, w->width, values,
+                      count);
     while (count > 0 && w->use_dictionary && status == S3STORE_OK) {
         size_t done = 0;
         status = add_indexed(w, at, count, &done, err);

@@ -47,6 +47,11 @@ s3store_status s3s_column_writer_init(s3s_column_writer *w, s3s_env *env, const 
     s3s_stats_init(&w->stats, env, field);
     s3s_stats_init(&w->page_stats, env, field);
     s3s_dictionary_init(&w->dictionary, env, w->width, DICTIONARY_BYTES_MAX);
+    bool hashed = field->type != S3S_TYPE_BOOL && field->type != S3S_TYPE_NULL;
+    s3store_status status =
+        s3s_bloom_init(&w->bloom, env, hashed ? options->bloom_bytes_max : 0, err);
+    if (status != S3STORE_OK)
+        return status;
     s3s_column_writer_reset(w);
     size_t size = (w->width == 0 ? sizeof(s3store_bytes) : w->width) * S3S_EXTRACT_ROWS;
     return s3s_buffer_reserve(&w->dense, size, err) == NULL ? s3s_fail_memory(err, size)
@@ -65,6 +70,7 @@ void s3s_column_writer_deinit(s3s_column_writer *w)
     s3s_arena_deinit(&w->arena);
     s3s_stats_deinit(&w->stats);
     s3s_stats_deinit(&w->page_stats);
+    s3s_bloom_deinit(&w->bloom);
     s3s_dictionary_deinit(&w->dictionary);
 }
 
@@ -91,6 +97,7 @@ void s3s_column_writer_reset(s3s_column_writer *w)
     s3s_buffer_clear(&w->records);
     s3s_arena_reset(&w->arena);
     s3s_stats_clear(&w->stats);
+    s3s_bloom_clear(&w->bloom);
     w->rows = w->entries = w->nulls = 0;
     w->uncompressed_bytes = 0;
     memset(w->encoded_pages, 0, sizeof w->encoded_pages);

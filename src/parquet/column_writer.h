@@ -2,6 +2,7 @@
 #ifndef S3S_PARQUET_COLUMN_WRITER_H
 #define S3S_PARQUET_COLUMN_WRITER_H
 
+#include "parquet/bloom.h"
 #include "parquet/codec/codec.h"
 #include "parquet/encoding/dictionary.h"
 #include "parquet/extract.h"
@@ -13,6 +14,7 @@ typedef struct s3s_column_options {
     const s3s_codec *codec;
     size_t page_bytes;
     bool dictionary;
+    size_t bloom_bytes_max; /* 0 = no bloom filter */
 } s3s_column_options;
 
 /* A finished data page, for the page index. */
@@ -59,6 +61,7 @@ typedef struct s3s_column_writer {
     s3s_buffer records;      /* s3s_page_record */
     s3s_arena arena;         /* bounds of the records */
     s3s_stats stats;
+    s3s_bloom bloom;
     int64_t rows, entries, nulls;
     uint64_t uncompressed_bytes; /* headers included */
     s3s_buffer dictionary_page;  /* once the chunk is closed; empty when it has none */

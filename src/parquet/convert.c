@@ -8,6 +8,7 @@
 
 #define JULIAN_EPOCH 2440588 /* the Julian day number of 1970-01-01 */
 #define DAY_US UINT64_C(86400000000)
+#define DAY_NS INT64_C(86400000000000)
 
 static s3store_status out_of_range(int64_t value, int bits, s3store_error *err)
 {
@@ -39,21 +40,47 @@ NARROW(to_int16, int16_t, 16)
 NARROW(to_uint8, uint8_t, 8)
 NARROW(to_uint16, uint16_t, 16)
 
-/* INT96: nanoseconds of the day, then the Julian day. Nanoseconds since 1970 would not hold the
- * years that writers put there, so digits below a microsecond are dropped. Arithmetic wraps on
+bool s3s_int96_nanos(const uint8_t *value, int64_t *out)
+{
+    int64_t nanos = (int64_t)s3s_le64(value);
+    int64_t day = (int64_t)(int32_t)s3s_le32(value + 8) - JULIAN_EPOCH;
+    /* The first day that nanoseconds reach begins before they do. */
+    if (day < 0 && nanos >= 0) {
+        day++;
+        nanos -= DAY_NS;
+    }
+    return !__builtin_mul_overflow(day, DAY_NS, &day) && !__builtin_add_overflow(day, nanos, out);
+}
+
+static s3store_status int96_to_nanos(const s3s_leaf *leaf, const void *in, size_t count, void *out,
+                                     s3store_error *err)
+{
+    (void)leaf;
+    const uint8_t *from = in;
+    int64_t *to = out;
+    for (size_t i = 0; i < count; i++, from += 12)
+        if (!s3s_int96_nanos(from, &to[i]))
+            return s3s_fail(err, S3STORE_CORRUPT,
+                            "an INT96 timestamp that nanoseconds do not reach");
+    return S3STORE_OK;
+}
+
+/* Where nanoseconds since 1970 do not hold the years that a column has. Arithmetic wraps on
  * purpose: for years beyond 280000 Spark's own wraps when it writes, and only so they come back. */
 static s3store_status int96_to_micros(const s3s_leaf *leaf, const void *in, size_t count, void *out,
                                       s3store_error *err)
 {
     (void)leaf;
-    (void)err;
     const uint8_t *from = in;
     int64_t *to = out;
     for (size_t i = 0; i < count; i++, from += 12) {
         int64_t nanos = (int64_t)s3s_le64(from);
+        if (nanos % 1000 != 0)
+            return s3s_fail(err, S3STORE_UNSUPPORTED,
+                            "an INT96 timestamp has nanoseconds, another is beyond the years 1677 "
+                            "to 2262: no timestamp type holds both");
         int64_t day = (int64_t)(int32_t)s3s_le32(from + 8) - JULIAN_EPOCH;
-        int64_t micros = nanos / 1000 - (nanos % 1000 < 0);
-        to[i] = (int64_t)((uint64_t)day * DAY_US + (uint64_t)micros);
+        to[i] = (int64_t)((uint64_t)day * DAY_US + (uint64_t)(nanos / 1000));
     }
     return S3STORE_OK;
 }
@@ -160,7 +187,7 @@ void s3s_choose_conversion(const s3s_field *field, s3s_leaf *leaf)
         break;
     case S3S_TYPE_TIMESTAMP:
         if (leaf->physical == S3S_PQ_INT96)
-            leaf->convert = int96_to_micros;
+            leaf->convert = field->unit == S3S_NANO ? int96_to_nanos : int96_to_micros;
         break;
     default:
         break;

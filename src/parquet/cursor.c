@@ -7,7 +7,7 @@
 #include "parquet/file.h"
 #include "parquet/leaf_reader.h"
 #include "parquet/nest.h"
-#include "parquet/prune.h"
+#include "parquet/selection.h"
 
 #define STEP_FIRST 1024
 #define STEP_MAX ((size_t)1 << 16)
@@ -33,8 +33,10 @@ struct s3s_parquet_cursor {
     size_t group;      /* the next one to begin */
     int64_t rows_left; /* of the current one, or of the current range of it */
     s3s_prune prune;
-    s3s_buffer ranges; /* s3s_row_range of the current group; those left out lie between */
-    size_t range_at;   /* the next one */
+    s3s_selection *selections; /* of each row group, as far as it was asked for; NULL = none */
+    const s3s_leaf **leaves;   /* of the readers */
+    s3s_selection current; /* of the current group; rows that are left out lie between its ranges */
+    size_t range_at;       /* the next one */
     int64_t row_at;    /* in the group: where the readers are once rows_left is 0 */
     s3store_status failed; /* sticky */
     s3store_error error;
@@ -64,12 +66,14 @@ static s3store_status open_readers(s3s_parquet_cursor *c, const size_t *columns,
         all += first[1] - first[0];
     }
     c->readers = s3s_calloc(file->env, all + 1, sizeof *c->readers);
+    c->leaves = s3s_calloc(file->env, all + 1, sizeof *c->leaves);
     c->order = s3s_calloc(file->env, all + 1, sizeof *c->order);
-    if (c->readers == NULL || c->order == NULL)
+    if (c->readers == NULL || c->leaves == NULL || c->order == NULL)
         return s3s_fail_memory(err, all * sizeof *c->readers);
     for (size_t i = 0; i < count; i++) {
         const s3s_leaf *leaf = &file->schema.leaves[file->schema.first_leaf[columns[i]]];
         for (size_t k = 0; k < c->columns[i].reader_count; k++) {
+            c->leaves[c->reader_count] = &leaf[k];
             s3s_leaf_reader *reader = &c->readers[c->reader_count++]; /* counted: to be undone */
             s3store_status status = s3s_leaf_reader_init(reader, file->env, &file->budget,
                                                          file->source, &leaf[k], err);
@@ -92,7 +96,6 @@ s3store_status s3s_parquet_cursor_new(s3s_parquet_file *file, const size_t *colu
     if (c == NULL)
         return s3s_fail_memory(err, sizeof *c);
     c->file = file;
-    s3s_buffer_init(&c->ranges, file->env, SIZE_MAX);
     s3s_arena_init(&c->prune.arena, file->env);
     c->max_rows = max_rows > 0 ? max_rows : INT64_MAX;
     s3store_status status = S3STORE_OK;
@@ -117,6 +120,14 @@ s3store_status s3s_parquet_cursor_new(s3s_parquet_file *file, const size_t *colu
     return status;
 }
 
+static void forget_selections(s3s_parquet_cursor *c)
+{
+    for (size_t g = 0; c->selections != NULL && g < s3s_parquet_row_group_count(c->file); g++)
+        s3s_selection_deinit(&c->selections[g]);
+    s3s_free(c->file->env, c->selections);
+    c->selections = NULL;
+}
+
 void s3s_parquet_cursor_free(s3s_parquet_cursor *c)
 {
     if (c == NULL)
@@ -124,9 +135,11 @@ void s3s_parquet_cursor_free(s3s_parquet_cursor *c)
     for (size_t i = 0; i < c->reader_count; i++)
         s3s_leaf_reader_deinit(&c->readers[i]);
     s3s_env *env = c->file->env;
-    s3s_buffer_deinit(&c->ranges);
+    forget_selections(c);
+    s3s_selection_deinit(&c->current);
     s3s_prune_deinit(&c->prune);
     s3s_free(env, c->readers);
+    s3s_free(env, c->leaves);
     s3s_free(env, c->order);
     s3s_free(env, c->columns);
     s3s_schema_release(c->schema);
@@ -140,8 +153,63 @@ s3store_status s3s_parquet_cursor_where(s3s_parquet_cursor *c,
     if (c->group > 0)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "%s: predicates after the first batch",
                         c->file->name);
+    forget_selections(c);
     s3s_prune_deinit(&c->prune);
     return s3s_prune_init(&c->prune, c->file, predicates, count, err);
+}
+
+static s3store_status select_rows(s3s_parquet_cursor *c, size_t group, s3s_selection **out,
+                                  s3store_error *err)
+{
+    size_t groups = s3s_parquet_row_group_count(c->file);
+    if (c->selections == NULL)
+        c->selections = s3s_calloc(c->file->env, groups + 1, sizeof *c->selections);
+    if (c->selections == NULL)
+        return s3s_fail_memory(err, groups * sizeof *c->selections);
+    s3s_selection *s = *out = &c->selections[group];
+    return s->known ? S3STORE_OK
+                    : s3s_selection_make(s, &c->prune, c->file, group, c->leaves, c->reader_count,
+                                         err);
+}
+
+s3store_status s3s_parquet_cursor_group_rows(s3s_parquet_cursor *c, size_t group, int64_t *rows,
+                                             s3store_error *err)
+{
+    s3s_selection *s = NULL;
+    s3store_status status = select_rows(c, group, &s, err);
+    *rows = status == S3STORE_OK ? s3s_selection_rows(s) : 0;
+    return status;
+}
+
+s3store_status s3s_parquet_cursor_ranges(s3s_parquet_cursor *c, size_t group, uint64_t gap_bytes,
+                                         s3s_byte_range *ranges, size_t *range_count,
+                                         size_t range_max, s3store_error *err)
+{
+    s3s_selection *s = NULL;
+    s3s_buffer all;
+    s3s_buffer_init(&all, c->file->env, SIZE_MAX);
+    *range_count = 0;
+    s3store_status status = select_rows(c, group, &s, err);
+    if (status == S3STORE_OK)
+        status = s3s_selection_bytes(s, c->file, group, c->leaves, c->reader_count, &all, err);
+    s3s_byte_range *found = (void *)all.data;
+    size_t count = all.size / sizeof *found;
+    count = status == S3STORE_OK && count > 0 ? s3s_byte_ranges_merge(found, count, gap_bytes) : 0;
+    /* Rather a few bytes too many than too many ranges. */
+    for (; count > range_max && gap_bytes < UINT64_MAX / 4; gap_bytes = gap_bytes * 4 + 4096)
+        count = s3s_byte_ranges_merge(found, count, gap_bytes);
+    if (count > range_max)
+        status = s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "more than %zu byte ranges", range_max);
+    else if (count > 0)
+        memcpy(ranges, found, count * sizeof *ranges);
+    *range_count = status == S3STORE_OK ? count : 0;
+    s3s_buffer_deinit(&all);
+    return status;
+}
+
+s3s_byte_range s3s_parquet_cursor_index_range(const s3s_parquet_cursor *c)
+{
+    return s3s_prune_index_range(&c->prune, c->file, c->leaves, c->reader_count);
 }
 
 void s3s_parquet_cursor_use_pool(s3s_parquet_cursor *c, s3s_pool *pool)
@@ -364,14 +432,53 @@ static s3store_status drop_rows(s3s_parquet_cursor *c, const cursor_column *colu
     return S3STORE_OK;
 }
 
-static s3store_status skip_column(s3s_parquet_cursor *c, const cursor_column *column, size_t rows,
-                                  s3store_error *err)
+/* To the page that holds row `target`, where the pages are known; then only what is needed of the
+ * chunk is fetched: the dictionary, and pages up to that of the row before `end`. */
+static s3store_status jump(s3s_parquet_cursor *c, const cursor_column *column, int64_t target,
+                           int64_t end, s3store_error *err)
 {
     s3s_leaf_reader *r = &c->readers[column->first_reader];
+    s3s_thrift_list pages = s3s_selection_pages(&c->current, column->first_reader);
+    if (pages.count == 0 || column->reader_count != 1)
+        return S3STORE_OK;
+    const s3s_pq_page_location *l = pages.items;
+    const s3s_pq_page_location *to = &l[s3s_selection_page_of(&pages, target)];
+    const s3s_pq_page_location *last = &l[s3s_selection_page_of(&pages, end - 1)];
+    s3store_status status = S3STORE_OK;
+    if (to->first_row > r->row_at && s3s_leaf_reader_page_rows(r) == 0)
+        status = s3s_leaf_reader_jump(r, (uint64_t)l[0].offset, (uint64_t)to->offset,
+                                      to->first_row - r->row_at, err);
+    s3s_page_reader_fetch_until(&r->pages,
+                                (uint64_t)last->offset + (uint64_t)last->compressed_size);
+    return status == S3STORE_OK ? status : fail_in_reader(c, r, status, err);
+}
+
+/* To row `target`, which is ahead or here. */
+static s3store_status skip_column(s3s_parquet_cursor *c, const cursor_column *column,
+                                  int64_t target, int64_t end, s3store_error *err)
+{
+    s3s_leaf_reader *r = &c->readers[column->first_reader];
+    size_t rows = (size_t)(target - c->row_at);
+    /* The rest of a page that was begun is dropped first: it may end before the target. */
+    while (rows > 0 && r->levels == NULL && s3s_leaf_reader_page_rows(r) > 0) {
+        size_t page = s3s_leaf_reader_page_rows(r);
+        size_t left = page < rows ? page : rows;
+        rows -= left;
+        while (left > 0) {
+            s3store_status status = drop_rows(c, column, &left, err);
+            if (status != S3STORE_OK)
+                return status;
+        }
+    }
+    int64_t before = r->row_at;
+    s3store_status status = jump(c, column, target, end, err);
+    if (status != S3STORE_OK)
+        return status;
+    rows -= (size_t)(r->row_at - before);
     while (rows > 0) {
         size_t n = rows, page = r->levels == NULL ? s3s_leaf_reader_page_rows(r) : rows;
         if (page == 0) {
-            s3store_status status = s3s_leaf_reader_skip(r, rows, &n, err);
+            status = s3s_leaf_reader_skip(r, rows, &n, err);
             if (status != S3STORE_OK)
                 return fail_in_reader(c, r, status, err);
             rows -= n;
@@ -380,7 +487,7 @@ static s3store_status skip_column(s3s_parquet_cursor *c, const cursor_column *co
         size_t left = page < n ? page : n;
         rows -= left;
         while (left > 0) {
-            s3store_status status = drop_rows(c, column, &left, err);
+            status = drop_rows(c, column, &left, err);
             if (status != S3STORE_OK)
                 return status;
         }
@@ -388,28 +495,38 @@ static s3store_status skip_column(s3s_parquet_cursor *c, const cursor_column *co
     return S3STORE_OK;
 }
 
+/* The selection of the next row group becomes the current one. */
+static s3store_status next_group(s3s_parquet_cursor *c, s3store_error *err)
+{
+    s3s_selection *s = NULL;
+    s3store_status status = select_rows(c, c->group, &s, err);
+    if (status != S3STORE_OK)
+        return status;
+    s3s_selection_deinit(&c->current);
+    c->current = *s;
+    *s = (s3s_selection){0};
+    c->range_at = 0;
+    if (c->current.ranges.size > 0)
+        return begin_group(c, err);
+    c->group++;
+    return S3STORE_OK;
+}
+
 /* Goes to the next range of rows, of this row group or a later one. */
 static s3store_status next_range(s3s_parquet_cursor *c, s3store_error *err)
 {
-    while (c->range_at == c->ranges.size / sizeof(s3s_row_range)) {
+    while (!c->current.known || c->range_at == c->current.ranges.size / sizeof(s3s_row_range)) {
         if (c->group == s3s_parquet_row_group_count(c->file))
             return S3STORE_END;
-        s3store_status status = s3s_prune_group(&c->prune, c->file, c->group, &c->ranges, err);
-        if (status != S3STORE_OK)
-            return status;
-        c->range_at = 0;
-        if (c->ranges.size == 0) {
-            c->group++;
-            continue;
-        }
-        status = begin_group(c, err);
+        s3store_status status = next_group(c, err);
         if (status != S3STORE_OK)
             return status;
     }
-    const s3s_row_range *range = (const s3s_row_range *)(const void *)c->ranges.data + c->range_at;
+    const s3s_row_range *range =
+        (const s3s_row_range *)(const void *)c->current.ranges.data + c->range_at;
     for (size_t i = 0; i < c->column_count; i++) {
         s3store_status status =
-            skip_column(c, &c->columns[i], (size_t)(range->begin - c->row_at), err);
+            skip_column(c, &c->columns[i], range->begin, range->end, err);
         if (status != S3STORE_OK)
             return status;
     }

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/timefmt.h"
+#include "parquet/format.h"
 
 typedef s3store_status (*extract_fn)(const s3s_column *c, int64_t start, size_t count, void *out,
                                      size_t *found, s3store_error *err);
@@ -132,6 +133,45 @@ static s3store_status extract_decimal(const s3s_column *c, int64_t start, size_t
     return status;
 }
 
+/* The value as an integer; false: its digits are more than its type says. */
+static bool small_decimal(const uint8_t *value, size_t width, int64_t max, int64_t *out)
+{
+    int64_t low;
+    memcpy(&low, value, sizeof low);
+    bool fits = low >= -max && low <= max;
+    for (size_t i = sizeof low; i < width; i++)
+        fits &= value[i] == (low < 0 ? 0xff : 0);
+    *out = low;
+    return fits;
+}
+
+static s3store_status extract_small_decimal(const s3s_column *c, int64_t start, size_t count,
+                                            void *out, size_t *found, s3store_error *err)
+{
+    const size_t width = (size_t)c->field->width;
+    bool narrow = c->field->precision <= S3S_DECIMAL_INT32_DIGITS;
+    int64_t max = 1;
+    for (int32_t i = 0; i < c->field->precision; i++)
+        max *= 10;
+    size_t k = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t row = start + (int64_t)i, value;
+        if (s3s_column_is_null(c, row))
+            continue;
+        const uint8_t *at = (const uint8_t *)c->values + (size_t)(c->offset + row) * width;
+        if (!small_decimal(at, width, max - 1, &value))
+            return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                            "column \"%s\": a decimal has more than %d digits", c->field->name,
+                            (int)c->field->precision);
+        if (narrow)
+            ((int32_t *)out)[k++] = (int32_t)value;
+        else
+            ((int64_t *)out)[k++] = value;
+    }
+    *found = k;
+    return S3STORE_OK;
+}
+
 static s3store_status too_large(const s3s_column *c, int64_t value, s3store_error *err)
 {
     return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
@@ -185,6 +225,37 @@ static s3store_status extract_date64(const s3s_column *c, int64_t start, size_t 
     return S3STORE_OK;
 }
 
+/* Months, days and nanoseconds; the file has unsigned milliseconds. */
+static s3store_status extract_interval(const s3s_column *c, int64_t start, size_t count, void *out,
+                                       size_t *found, s3store_error *err)
+{
+    uint8_t *to = out;
+    size_t k = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t row = start + (int64_t)i, nanos;
+        int32_t months, days;
+        if (s3s_column_is_null(c, row))
+            continue;
+        const uint8_t *at = (const uint8_t *)c->values + (size_t)(c->offset + row) * 16;
+        memcpy(&months, at, 4);
+        memcpy(&days, at + 4, 4);
+        memcpy(&nanos, at + 8, 8);
+        if (months < 0 || days < 0 || nanos < 0 || nanos % 1000000 != 0 ||
+            nanos / 1000000 > UINT32_MAX)
+            return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                            "column \"%s\": an interval of %d months, %d days, %lld ns; a file "
+                            "holds none that is negative or finer than a millisecond",
+                            c->field->name, (int)months, (int)days, (long long)nanos);
+        uint32_t millis = (uint32_t)(nanos / 1000000);
+        memcpy(to, at, 8);
+        memcpy(to + 8, &millis, 4);
+        to += 12;
+        k++;
+    }
+    *found = k;
+    return S3STORE_OK;
+}
+
 static s3store_status extract_nothing(const s3s_column *c, int64_t start, size_t count, void *out,
                                       size_t *found, s3store_error *err)
 {
@@ -222,10 +293,16 @@ static const s3s_extractor extractors[S3S_TYPE_COUNT] = {
     [S3S_TYPE_TIME64] = {copy_8, 8},
     [S3S_TYPE_TIMESTAMP] = {extract_timestamp, 8},
     [S3S_TYPE_DECIMAL] = {extract_decimal, FIELD_WIDTH},
+    [S3S_TYPE_INTERVAL] = {extract_interval, 12},
 };
+
+static const s3s_extractor small_decimals[] = {{extract_small_decimal, 4},
+                                               {extract_small_decimal, 8}};
 
 const s3s_extractor *s3s_extractor_for(const s3s_field *field)
 {
+    if (field->type == S3S_TYPE_DECIMAL && field->precision <= S3S_DECIMAL_INT64_DIGITS)
+        return &small_decimals[field->precision > S3S_DECIMAL_INT32_DIGITS];
     return extractors[field->type].fn == NULL ? NULL : &extractors[field->type];
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "parquet/int96.h"
 #include "parquet/page.h"
 
 #define TAIL_FIRST ((uint64_t)64 << 10) /* read first: most footers lie in it */
@@ -123,6 +124,20 @@ static s3store_status check_groups(const s3s_parquet_file *file, s3store_error *
     return S3STORE_OK;
 }
 
+static s3store_status settle_int96(s3s_parquet_file *file, s3store_error *err)
+{
+    bool found = false;
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < file->schema.leaf_count && !found; i++)
+        found = file->schema.leaves[i].physical == S3S_PQ_INT96;
+    if (found)
+        status = s3s_int96_find_nanos(file, &found, err);
+    if (status != S3STORE_OK || !found)
+        return status;
+    s3s_file_schema_deinit(&file->schema);
+    return s3s_file_schema_read(file->env, &file->arena, &file->footer.schema, &file->schema, err);
+}
+
 static s3store_status read_footer(s3s_parquet_file *file, s3store_error *err)
 {
     const uint8_t *data = NULL;
@@ -144,6 +159,8 @@ static s3store_status read_footer(s3s_parquet_file *file, s3store_error *err)
         s3s_file_schema_read(file->env, &file->arena, &file->footer.schema, &file->schema, err);
     if (status == S3STORE_OK)
         status = check_groups(file, err);
+    if (status == S3STORE_OK)
+        status = settle_int96(file, err);
     if (status == S3STORE_OK)
         status = s3s_budget_take(&file->budget, file->arena.used, err);
     return status;
@@ -228,9 +245,10 @@ static int compare_ranges(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static size_t merge_ranges(s3s_byte_range *ranges, size_t count, uint64_t gap)
+size_t s3s_byte_ranges_merge(s3s_byte_range *ranges, size_t count, uint64_t gap)
 {
     size_t kept = 0;
+    qsort(ranges, count, sizeof *ranges, compare_ranges);
     for (size_t i = 0; i < count; i++) {
         if (ranges[i].size == 0)
             continue;
@@ -290,8 +308,7 @@ s3store_status s3s_parquet_ranges(const s3s_parquet_file *file, size_t group,
     s3store_status status =
         gather_ranges(file, group, columns, column_count, all, &count, err);
     if (status == S3STORE_OK) {
-        qsort(all, count, sizeof *all, compare_ranges);
-        count = merge_ranges(all, count, gap_bytes);
+        count = s3s_byte_ranges_merge(all, count, gap_bytes);
         if (count > range_max - *range_count || *range_count > range_max)
             status = s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "%s: more than %zu byte ranges",
                               file->name, range_max);

@@ -27,6 +27,9 @@ static inline const s3s_pq_row_group *s3s_parquet_group(const s3s_parquet_file *
     return (const s3s_pq_row_group *)file->footer.row_groups.items + group;
 }
 
+/* Sorts ranges and merges those that are less than gap apart; returns how many are left. */
+size_t s3s_byte_ranges_merge(s3s_byte_range *ranges, size_t count, uint64_t gap);
+
 /* Puts the file's name and the column before the message, and the name into key. */
 s3store_status s3s_parquet_in_column(s3store_error *err, const s3s_parquet_file *file,
                                      const char *column, s3store_status status);

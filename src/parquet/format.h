@@ -86,6 +86,10 @@ typedef enum s3s_page_type {
     S3S_PQ_DATA_PAGE_V2 = 3,
 } s3s_page_type;
 
+/* Digits of a decimal that every integer of the type has room for. */
+#define S3S_DECIMAL_INT32_DIGITS 9
+#define S3S_DECIMAL_INT64_DIGITS 18
+
 /* Bytes of one value, 0 for BOOLEAN (a bit), BYTE_ARRAY and FIXED (its type_length). */
 static inline size_t s3s_physical_width(s3s_physical physical)
 {

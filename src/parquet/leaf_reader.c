@@ -676,3 +676,31 @@ s3store_status s3s_leaf_reader_skip(s3s_leaf_reader *r, size_t rows, size_t *ski
     }
     return status == S3STORE_END ? S3STORE_OK : status;
 }
+
+s3store_status s3s_leaf_reader_jump(s3s_leaf_reader *r, uint64_t data_at, uint64_t at,
+                                    int64_t rows, s3store_error *err)
+{
+    s3s_page_reader *pages = &r->pages;
+    if (rows > r->values_left || at < pages->at)
+        return s3s_fail(err, S3STORE_CORRUPT, "the page index leads %lld rows ahead of %lld",
+                        (long long)rows, (long long)r->values_left);
+    if (!r->in_data && !r->has_dictionary && pages->at < data_at) {
+        s3s_page_reader_fetch_until(pages, data_at);
+        s3store_status status =
+            s3s_page_reader_next(pages, &r->page, &r->dictionary_page, err);
+        if (status == S3STORE_OK && r->page.type != S3S_PQ_DICTIONARY_PAGE)
+            status = s3s_fail(err, S3STORE_CORRUPT,
+                              "a data page before the first one of the page index");
+        if (status == S3STORE_OK)
+            status = load_dictionary(r, &r->page, err);
+        if (status != S3STORE_OK)
+            return status == S3STORE_END
+                       ? s3s_fail(err, S3STORE_CORRUPT, "the column chunk has no pages")
+                       : status;
+    }
+    pages->at = at;
+    r->in_data = true;
+    r->values_left -= rows;
+    r->row_at += rows;
+    return S3STORE_OK;
+}

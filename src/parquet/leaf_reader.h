@@ -74,6 +74,10 @@ s3store_status s3s_leaf_reader_read(s3s_leaf_reader *r, size_t rows, size_t *got
  * them. */
 s3store_status s3s_leaf_reader_skip(s3s_leaf_reader *r, size_t rows, size_t *skipped,
                                     s3store_error *err);
+/* The same to a page that is known to begin `rows` rows ahead at byte `at`; data_at: where the
+ * first data page begins. A dictionary before it is read. */
+s3store_status s3s_leaf_reader_jump(s3s_leaf_reader *r, uint64_t data_at, uint64_t at,
+                                    int64_t rows, s3store_error *err);
 /* Rows until the next page of a flat leaf. */
 static inline size_t s3s_leaf_reader_page_rows(const s3s_leaf_reader *r)
 {

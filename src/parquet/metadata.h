@@ -74,6 +74,7 @@ typedef struct s3s_pq_schema_element {
     s3s_thrift_binary name;
     int32_t num_children, converted, scale, precision, field_id;
     s3s_pq_logical_type logical;
+    bool int96_nanos; /* not in the file: what its values ask for (int96.h) */
 } s3s_pq_schema_element;
 
 enum {

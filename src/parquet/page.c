@@ -81,10 +81,16 @@ void s3s_page_reader_begin(s3s_page_reader *r, const s3s_chunk_place *place, siz
     r->place = *place;
     r->at = r->page_offset = place->begin;
     r->window_max = window_max;
+    r->fetch_end = place->end;
     if (r->source.read_bytes != 0 && r->source.read_bytes < window_max)
         r->window_max = r->source.read_bytes;
     r->window.size = 0;
     r->window_at = place->begin;
+}
+
+void s3s_page_reader_fetch_until(s3s_page_reader *r, uint64_t end)
+{
+    r->fetch_end = end < r->place.end ? end : r->place.end;
 }
 
 /* [at, at + size) of the file, which lies inside the chunk. */
@@ -97,7 +103,7 @@ static s3store_status fetch(s3s_page_reader *r, uint64_t at, size_t size, const 
     }
     if (at < r->window_at || at - r->window_at > r->window.size ||
         size > r->window.size - (size_t)(at - r->window_at)) {
-        uint64_t rest = r->place.end - at;
+        uint64_t rest = r->fetch_end > at ? r->fetch_end - at : 0;
         size_t wanted = rest < r->window_max ? (size_t)rest : r->window_max;
         wanted = wanted < size ? size : wanted;
         s3store_status status = s3s_block_resize_empty(&r->window, wanted + S3S_PAGE_SLACK, err);
@@ -146,6 +152,8 @@ static s3store_status read_header(s3s_page_reader *r, s3s_pq_page_header *header
 {
     uint64_t rest = r->place.end - r->at;
     size_t held = held_bytes(r), tried = held > 0 ? held : HEADER_FIRST;
+    if (held == 0 && r->fetch_end > r->at && r->fetch_end - r->at < tried)
+        tried = (size_t)(r->fetch_end - r->at);
     for (;;) {
         tried = tried < rest ? tried : (size_t)rest;
         const uint8_t *data = NULL;

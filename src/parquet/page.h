@@ -48,6 +48,7 @@ typedef struct s3s_page_reader {
     uint64_t at;          /* file offset of the next header */
     uint64_t page_offset; /* of the page being read, for messages */
     size_t window_max;    /* bytes fetched at once, unless a page is larger */
+    uint64_t fetch_end;   /* nothing beyond is fetched before it is needed */
     s3s_block window;     /* [window_at, window_at + size) of the file */
     uint64_t window_at;
     s3s_block_cache *blocks; /* of the file; NULL: pages are read into the window */
@@ -61,6 +62,8 @@ void s3s_page_reader_init(s3s_page_reader *r, s3s_env *env, s3s_budget *budget,
 void s3s_page_reader_deinit(s3s_page_reader *r);
 /* Begins a chunk; memory is kept from the one before. */
 void s3s_page_reader_begin(s3s_page_reader *r, const s3s_chunk_place *place, size_t window_max);
+/* What lies beyond, up to the chunk's end, is probably not needed. */
+void s3s_page_reader_fetch_until(s3s_page_reader *r, uint64_t end);
 /* The next dictionary or data page, checked and decompressed; END where the chunk ends. A
  * dictionary page's values stay valid after the next page when keep is given: its memory moves
  * there. */

@@ -23,6 +23,11 @@ typedef struct s3s_parquet_write_options {
     /* Columns the rows are sorted by (ascending, nulls first), recorded in the row groups. */
     const size_t *sorting_columns;
     size_t sorting_column_count;
+    /* Columns whose leaves get a bloom filter in each row group, of at most bloom_bytes_max (0 = 1
+     * MiB), which are held besides the row group. */
+    const size_t *bloom_columns;
+    size_t bloom_column_count;
+    size_t bloom_bytes_max;
 } s3s_parquet_write_options;
 
 typedef struct s3s_parquet_writer s3s_parquet_writer;
@@ -147,6 +152,18 @@ typedef struct s3s_parquet_predicate {
 s3store_status s3s_parquet_cursor_where(s3s_parquet_cursor *cursor,
                                         const s3s_parquet_predicate *predicates, size_t count,
                                         s3store_error *err);
+/* *rows: how many of a row group the predicates leave in; all of them without predicates. Reads
+ * page indexes and bloom filters of the predicates' columns; what was found is kept for the cursor. */
+s3store_status s3s_parquet_cursor_group_rows(s3s_parquet_cursor *cursor, size_t group,
+                                             int64_t *rows, s3store_error *err);
+/* As s3s_parquet_ranges, of the pages that the predicates leave in; with larger gaps where there
+ * would be more than range_max. */
+s3store_status s3s_parquet_cursor_ranges(s3s_parquet_cursor *cursor, size_t group,
+                                         uint64_t gap_bytes, s3s_byte_range *ranges,
+                                         size_t *range_count, size_t range_max,
+                                         s3store_error *err);
+/* Where the page indexes lie that predicates will read: one range; size 0 = none. */
+s3s_byte_range s3s_parquet_cursor_index_range(const s3s_parquet_cursor *cursor);
 /* Decodes columns side by side from now on; the source is read from several threads then. The pool
  * outlives the cursor. */
 void s3s_parquet_cursor_use_pool(s3s_parquet_cursor *cursor, s3s_pool *pool);

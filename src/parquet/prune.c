@@ -229,3 +229,62 @@ s3store_status s3s_prune_group(const s3s_prune *prune, s3s_parquet_file *file, s
     s3s_buffer_deinit(&spare);
     return status;
 }
+
+s3store_status s3s_prune_locations(s3s_parquet_file *file, const s3s_pq_chunk *chunk, int64_t rows,
+                                   s3s_arena *arena, s3s_thrift_list *out, s3store_error *err)
+{
+    bool loaded = false;
+    s3s_block bytes;
+    s3s_pq_offset_index index = {0};
+    *out = (s3s_thrift_list){NULL, 0};
+    if (!S3S_PQ_HAS(chunk, S3S_CHUNK_OFFSET_INDEX))
+        return S3STORE_OK;
+    s3s_block_init(&bytes, file->env, &file->budget);
+    s3store_status status = load(file, chunk->offset_index_offset, chunk->offset_index_size,
+                                 &bytes, &loaded, err);
+    uint64_t free_bytes = s3s_budget_free(&file->budget) / 8;
+    size_t memory = free_bytes < INDEX_MAX ? (size_t)free_bytes : INDEX_MAX;
+    if (loaded && s3s_thrift_read(&s3s_pq_offset_index_struct, bytes.data, bytes.size, arena,
+                                  memory, &index, NULL, NULL, NULL) == S3STORE_OK &&
+        locations_fit(&index.locations, rows))
+        *out = index.locations;
+    s3s_block_deinit(&bytes);
+    return status;
+}
+
+static void widen(s3s_byte_range *span, int64_t at, int32_t size, uint64_t limit)
+{
+    if (at < 4 || size <= 0 || (uint64_t)at > limit || (uint64_t)size > limit - (uint64_t)at)
+        return;
+    uint64_t begin = (uint64_t)at, end = begin + (uint64_t)size;
+    uint64_t old_end = span->offset + span->size;
+    if (span->size > 0 && span->offset < begin)
+        begin = span->offset;
+    if (span->size > 0 && old_end > end)
+        end = old_end;
+    *span = (s3s_byte_range){begin, end - begin};
+}
+
+s3s_byte_range s3s_prune_index_range(const s3s_prune *prune, const s3s_parquet_file *file,
+                                     const s3s_leaf *const *leaves, size_t leaf_count)
+{
+    s3s_byte_range span = {0, 0};
+    for (size_t g = 0; g < file->footer.row_groups.count; g++) {
+        const s3s_pq_chunk *chunks = s3s_parquet_group(file, g)->columns.items;
+        for (size_t i = 0; i < prune->term_count; i++) {
+            const s3s_pq_chunk *chunk = &chunks[prune->terms[i].leaf - file->schema.leaves];
+            if (!S3S_PQ_HAS(chunk, S3S_CHUNK_OFFSET_INDEX) ||
+                !S3S_PQ_HAS(chunk, S3S_CHUNK_COLUMN_INDEX))
+                continue;
+            widen(&span, chunk->offset_index_offset, chunk->offset_index_size, file->footer_at);
+            widen(&span, chunk->column_index_offset, chunk->column_index_size, file->footer_at);
+        }
+        for (size_t i = 0; i < leaf_count && prune->term_count > 0; i++) {
+            const s3s_pq_chunk *chunk = &chunks[leaves[i] - file->schema.leaves];
+            if (S3S_PQ_HAS(chunk, S3S_CHUNK_OFFSET_INDEX))
+                widen(&span, chunk->offset_index_offset, chunk->offset_index_size,
+                      file->footer_at);
+        }
+    }
+    return span;
+}

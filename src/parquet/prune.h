@@ -35,6 +35,14 @@ void s3s_prune_deinit(s3s_prune *prune);
 s3store_status s3s_prune_group(const s3s_prune *prune, s3s_parquet_file *file, size_t group,
                                s3s_buffer *ranges, s3store_error *err);
 
+/* The offset index of a chunk, in the arena, where there is one that fits its rows; else empty. */
+s3store_status s3s_prune_locations(s3s_parquet_file *file, const s3s_pq_chunk *chunk, int64_t rows,
+                                   s3s_arena *arena, s3s_thrift_list *out, s3store_error *err);
+/* The span of the page indexes of the predicates' columns, and of the offset indexes of leaves that
+ * are read; size 0 = there are none, or they do not lie in the file. */
+s3s_byte_range s3s_prune_index_range(const s3s_prune *prune, const s3s_parquet_file *file,
+                                     const s3s_leaf *const *leaves, size_t leaf_count);
+
 /* ---- bounds (prune_bounds.c) ----------------------------------------------------------------- */
 
 /* What is known of some rows of a column. */

@@ -1,28 +1,11 @@
-/* parquet/prune_bloom.c: split-block bloom filters.
- * https://github.com/apache/parquet-format/blob/master/BloomFilter.md
- */
-#include <math.h>
-
+/* parquet/prune_bloom.c: predicates against bloom filters. */
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "parquet/bloom.h"
 #include "parquet/prune.h"
 
-#define BLOCK 32
 #define HEADER_MAX 64
 #define FILTER_MAX ((uint64_t)64 << 20)
-
-static const uint32_t salts[8] = {0x47b6137bU, 0x44974d91U, 0x8824ad5bU, 0xa2b7289dU,
-                                  0x705495c7U, 0x2df1424bU, 0x9efc4947U, 0x5c6bfb31U};
-
-static bool filter_has(const uint8_t *filter, size_t size, uint64_t hash)
-{
-    uint64_t blocks = size / BLOCK;
-    const uint8_t *block = filter + ((hash >> 32) * blocks >> 32) * BLOCK;
-    for (size_t i = 0; i < 8; i++)
-        if ((s3s_le32(block + 4 * i) >> ((uint32_t)hash * salts[i] >> 27) & 1) == 0)
-            return false;
-    return true;
-}
 
 /* The hash of a value's PLAIN form; false: it cannot be made, or several forms are equal. */
 static bool hash_value(const s3s_leaf *leaf, const s3store_bytes *value, uint64_t *out)
@@ -81,7 +64,7 @@ static s3store_status load_filter(s3s_parquet_file *file, const s3s_pq_column *c
                                  &header, &used, NULL, NULL) == S3STORE_OK &&
                  header.algorithm.has == 1 && header.hash.has == 1 && header.compression.has == 1;
     s3s_arena_deinit(&arena);
-    if (!known || header.bytes <= 0 || header.bytes % BLOCK != 0 ||
+    if (!known || header.bytes <= 0 || header.bytes % S3S_BLOOM_BLOCK != 0 ||
         (uint64_t)header.bytes > left - used || (uint64_t)header.bytes > FILTER_MAX ||
         (uint64_t)header.bytes > s3s_budget_free(&file->budget) / 2)
         return S3STORE_OK;
@@ -108,7 +91,7 @@ s3store_status s3s_bloom_may_match(const s3s_prune_term *term, s3s_parquet_file 
     for (size_t i = 0; i < term->value_count && status == S3STORE_OK && !any; i++) {
         uint64_t hash;
         any = !hash_value(term->leaf, &term->values[i], &hash) ||
-              filter_has(filter.data, filter.size, hash);
+              s3s_bloom_has(filter.data, filter.size, hash);
     }
     *may = any;
     s3s_block_deinit(&filter);

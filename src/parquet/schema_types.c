@@ -104,7 +104,8 @@ static annotation read_annotation(const s3s_pq_schema_element *e)
 
 /* ---- reading: annotation and physical type to field ------------------------------------------ */
 
-static void physical_field(s3s_field *field, const s3s_leaf *leaf)
+static void physical_field(s3s_field *field, const s3s_leaf *leaf,
+                           const s3s_pq_schema_element *element)
 {
     static const s3s_type types[] = {
         [S3S_PQ_BOOLEAN] = S3S_TYPE_BOOL,      [S3S_PQ_INT32] = S3S_TYPE_INT32,
@@ -116,7 +117,7 @@ static void physical_field(s3s_field *field, const s3s_leaf *leaf)
     if (leaf->physical == S3S_PQ_FIXED)
         field->width = (int32_t)leaf->type_length;
     if (leaf->physical == S3S_PQ_INT96)
-        field->unit = S3S_MICRO;
+        field->unit = element->int96_nanos ? S3S_NANO : S3S_MICRO;
 }
 
 static bool integer_field(s3s_field *field, const s3s_leaf *leaf, const annotation *note)
@@ -136,7 +137,8 @@ static bool integer_field(s3s_field *field, const s3s_leaf *leaf, const annotati
 
 static bool decimal_field(s3s_field *field, const s3s_leaf *leaf, const annotation *note)
 {
-    static const int32_t digits[] = {[S3S_PQ_INT32] = 9, [S3S_PQ_INT64] = 18};
+    static const int32_t digits[] = {[S3S_PQ_INT32] = S3S_DECIMAL_INT32_DIGITS,
+                                     [S3S_PQ_INT64] = S3S_DECIMAL_INT64_DIGITS};
     int32_t max = 76;
     if (leaf->physical == S3S_PQ_INT32 || leaf->physical == S3S_PQ_INT64)
         max = digits[leaf->physical];
@@ -245,7 +247,7 @@ s3store_status s3s_leaf_type(const s3s_pq_schema_element *element, s3s_field *fi
         leaf->type_length = (size_t)element->type_length;
     }
     annotation note = read_annotation(element);
-    physical_field(field, leaf);
+    physical_field(field, leaf, element);
     s3s_field annotated = *field;
     annotated.width = 0;
     if (annotated_field(&annotated, leaf, &note)) {
@@ -293,7 +295,7 @@ static const written_type written_types[S3S_TYPE_COUNT] = {
     [S3S_TYPE_TIMESTAMP] = {S3S_PQ_INT64, -1, S3S_LOGICAL_TIMESTAMP, 0, false},
     [S3S_TYPE_DURATION] = {-1, -1, -1, 0, false},
     [S3S_TYPE_DECIMAL] = {S3S_PQ_FIXED, S3S_PQ_DECIMAL, S3S_LOGICAL_DECIMAL, 0, false},
-    [S3S_TYPE_INTERVAL] = {-1, -1, -1, 0, false},
+    [S3S_TYPE_INTERVAL] = {S3S_PQ_FIXED, S3S_PQ_INTERVAL, -1, 0, false},
     [S3S_TYPE_LIST] = {-1, -1, -1, 0, false},
     [S3S_TYPE_LARGE_LIST] = {-1, -1, -1, 0, false},
     [S3S_TYPE_STRUCT] = {-1, -1, -1, 0, false},
@@ -359,6 +361,19 @@ static void set_details(const s3s_field *field, const written_type *type,
     }
 }
 
+static s3s_physical written_physical(const s3s_field *field)
+{
+    if (field->type == S3S_TYPE_DECIMAL && field->precision <= S3S_DECIMAL_INT64_DIGITS)
+        return field->precision <= S3S_DECIMAL_INT32_DIGITS ? S3S_PQ_INT32 : S3S_PQ_INT64;
+    return (s3s_physical)written_types[field->type].physical;
+}
+
+static int32_t written_length(const s3s_field *field)
+{
+    return field->type == S3S_TYPE_FLOAT16 ? 2 : field->type == S3S_TYPE_INTERVAL ? 12
+                                                                                  : field->width;
+}
+
 s3store_status s3s_element_for_field(const s3s_field *field, s3s_pq_schema_element *out,
                                      s3store_error *err)
 {
@@ -376,10 +391,10 @@ s3store_status s3s_element_for_field(const s3s_field *field, s3s_pq_schema_eleme
         logical = written_hints[field->hint].logical;
     }
     S3S_PQ_SET(out, S3S_ELEMENT_TYPE);
-    out->type = type->physical;
-    if (type->physical == S3S_PQ_FIXED) {
+    out->type = (int32_t)written_physical(field);
+    if (out->type == S3S_PQ_FIXED) {
         S3S_PQ_SET(out, S3S_ELEMENT_TYPE_LENGTH);
-        out->type_length = field->type == S3S_TYPE_FLOAT16 ? 2 : field->width;
+        out->type_length = written_length(field);
     }
     S3S_PQ_SET(out, S3S_ELEMENT_REPETITION);
     out->repetition =

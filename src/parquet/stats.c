@@ -169,7 +169,10 @@ static const s3s_order *const orders[S3S_TYPE_COUNT] = {
 
 void s3s_stats_init(s3s_stats *stats, s3s_env *env, const s3s_field *field)
 {
-    *stats = (s3s_stats){.order = orders[field->type],
+    const s3s_order *order = orders[field->type];
+    if (field->type == S3S_TYPE_DECIMAL && field->precision <= S3S_DECIMAL_INT64_DIGITS)
+        order = field->precision <= S3S_DECIMAL_INT32_DIGITS ? &order_i32 : &order_i64;
+    *stats = (s3s_stats){.order = order,
                          .is_text = field->type == S3S_TYPE_STRING ||
                                     field->type == S3S_TYPE_LARGE_STRING};
     s3s_buffer_init(&stats->min, env, SIZE_MAX);

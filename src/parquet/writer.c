@@ -16,6 +16,8 @@
 #define PAGE_BYTES_MAX ((size_t)1 << 30)
 #define GROUP_BYTES_DEFAULT ((size_t)128 << 20)
 #define SLICE_ROWS_MAX 16384
+#define BLOOM_BYTES_DEFAULT ((size_t)1 << 20)
+#define BLOOM_BYTES_MAX ((size_t)64 << 20)
 
 /* The index of one chunk, serialized, until all of them are written behind the last row group. */
 typedef struct index_place {
@@ -93,15 +95,31 @@ static s3store_status make_sorting(s3s_parquet_writer *w, const s3s_parquet_writ
     return S3STORE_OK;
 }
 
-static s3store_status make_columns(s3s_parquet_writer *w, const s3s_column_options *options,
-                                   s3store_error *err)
+static size_t bloom_bytes(const s3s_parquet_write_options *options, size_t column)
 {
+    size_t max = options->bloom_bytes_max;
+    max = max == 0 ? BLOOM_BYTES_DEFAULT : max < BLOOM_BYTES_MAX ? max : BLOOM_BYTES_MAX;
+    for (size_t i = 0; i < options->bloom_column_count; i++)
+        if (options->bloom_columns[i] == column)
+            return max;
+    return 0;
+}
+
+static s3store_status make_columns(s3s_parquet_writer *w, const s3s_column_options *column_options,
+                                   const s3s_parquet_write_options *options, s3store_error *err)
+{
+    for (size_t i = 0; i < options->bloom_column_count; i++)
+        if (options->bloom_columns[i] >= w->schema->field_count)
+            return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "bloom filter: there is no column %zu",
+                            options->bloom_columns[i]);
     w->columns = s3s_calloc(w->env, w->column_count, sizeof *w->columns);
     if (w->columns == NULL)
         return s3s_fail_memory(err, w->column_count * sizeof *w->columns);
     for (size_t i = 0; i < w->column_count; i++) {
+        s3s_column_options own = *column_options;
+        own.bloom_bytes_max = bloom_bytes(options, w->leaves[i].column);
         s3store_status status =
-            s3s_column_writer_init(&w->columns[i], w->env, &w->leaves[i], options, err);
+            s3s_column_writer_init(&w->columns[i], w->env, &w->leaves[i], &own, err);
         if (status != S3STORE_OK)
             return status;
     }
@@ -145,7 +163,7 @@ s3store_status s3s_parquet_writer_new(s3s_env *env, s3s_schema *schema,
     if (status == S3STORE_OK)
         status = make_sorting(w, options, err);
     if (status == S3STORE_OK)
-        status = make_columns(w, &column, err);
+        status = make_columns(w, &column, options, err);
     if (status != S3STORE_OK)
         s3s_parquet_writer_free(w);
     else
@@ -350,6 +368,31 @@ static s3store_status write_chunk(s3s_parquet_writer *w, s3s_column_writer *c, s
     return status;
 }
 
+/* Filters lie behind the chunks of their row group: nothing is kept until the file's end. */
+static s3store_status write_bloom(s3s_parquet_writer *w, s3s_column_writer *c, s3s_pq_column *out,
+                                  s3store_error *err)
+{
+    size_t size = s3s_bloom_finish(&c->bloom);
+    if (size == 0)
+        return S3STORE_OK;
+    const s3s_pq_one_choice known = {.has = 1};
+    s3s_pq_bloom_header header = {.has = 15, .bytes = (int32_t)size, .algorithm = known,
+                                  .hash = known, .compression = known};
+    s3s_buffer bytes;
+    s3s_buffer_init(&bytes, w->env, 64);
+    out->bloom_filter_offset = (int64_t)w->offset;
+    s3store_status status = s3s_thrift_write(&s3s_pq_bloom_header_struct, &header, &bytes, err);
+    if (status == S3STORE_OK)
+        status = put(w, bytes.data, bytes.size, err);
+    if (status == S3STORE_OK)
+        status = put(w, c->bloom.data, size, err);
+    out->bloom_filter_size = (int32_t)(bytes.size + size);
+    S3S_PQ_SET(out, S3S_COLUMN_BLOOM_OFFSET);
+    S3S_PQ_SET(out, S3S_COLUMN_BLOOM_SIZE);
+    s3s_buffer_deinit(&bytes);
+    return status;
+}
+
 /* Some rows of a batch, or with a batch of NULL the end of the row group: the work of every
  * column. */
 typedef struct column_work {
@@ -404,6 +447,11 @@ static s3store_status write_group(s3s_parquet_writer *w, s3store_error *err)
             return status;
         group.total_byte_size += chunks[i].column.uncompressed_size;
         group.total_compressed_size += chunks[i].column.compressed_size;
+    }
+    for (size_t i = 0; i < w->column_count; i++) {
+        s3store_status status = write_bloom(w, &w->columns[i], &chunks[i].column, err);
+        if (status != S3STORE_OK)
+            return status;
         s3s_column_writer_reset(&w->columns[i]);
     }
     for (unsigned bit = S3S_GROUP_COLUMNS; bit <= S3S_GROUP_COMPRESSED; bit++)

@@ -6,7 +6,34 @@
 
 #define MEMORY_BYTES (16u << 20)
 
-static void read_file(s3s_parquet_file *file, int64_t max_rows, bool flat)
+/* Statistics, page indexes and bloom filters are read for a predicate on each column. */
+static void ask_all(s3s_parquet_file *file, s3s_parquet_cursor *cursor, uint64_t number)
+{
+    static const s3store_bytes none;
+    const s3s_schema *schema = s3s_parquet_schema(file);
+    size_t count = schema->field_count < 16 ? schema->field_count : 16;
+    s3s_parquet_predicate predicates[16];
+    s3store_bytes values[16];
+    for (size_t i = 0; i < count; i++) {
+        size_t width = s3s_type_value_size(&schema->fields[i]);
+        values[i] = width > 0 && width <= sizeof number
+                        ? (s3store_bytes){.data = (const void *)&number, .size = width}
+                        : none;
+        predicates[i] = (s3s_parquet_predicate){i, (s3s_predicate_op)(number % 7), &values[i], 1};
+    }
+    s3s_byte_range ranges[8];
+    size_t range_count = 0;
+    int64_t rows = 0;
+    if (s3s_parquet_cursor_where(cursor, predicates, count, NULL) != S3STORE_OK)
+        return;
+    for (size_t g = 0; g < s3s_parquet_row_group_count(file) && g < 4; g++) {
+        if (s3s_parquet_cursor_group_rows(cursor, g, &rows, NULL) == S3STORE_OK)
+            FUZZ_CHECK(rows >= 0 && rows <= s3s_parquet_row_group_rows(file, g));
+        (void)s3s_parquet_cursor_ranges(cursor, g, 100, ranges, &range_count, 8, NULL);
+    }
+}
+
+static void read_file(s3s_parquet_file *file, int64_t max_rows, bool flat, uint64_t number)
 {
     const s3s_schema *schema = s3s_parquet_schema(file);
     size_t *columns = calloc(schema->field_count + 1, sizeof *columns);
@@ -22,6 +49,8 @@ static void read_file(s3s_parquet_file *file, int64_t max_rows, bool flat)
     s3s_parquet_cursor *cursor = NULL;
     s3store_error err = {0};
     s3store_status status = s3s_parquet_cursor_new(file, columns, count, max_rows, &cursor, &err);
+    if (status == S3STORE_OK && number > 0)
+        ask_all(file, cursor, number);
     while (status == S3STORE_OK) {
         struct ArrowArray batch;
         status = s3s_parquet_cursor_next(cursor, &batch, &err);
@@ -63,8 +92,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     s3store_status status = s3s_parquet_open(fuzz_env(), s3s_parquet_memory_source(&memory), "f",
                                              &limits, &file, &err);
     if (status == S3STORE_OK) {
-        read_file(file, size % 3 == 0 ? 7 : 0, false);
-        read_file(file, 0, true);
+        read_file(file, size % 3 == 0 ? 7 : 0, false, 0);
+        read_file(file, 0, true, 0);
+        read_file(file, 0, true, size);
         describe_file(file);
     } else {
         FUZZ_CHECK(file == NULL && err.message[0] != '\0');

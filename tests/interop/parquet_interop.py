@@ -3,19 +3,18 @@
 What they write, we dump; what we rewrite, they read. Values are compared exactly: floats by their
 bits, decimals by their digits, timestamps as integers.
 """
-import decimal
 import json
 import os
-import random
 import shutil
-import struct
 import subprocess
 import sys
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from canonical import canonical
+from tables import NESTED, TABLES
 
 TOOL, WORK = sys.argv[1], sys.argv[2]
 checks = 0
@@ -26,50 +25,6 @@ def run(*args):
     if done.returncode != 0:
         raise SystemExit(f"parquet_tool {' '.join(map(str, args))}: {done.stderr}")
     return done.stdout
-
-
-def canonical(array):
-    """The values of a column as parquet_tool prints them."""
-    t = array.type
-    if pa.types.is_boolean(t) or pa.types.is_integer(t):
-        return array.to_pylist()
-    if pa.types.is_null(t):
-        return [None] * len(array)
-    if pa.types.is_date32(t) or pa.types.is_time32(t):
-        return array.cast(pa.int32()).to_pylist()
-    if pa.types.is_timestamp(t) or pa.types.is_time64(t):
-        return array.cast(pa.int64()).to_pylist()
-    if pa.types.is_float16(t):
-        return [None if v is None else struct.pack("<e", v).hex() for v in array.to_pylist()]
-    if pa.types.is_float32(t):
-        return [None if v is None else struct.pack("<f", v).hex() for v in array.to_pylist()]
-    if pa.types.is_float64(t):
-        return [None if v is None else struct.pack("<d", v).hex() for v in array.to_pylist()]
-    if pa.types.is_decimal(t):
-        with decimal.localcontext() as context:
-            context.prec = 80
-            size = 16 if t.precision <= 38 else 32
-            return [None if v is None else
-                    int(v.scaleb(t.scale)).to_bytes(size, "little", signed=True).hex()
-                    for v in array.to_pylist()]
-    if pa.types.is_struct(t):
-        members = [canonical(pc.struct_field(array, [i])) for i in range(t.num_fields)]
-        rows = zip(*members) if members else ([] for _ in range(len(array)))
-        return [list(row) if valid else None
-                for row, valid in zip(rows, array.is_valid().to_pylist())]
-    if pa.types.is_list(t) or pa.types.is_large_list(t) or pa.types.is_map(t):
-        if pa.types.is_map(t):
-            first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
-            items = [list(pair) for pair in zip(canonical(array.keys), canonical(array.items))]
-            base = 0 if len(items) != last - first else first
-        else:
-            items, base = canonical(array.values), 0
-        offsets = array.offsets.to_pylist()
-        return [items[a - base:b - base] if valid else None
-                for a, b, valid in zip(offsets, offsets[1:], array.is_valid().to_pylist())]
-    if pa.types.is_string(t) or pa.types.is_large_string(t):
-        return [None if v is None else v.encode().hex() for v in array.to_pylist()]
-    return [None if v is None else v.hex() for v in array.to_pylist()]
 
 
 def expect(what, table, path, *dump_args):
@@ -93,106 +48,6 @@ def same(what, ours, theirs):
         a, b = (canonical(t.column(name).combine_chunks()) for t in (ours, theirs))
         assert a == b, f"{what}: column {name} differs"
     checks += 1
-
-
-def make_table(rows, null_share, seed):
-    r = random.Random(seed)
-
-    def column(kind, make):
-        values = [None if r.random() < null_share else make() for _ in range(rows)]
-        return pa.array(values, type=kind)
-
-    def integer(bits, signed):
-        low = -(1 << (bits - 1)) if signed else 0
-        high = (1 << (bits - 1 if signed else bits)) - 1
-        return lambda: r.choice([low, high, 0, 1, r.randint(low, high), r.randint(0, 9)])
-
-    def text():
-        return r.choice(["", "a", "äöü", "日本語", "x" * r.randint(0, 100), f"k{r.randint(0, 20)}"])
-
-    columns = {"bool": column(pa.bool_(), lambda: r.random() < 0.5)}
-    for bits in (8, 16, 32, 64):
-        columns[f"int{bits}"] = column(getattr(pa, f"int{bits}")(), integer(bits, True))
-        columns[f"uint{bits}"] = column(getattr(pa, f"uint{bits}")(), integer(bits, False))
-    special = [0.0, -0.0, 1.5, float("inf"), float("-inf"), float("nan")]
-    columns["float"] = column(pa.float32(), lambda: r.choice(special + [r.randint(-999, 999) / 8]))
-    columns["double"] = column(pa.float64(), lambda: r.choice(special + [r.random() * 1e9]))
-    columns["string"] = column(pa.string(), text)
-    columns["binary"] = column(pa.binary(), lambda: r.randbytes(r.randint(0, 40)))
-    columns["date"] = column(pa.date32(), lambda: r.randint(-100000, 100000))
-    for unit in ("ms", "us", "ns"):
-        stamp = integer(50, True)
-        columns[f"ts_{unit}"] = column(pa.timestamp(unit, "UTC"), stamp)
-        columns[f"local_{unit}"] = column(pa.timestamp(unit), stamp)
-    columns["time_ms"] = column(pa.time32("ms"), lambda: r.randint(0, 86399999))
-    columns["time_us"] = column(pa.time64("us"), lambda: r.randint(0, 86399999999))
-    columns["half"] = column(pa.float16(), lambda: r.randint(-100, 100) / 4)
-    columns["fixed"] = column(pa.binary(7), lambda: r.randbytes(7))
-    columns["decimal"] = column(pa.decimal128(20, 3),
-                                lambda: decimal.Decimal(r.randint(-10**19, 10**19)).scaleb(-3))
-    columns["wide_decimal"] = column(
-        pa.decimal256(60, 0), lambda: decimal.Decimal(r.randint(-10**40, 10**40)))
-    columns["nothing"] = pa.nulls(rows)
-    return pa.table(columns)
-
-
-def make_nested(rows, null_share, seed):
-    """Lists, structs and maps in each other; lists from empty to longer than a page."""
-    r = random.Random(seed)
-
-    def maybe(make):
-        return None if r.random() < null_share else make()
-
-    def many(make):
-        return [make() for _ in range(r.choice([0, 0, 1, 1, 2, 3, 5, r.randint(0, 40)]))]
-
-    def number():
-        return maybe(lambda: r.randint(-9, 9))
-
-    def text():
-        return maybe(lambda: r.choice(["", "a", "äöü", "x" * r.randint(0, 30)]))
-
-    def point():
-        return {"x": number(), "y": {"z": text(), "l": maybe(lambda: many(number))}}
-
-    def pairs(make):
-        return [(f"k{i}", make()) for i in range(r.choice([0, 1, 2, 9]))]
-
-    i64, point_type = pa.int64(), pa.struct([
-        ("x", pa.int64()), ("y", pa.struct([("z", pa.string()), ("l", pa.list_(pa.int64()))]))])
-    columns = {
-        "id": (i64, lambda: r.randint(0, 99)),
-        "ints": (pa.list_(i64), lambda: many(number)),
-        "texts": (pa.list_(pa.string()), lambda: many(text)),
-        "flags": (pa.list_(pa.bool_()), lambda: many(lambda: maybe(lambda: r.random() < 0.5))),
-        "deep": (pa.list_(pa.list_(pa.list_(pa.int32()))), lambda: many(
-            lambda: maybe(lambda: many(lambda: maybe(lambda: many(number)))))),
-        "point": (point_type, point),
-        "points": (pa.list_(point_type), lambda: many(lambda: maybe(point))),
-        "map": (pa.map_(pa.string(), i64), lambda: pairs(number)),
-        "maps": (pa.map_(pa.string(), pa.list_(pa.map_(pa.string(), pa.float64()))),
-                 lambda: pairs(lambda: maybe(
-                     lambda: many(lambda: maybe(lambda: pairs(lambda: r.random())))))),
-    }
-    return pa.table({name: pa.array([maybe(make) for _ in range(rows)], type=kind)
-                     for name, (kind, make) in columns.items()})
-
-
-NESTED = {
-    "empty": make_nested(0, 0, 1),
-    "one": make_nested(1, 0, 2),
-    "dense": make_nested(700, 0, 3),
-    "sparse": make_nested(700, 0.3, 4),
-    "null": make_nested(300, 1, 5),
-}
-
-TABLES = {
-    "empty": make_table(0, 0, 1),
-    "one": make_table(1, 0, 2),
-    "dense": make_table(3000, 0, 3),
-    "sparse": make_table(3000, 0.3, 4),
-    "null": make_table(500, 1, 5),
-}
 
 
 def path(name):
@@ -295,8 +150,9 @@ def read_foreign_files():
         # Of INT96, pyarrow keeps nanoseconds unless told, and wraps where we do not.
         if not name.endswith(".parquet") or name.startswith("int96"):
             continue
+        unit = "ns" if name.startswith("own_int96") else "us"
         try:
-            table = pq.read_table(file)
+            table = pq.read_table(file, coerce_int96_timestamp_unit=unit)
         except (OSError, pa.ArrowException) as error:
             print(f"  {name}: pyarrow cannot read it: {error}")
             continue

@@ -2,13 +2,13 @@
  *
  *   parquet_tool dump FILE [max_rows]       types, then one JSON array for each row
  *   parquet_tool rewrite IN OUT [k=v]...    reads IN, writes OUT: compression, page_bytes,
- *                                           row_group_bytes, dictionary=0, batch_rows
+ *                                           row_group_bytes, dictionary=0, batch_rows,
+ *                                           bloom=COLUMN
  *   parquet_tool scan FILE [repeat [memory]] decodes everything, prints rows and batches
  *
  *   parquet_tool where FILE COLUMN VALUE...  for each value: how many rows a predicate "=" lets in
  *
- * Values are printed as what they are stored as: integers, dates and times as numbers, strings and
- * binaries in hexadecimal, decimals as hexadecimal little-endian bytes, floats as their bits.
+ * Values are printed as support/rows_text.h says.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,7 @@
 #include "arrow/array.h"
 #include "base/error.h"
 #include "parquet/parquet.h"
+#include "support/rows_text.h"
 
 static s3store_status read_file(void *ctx, uint64_t offset, void *data, size_t size,
                                 s3store_error *err)
@@ -79,79 +80,6 @@ static void close_input(input *in)
     s3s_env_release(in->env);
 }
 
-static void print_bytes(s3store_bytes bytes)
-{
-    const uint8_t *p = bytes.data;
-    putchar('"');
-    for (size_t i = 0; i < bytes.size; i++)
-        printf("%02x", p[i]);
-    putchar('"');
-}
-
-static void print_value(const s3s_column *c, int64_t row);
-
-/* Lists and maps as arrays of their items, structs as arrays of their members. */
-static void print_nested(const s3s_column *c, int64_t row)
-{
-    s3s_column child;
-    printf("[");
-    if (c->field->type == S3S_TYPE_STRUCT) {
-        for (size_t i = 0; i < c->field->child_count; i++) {
-            s3s_column_child(c, i, &child);
-            printf("%s", i == 0 ? "" : ", ");
-            print_value(&child, row);
-        }
-    } else {
-        int64_t start, end;
-        s3s_column_list(c, row, &start, &end);
-        s3s_column_child(c, 0, &child);
-        for (int64_t i = start; i < end; i++) {
-            printf("%s", i == start ? "" : ", ");
-            print_value(&child, i);
-        }
-    }
-    printf("]");
-}
-
-static void print_value(const s3s_column *c, int64_t row)
-{
-    if (!s3s_type_is_flat(c->field->type) && !s3s_column_is_null(c, row)) {
-        print_nested(c, row);
-        return;
-    }
-    size_t width = s3s_type_value_size(c->field);
-    const uint8_t *at = (const uint8_t *)c->values + (size_t)(c->offset + row) * width;
-    if (s3s_column_is_null(c, row)) {
-        printf("null");
-        return;
-    }
-    switch (c->field->type) {
-    case S3S_TYPE_BOOL:
-        printf(s3s_column_bool(c, row) ? "true" : "false");
-        break;
-    case S3S_TYPE_STRING:
-    case S3S_TYPE_LARGE_STRING:
-    case S3S_TYPE_BINARY:
-    case S3S_TYPE_LARGE_BINARY:
-        print_bytes(s3s_column_bytes(c, row));
-        break;
-    case S3S_TYPE_FLOAT16:
-    case S3S_TYPE_FLOAT:
-    case S3S_TYPE_DOUBLE:
-    case S3S_TYPE_FIXED_BINARY:
-    case S3S_TYPE_DECIMAL:
-    case S3S_TYPE_INTERVAL:
-        print_bytes((s3store_bytes){.data = (const void *)at, .size = width});
-        break;
-    case S3S_TYPE_UINT64:
-        printf("%" PRIu64, (uint64_t)s3s_column_int(c, row));
-        break;
-    default:
-        printf("%" PRId64, s3s_column_int(c, row));
-        break;
-    }
-}
-
 static void print_schema(const s3s_schema *schema)
 {
     char text[256];
@@ -176,17 +104,8 @@ static s3store_status dump(int argc, char **argv, s3store_error *err)
             break;
         const s3s_schema *schema = s3s_parquet_cursor_schema(in.cursor);
         status = s3s_batch_validate(schema, &batch, err);
-        s3s_column *columns = calloc(schema->field_count + 1, sizeof *columns);
-        for (size_t c = 0; c < schema->field_count; c++)
-            s3s_batch_column(schema, &batch, c, &columns[c]);
-        for (int64_t row = 0; row < batch.length && status == S3STORE_OK; row++) {
-            for (size_t c = 0; c < schema->field_count; c++) {
-                printf("%s", c == 0 ? "[" : ", ");
-                print_value(&columns[c], row);
-            }
-            printf("]\n");
-        }
-        free(columns);
+        if (status == S3STORE_OK)
+            rows_text(stdout, schema, &batch);
         s3s_array_release(&batch);
     }
     close_input(&in);
@@ -262,6 +181,8 @@ static s3store_status rewrite(int argc, char **argv, s3store_error *err)
 {
     s3s_parquet_write_options options = {0};
     int64_t batch_rows = 0;
+    const char *bloom_name = NULL;
+    size_t bloom = 0;
     for (int i = 4; i < argc; i++) {
         const char *value = strchr(argv[i], '=') + 1;
         if (strncmp(argv[i], "compression=", 12) == 0)
@@ -274,6 +195,8 @@ static s3store_status rewrite(int argc, char **argv, s3store_error *err)
             options.no_dictionary = atoi(value) == 0;
         else if (strncmp(argv[i], "batch_rows=", 11) == 0)
             batch_rows = atoll(value);
+        else if (strncmp(argv[i], "bloom=", 6) == 0)
+            bloom_name = value;
     }
     input in = {.fd = -1};
     s3s_parquet_writer *writer = NULL;
@@ -288,6 +211,11 @@ static s3store_status rewrite(int argc, char **argv, s3store_error *err)
             all[i] = i;
         status = s3s_schema_select(from, all, from->field_count, &schema, err);
         free(all);
+    }
+    if (status == S3STORE_OK && bloom_name != NULL) {
+        bloom = s3s_schema_find(schema, bloom_name);
+        options.bloom_columns = &bloom;
+        options.bloom_column_count = 1;
     }
     if (status == S3STORE_OK)
         status = s3s_parquet_writer_new(in.env, schema, &options,

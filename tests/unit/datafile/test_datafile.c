@@ -409,6 +409,113 @@ static void test_datafile__a_body_that_breaks_off_is_unavailable_and_leaves_noth
     kit_close(&k);
 }
 
+/* ---- predicates ------------------------------------------------------------------------------ */
+
+static s3store_status append(void *ctx, const void *data, size_t size, s3store_error *err)
+{
+    return s3s_buffer_append(ctx, data, size, err);
+}
+
+/* As put_rows, but c0 is the row number. */
+static void put_numbered(kit *k, int64_t rows, const s3s_parquet_write_options *how)
+{
+    s3store_error err;
+    struct ArrowArray batch = {0};
+    s3s_buffer body;
+    s3s_parquet_writer *writer = NULL;
+    s3s_buffer_init(&body, k->env, SIZE_MAX);
+    make_batch(k, rows, &batch);
+    for (int64_t r = 0; r < rows; r++)
+        ((int64_t *)batch.children[0]->buffers[1])[r] = r;
+    s3s_parquet_sink sink = {.ctx = &body, .write = append};
+    assert_ok(s3s_parquet_writer_new(k->env, k->schema, how, sink, &writer, &err));
+    assert_ok(s3s_parquet_writer_add(writer, &batch, &err));
+    assert_ok(s3s_parquet_writer_finish(writer, &err));
+    s3s_parquet_writer_free(writer);
+    put(k, body.data, body.size);
+    s3s_buffer_deinit(&body);
+    s3s_array_release(&batch);
+}
+
+/* Reads c0 and c5 where low <= c0 <= high; returns the rows, of which those are all there. */
+static int64_t read_between(kit *k, int64_t low, int64_t high)
+{
+    s3store_error err = {0};
+    static const char *const wanted[] = {"c0", "c5"};
+    const size_t positions[] = {0, 5};
+    const s3store_bytes values[] = {{.data = (const void *)&low, .size = 8},
+                                    {.data = (const void *)&high, .size = 8}};
+    const s3s_parquet_predicate between[] = {{0, S3S_PREDICATE_GE, &values[0], 1},
+                                             {0, S3S_PREDICATE_LE, &values[1], 1}};
+    s3s_datafile *file = NULL;
+    s3s_datafile_cursor *cursor = NULL;
+    s3s_datafile_options o = options(k);
+    o.columns = wanted;
+    o.column_count = 2;
+    assert_ok(s3s_datafile_open(k->env, &k->store, NULL, &o, &file, &err));
+    assert_ok(s3s_datafile_cursor_new(file, positions, 2, 1000, &cursor, &err));
+    assert_ok(s3s_datafile_cursor_where(cursor, between, 2, &err));
+    int64_t rows = 0, matching = 0;
+    struct ArrowArray batch = {0};
+    s3store_status status;
+    while ((status = s3s_datafile_cursor_next(cursor, &batch, &err)) == S3STORE_OK) {
+        s3s_column number, value;
+        s3s_batch_column(s3s_datafile_cursor_schema(cursor), &batch, 0, &number);
+        s3s_batch_column(s3s_datafile_cursor_schema(cursor), &batch, 1, &value);
+        for (int64_t r = 0; r < batch.length; r++) {
+            int64_t n = s3s_column_int(&number, r);
+            assert_int_equal(s3s_column_int(&value, r), value_of(5, n));
+            matching += n >= low && n <= high;
+        }
+        rows += batch.length;
+        s3s_array_release(&batch);
+    }
+    assert_int_equal(status, S3STORE_END);
+    assert_int_equal(matching, low <= high && high < 150000 ? high - low + 1 : 0);
+    s3s_datafile_cursor_free(cursor);
+    s3s_datafile_free(file);
+    return rows;
+}
+
+static void test_datafile__row_groups_that_cannot_match_are_not_fetched(void **state)
+{
+    (void)state;
+    kit k;
+    s3s_parquet_write_options how = {.row_group_bytes = 1 << 20,
+                                     .compression = S3STORE_COMPRESSION_UNCOMPRESSED};
+    kit_open(&k);
+    put_numbered(&k, 150000, &how);
+    int64_t rows = read_between(&k, 70000, 70100);
+    assert_in_range(rows, 101, 40000);
+    s3store_request_counts c = counts(&k);
+    assert_in_range(c.get, 2, 4);
+    assert_true(c.bytes_received < 800000);
+    assert_int_equal(read_between(&k, 200000, 300000), 0);
+    assert_int_equal(counts(&k).get - c.get, 1); /* the tail */
+    assert_int_equal(read_between(&k, 0, 149999), 150000);
+    kit_close(&k);
+}
+
+static void test_datafile__pages_that_cannot_match_are_not_fetched(void **state)
+{
+    (void)state;
+    kit k;
+    s3s_parquet_write_options how = {.page_bytes = 32768, .no_dictionary = true,
+                                     .compression = S3STORE_COMPRESSION_SNAPPY};
+    kit_open(&k);
+    put_numbered(&k, 150000, &how);
+    for (int64_t low = 0; low < 150000; low += 37000) {
+        s3store_request_counts before = counts(&k);
+        int64_t rows = read_between(&k, low, low + 99);
+        assert_in_range(rows, 100, 2 * 4096);
+        s3store_request_counts after = counts(&k);
+        assert_in_range(after.get - before.get, 2, 3);
+        /* the tail, and at most two pages of each column */
+        assert_true(after.bytes_received - before.bytes_received < (64 + 4 * 33) * 1024);
+    }
+    kit_close(&k);
+}
+
 static void test_datafile__encoding_twice_gives_the_same_bytes(void **state)
 {
     (void)state;
@@ -444,6 +551,8 @@ int main(void)
         cmocka_unit_test(test_datafile__what_is_no_parquet_file_is_corrupt_and_named),
         cmocka_unit_test(test_datafile__an_object_replaced_while_it_is_read_is_corrupt),
         cmocka_unit_test(test_datafile__a_body_that_breaks_off_is_unavailable_and_leaves_nothing),
+        cmocka_unit_test(test_datafile__row_groups_that_cannot_match_are_not_fetched),
+        cmocka_unit_test(test_datafile__pages_that_cannot_match_are_not_fetched),
         cmocka_unit_test(test_datafile__encoding_twice_gives_the_same_bytes),
     };
     return cmocka_run_group_tests_name("datafile", tests, NULL, NULL);

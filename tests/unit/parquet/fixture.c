@@ -35,6 +35,8 @@ static const s3s_field all_types[] = {
     {.name = "stamp_ns", .type = S3S_TYPE_TIMESTAMP, .unit = S3S_NANO, .utc = true},
     {.name = "local_us", .type = S3S_TYPE_TIMESTAMP, .unit = S3S_MICRO},
     {.name = "decimal", .type = S3S_TYPE_DECIMAL, .width = 16, .precision = 38, .scale = 4},
+    {.name = "decimal9", .type = S3S_TYPE_DECIMAL, .width = 16, .precision = 9, .scale = 2},
+    {.name = "decimal18", .type = S3S_TYPE_DECIMAL, .width = 16, .precision = 18, .scale = 0},
 };
 
 static s3s_schema *make_schema(s3s_env *env, const s3s_field *fields, size_t count, bool nullable)
@@ -146,6 +148,27 @@ static void make_bytes_column(s3s_env *env, const s3s_field *field, int64_t rows
     buffers[2] = data;
 }
 
+/* Intervals and decimals are brought to what their types hold. */
+static void narrow_values(const s3s_field *field, int64_t rows, uint8_t *data)
+{
+    int64_t max = field->precision == 9 ? 1000000000 : INT64_C(1000000000000000000);
+    for (int64_t i = 0; i < rows; i++, data += 16) {
+        int64_t low, high;
+        memcpy(&low, data, 8);
+        if (field->type == S3S_TYPE_INTERVAL) {
+            low &= 0x7fffffff7fffffff;
+            high = (low & 0xffffffff) * 2 * 1000000;
+        } else {
+            low %= max;
+            high = low < 0 ? -1 : 0;
+        }
+        if (field->type == S3S_TYPE_DECIMAL && field->precision > 18)
+            continue;
+        memcpy(data, &low, 8);
+        memcpy(data + 8, &high, 8);
+    }
+}
+
 static void make_fixed_column(s3s_env *env, const s3s_field *field, int64_t rows,
                               const uint8_t *valid, uint64_t *state, fixture_values values,
                               void **buffers)
@@ -168,6 +191,8 @@ static void make_fixed_column(s3s_env *env, const s3s_field *field, int64_t rows
             data[(size_t)i * width + 14] = data[(size_t)i * width + 15];
     }
     buffers[1] = data;
+    if (field->type == S3S_TYPE_INTERVAL || field->type == S3S_TYPE_DECIMAL)
+        narrow_values(field, rows, data);
 }
 
 static void make_column(s3s_env *env, const s3s_field *field, int64_t rows, uint64_t seed,

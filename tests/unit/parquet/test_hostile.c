@@ -61,6 +61,9 @@ static void make_nested(s3s_buffer *file, s3store_compression compression, int64
     s3s_schema_release(schema);
 }
 
+#define BUDGET (4u << 20)
+
+/* Not an allocation above the budget is tried (that would be OUT_OF_MEMORY). */
 static void check(const void *data, size_t size, const char *what, size_t at)
 {
     s3store_error err = {0};
@@ -68,8 +71,10 @@ static void check(const void *data, size_t size, const char *what, size_t at)
     /* An exact copy, so that ASan sees a read past the end. */
     uint8_t *exact = malloc(size + (size == 0));
     memcpy(exact, data, size);
-    s3store_status status = fixture_drain(env, exact, size, 16 << 20, &rows, &err);
+    s3s_env_limit_alloc(env, BUDGET);
+    s3store_status status = fixture_drain(env, exact, size, BUDGET, &rows, &err);
     free(exact);
+    s3s_env_limit_alloc(env, UINT64_MAX);
     if (status != S3STORE_OK && status != S3STORE_CORRUPT && status != S3STORE_UNSUPPORTED &&
         status != S3STORE_LIMIT_EXCEEDED)
         fail_msg("%s %zu: %s: %s", what, at, s3store_status_name(status), err.message);
@@ -151,6 +156,16 @@ static void test_hostile__flipped_bytes_without_checksum(void **state)
         "tests/data/parquet/null_list.parquet",
         "tests/data/parquet/map_no_value.parquet",
         "tests/data/parquet/incorrect_map_schema.parquet",
+        "tests/data/parquet/data_index_bloom_encoding_stats.parquet",
+        "tests/data/parquet/datapage_v2_empty_datapage.snappy.parquet",
+        "tests/data/parquet/dict-page-offset-zero.parquet",
+        "tests/data/parquet/int32_decimal.parquet",
+        "tests/data/parquet/non_hadoop_lz4_compressed.parquet",
+        "tests/data/parquet/nulls.snappy.parquet",
+        "tests/data/parquet/own_decimals_as_integers.parquet",
+        "tests/data/parquet/own_int96_nanoseconds.parquet",
+        "tests/data/parquet/own_int96_plain.parquet",
+        "tests/data/parquet/page_v2_empty_compressed.parquet",
     };
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         s3s_buffer file;
@@ -160,8 +175,80 @@ static void test_hostile__flipped_bytes_without_checksum(void **state)
             check(file.data, file.size, files[f], i);
             file.data[i] ^= (uint8_t)(1u << (i * 5 % 8));
         }
+        for (size_t size = 0; size < file.size; size += 1 + file.size / 500)
+            check(file.data, size, files[f], size);
         s3s_buffer_deinit(&file);
     }
+}
+
+/* A predicate on each column: statistics, page index and bloom filters are read. */
+static s3store_status drain_where(const void *data, size_t size, s3store_error *err)
+{
+    static const int64_t number = 1;
+    s3s_parquet_memory memory = {data, size};
+    s3s_parquet_limits limits = {.memory_bytes = BUDGET};
+    s3s_parquet_file *file = NULL;
+    s3s_parquet_cursor *cursor = NULL;
+    s3store_status status = s3s_parquet_open(env, s3s_parquet_memory_source(&memory), "t.parquet",
+                                             &limits, &file, err);
+    if (status == S3STORE_OK)
+        status = s3s_parquet_cursor_new(file, NULL, 0, 0, &cursor, err);
+    size_t fields = status == S3STORE_OK ? s3s_parquet_schema(file)->field_count : 0;
+    s3s_parquet_predicate terms[8];
+    s3store_bytes values[8];
+    for (size_t i = 0; i < fields && i < 8; i++) {
+        size_t width = s3s_type_value_size(&s3s_parquet_schema(file)->fields[i]);
+        values[i] = (s3store_bytes){.data = (const void *)&number,
+                                    .size = width > 0 && width < 8 ? width : 8};
+        terms[i] = (s3s_parquet_predicate){i, i % 2 == 0 ? S3S_PREDICATE_EQ : S3S_PREDICATE_GE,
+                                           &values[i], 1};
+    }
+    if (status == S3STORE_OK)
+        status = s3s_parquet_cursor_where(cursor, &terms[fields > 2 ? 2 : 0], 1, err);
+    while (status == S3STORE_OK) {
+        struct ArrowArray batch;
+        status = s3s_parquet_cursor_next(cursor, &batch, err);
+        if (status == S3STORE_OK)
+            assert_int_equal(s3s_batch_validate(s3s_parquet_cursor_schema(cursor), &batch, err),
+                             S3STORE_OK);
+        s3s_array_release(&batch);
+    }
+    s3s_parquet_cursor_free(cursor);
+    s3s_parquet_free(file);
+    return status;
+}
+
+static void test_hostile__flipped_bytes_below_predicates(void **state)
+{
+    (void)state;
+    s3store_error err;
+    const size_t blooms[] = {1, 2, 3};
+    s3s_schema *schema = fixture_all_types(env, true);
+    schema->field_count = 6;
+    struct ArrowArray batch;
+    s3s_buffer file;
+    fixture_batch(env, schema, 300, 3, 200, FIXTURE_FEW, &batch);
+    s3s_parquet_write_options options = {.page_bytes = 1024, .row_group_bytes = 3000,
+                                         .no_dictionary = true, .bloom_columns = blooms,
+                                         .bloom_column_count = 3, .bloom_bytes_max = 256};
+    s3s_buffer_init(&file, env, SIZE_MAX);
+    assert_ok(fixture_write(env, schema, &options, &batch, 1, &file, &err));
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+    assert_int_equal(drain_where(file.data, file.size, &err), S3STORE_END);
+    s3s_env_limit_alloc(env, BUDGET);
+    for (size_t i = file.size / 3; i < file.size; i++) { /* where indexes and footer lie */
+        file.data[i] ^= (uint8_t)(1u << i % 8);
+        memset(&err, 0, sizeof err);
+        s3store_status status = drain_where(file.data, file.size, &err);
+        if (status != S3STORE_END && status != S3STORE_CORRUPT && status != S3STORE_UNSUPPORTED &&
+            status != S3STORE_LIMIT_EXCEEDED && status != S3STORE_INVALID_ARGUMENT)
+            fail_msg("byte %zu: %s: %s", i, s3store_status_name(status), err.message);
+        assert_int_equal(s3s_env_live_allocs(env), 1);
+        file.data[i] ^= (uint8_t)(1u << i % 8);
+    }
+    s3s_env_limit_alloc(env, UINT64_MAX);
+    s3s_buffer_deinit(&file);
 }
 
 static void test_hostile__a_damaged_page_names_file_column_and_byte(void **state)
@@ -330,6 +417,93 @@ static void test_hostile__type_length_of_other_types_is_ignored(void **state)
     s3s_buffer_deinit(&file);
 }
 
+/* Files from before logical types. */
+static void no_logical_types(s3s_pq_footer *footer)
+{
+    s3s_pq_schema_element *elements = footer->schema.items;
+    for (size_t i = 1; i < footer->schema.count; i++)
+        if (S3S_PQ_HAS(&elements[i], S3S_ELEMENT_CONVERTED))
+            elements[i].has &= ~(UINT64_C(1) << S3S_ELEMENT_LOGICAL);
+}
+
+static void test_hostile__old_converted_types_alone_say_the_same(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_schema *all = fixture_all_types(env, true);
+    struct ArrowArray batch;
+    s3s_buffer file;
+    fixture_batch(env, all, 100, 3, 200, FIXTURE_RANDOM, &batch);
+    s3s_buffer_init(&file, env, SIZE_MAX);
+    assert_ok(fixture_write(env, all, NULL, &batch, 1, &file, &err));
+    edit_footer(&file, no_logical_types);
+    fixture_expect(env, &file, all, &batch, 1, 0); /* types too */
+    s3s_array_release(&batch);
+    s3s_buffer_deinit(&file);
+    s3s_schema_release(all);
+}
+
+static void as_decimal(s3s_pq_footer *footer)
+{
+    s3s_pq_schema_element *e = (s3s_pq_schema_element *)footer->schema.items + 1;
+    S3S_PQ_SET(e, S3S_ELEMENT_CONVERTED);
+    S3S_PQ_SET(e, S3S_ELEMENT_PRECISION);
+    S3S_PQ_SET(e, S3S_ELEMENT_SCALE);
+    e->converted = S3S_PQ_DECIMAL;
+    e->precision = 20;
+    e->scale = 3;
+}
+
+/* Big-endian bytes of any length on BYTE_ARRAY; too long ones only where they are sign alone. */
+static void test_hostile__decimals_of_any_length(void **state)
+{
+    (void)state;
+    s3store_error err;
+    static const struct {
+        const char *bytes;
+        int32_t size;
+        int64_t value;
+    } values[] = {{"", 0, 0}, {"\x7f", 1, 127}, {"\x80", 1, -128}, {"\x01\x00", 2, 256},
+                  {"\xff\xff\xff\x85", 4, -123}, {"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x09", 18, 9}};
+    enum { COUNT = sizeof values / sizeof *values };
+    s3s_schema *schema = fixture_one(env, "d", S3S_TYPE_BINARY, false);
+    struct ArrowArray column, batch;
+    int32_t *offsets = s3s_calloc(env, COUNT + 1, 4);
+    char *data = s3s_calloc(env, 64, 1);
+    for (size_t i = 0; i < COUNT; i++) {
+        offsets[i + 1] = offsets[i] + values[i].size;
+        memcpy(data + offsets[i], values[i].bytes, (size_t)values[i].size);
+    }
+    void *buffers[] = {NULL, offsets, data};
+    s3s_buffer file;
+    s3s_buffer_init(&file, env, SIZE_MAX);
+    assert_ok(s3s_array_make(env, schema->fields, COUNT, 0, buffers, 3, NULL, 0, &column, &err));
+    assert_ok(s3s_batch_make(env, &column, 1, COUNT, &batch, &err));
+    assert_ok(fixture_write(env, schema, NULL, &batch, 1, &file, &err));
+    s3s_array_release(&batch);
+    edit_footer(&file, as_decimal);
+    s3s_parquet_memory memory = {file.data, file.size};
+    s3s_parquet_file *parquet = NULL;
+    s3s_parquet_cursor *cursor = NULL;
+    assert_ok(s3s_parquet_open(env, s3s_parquet_memory_source(&memory), "t.parquet", NULL, &parquet,
+                               &err));
+    assert_int_equal(s3s_parquet_schema(parquet)->fields[0].type, S3S_TYPE_DECIMAL);
+    assert_int_equal(s3s_parquet_schema(parquet)->fields[0].precision, 20);
+    assert_ok(s3s_parquet_cursor_new(parquet, NULL, 0, 0, &cursor, &err));
+    assert_ok(s3s_parquet_cursor_next(cursor, &batch, &err));
+    for (size_t i = 0; i < COUNT; i++) {
+        int64_t halves[2];
+        memcpy(halves, (const char *)batch.children[0]->buffers[1] + 16 * i, 16);
+        assert_int_equal(halves[0], values[i].value);
+        assert_int_equal(halves[1], values[i].value < 0 ? -1 : 0);
+    }
+    s3s_array_release(&batch);
+    s3s_parquet_cursor_free(cursor);
+    s3s_parquet_free(parquet);
+    s3s_buffer_deinit(&file);
+    s3s_schema_release(schema);
+}
+
 static void fail_every_read_allocation(s3s_buffer *file, int64_t expected)
 {
     s3store_error err;
@@ -363,7 +537,9 @@ static void fail_every_write_allocation(s3s_schema *schema, int64_t rows)
     s3store_error err;
     struct ArrowArray batch;
     fixture_batch(env, schema, rows, 3, 200, FIXTURE_FEW, &batch);
-    s3s_parquet_write_options options = {.compression = S3STORE_COMPRESSION_ZSTD};
+    const size_t blooms[] = {1, 2};
+    s3s_parquet_write_options options = {.compression = S3STORE_COMPRESSION_ZSTD,
+                                         .bloom_columns = blooms, .bloom_column_count = 2};
     uint64_t before = s3s_env_live_allocs(env);
     for (uint64_t n = 0;; n++) {
         s3s_buffer file;
@@ -397,7 +573,10 @@ int main(void)
         T(test_hostile__any_flipped_byte_is_an_error_or_data),
         T(test_hostile__nested_files_truncated_and_flipped),
         T(test_hostile__flipped_bytes_without_checksum),
+        T(test_hostile__flipped_bytes_below_predicates),
         T(test_hostile__a_damaged_page_names_file_column_and_byte),
+        T(test_hostile__old_converted_types_alone_say_the_same),
+        T(test_hostile__decimals_of_any_length),
         T(test_hostile__no_parquet_at_all),
         T(test_hostile__footers_that_lie),
         T(test_hostile__type_length_of_other_types_is_ignored),

@@ -80,6 +80,18 @@ static void test_roundtrip__column_of_type_null(void **state)
     s3s_schema_release(schema);
 }
 
+/* Without an order there are no bounds, and so the file has no page index. */
+static void test_roundtrip__intervals(void **state)
+{
+    (void)state;
+    for (int values = FIXTURE_RANDOM; values <= FIXTURE_SAME; values++) {
+        s3s_schema *schema = fixture_one(env, "gap", S3S_TYPE_INTERVAL, true);
+        s3s_parquet_write_options options = {.page_bytes = 2048, .row_group_bytes = 8000};
+        round_trip(schema, &options, 2000, 200, (fixture_values)values, 0);
+        s3s_schema_release(schema);
+    }
+}
+
 static void test_roundtrip__many_pages_and_row_groups(void **state)
 {
     (void)state;
@@ -256,6 +268,7 @@ int main(void)
         T(test_roundtrip__few_rows),
         T(test_roundtrip__all_null),
         T(test_roundtrip__column_of_type_null),
+        T(test_roundtrip__intervals),
         T(test_roundtrip__many_pages_and_row_groups),
         T(test_roundtrip__any_batch_size),
         T(test_roundtrip__batch_with_an_offset),

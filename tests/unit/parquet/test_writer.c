@@ -99,7 +99,7 @@ static void test_writer__golden_bytes(void **state)
     char text[64];
     snprintf(text, sizeof text, "%zu %016llx", w.file.size,
              (unsigned long long)s3s_xxh64(w.file.data, w.file.size, 0));
-    assert_string_equal(text, "9418 4f0134253fc3a53d");
+    assert_string_equal(text, "10147 989e2ba36fc7aeff");
     free_written(&w);
     s3s_array_release(&batch);
     s3s_schema_release(schema);
@@ -346,6 +346,87 @@ static void test_writer__types_that_parquet_lacks_are_refused_by_name(void **sta
     s3s_schema_release(schema);
 }
 
+/* One value of 16 bytes; what writing it says. */
+static s3store_status write_value(const s3s_field *field, const void *value, s3store_error *out)
+{
+    s3store_error err = {0};
+    s3s_schema *schema = NULL;
+    struct ArrowArray column, batch;
+    s3s_buffer file;
+    uint8_t *data = s3s_alloc(env, 16);
+    memcpy(data, value, 16);
+    void *buffers[] = {NULL, data};
+    assert_ok(s3s_schema_new(env, 1, &schema, &err));
+    schema->fields[0] = *field;
+    assert_ok(s3s_array_make(env, field, 1, 0, buffers, 2, NULL, 0, &column, &err));
+    assert_ok(s3s_batch_make(env, &column, 1, 1, &batch, &err));
+    s3s_buffer_init(&file, env, SIZE_MAX);
+    s3store_status status = fixture_write(env, schema, NULL, &batch, 1, &file, &err);
+    s3s_buffer_deinit(&file);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+    *out = err;
+    return status;
+}
+
+static void test_writer__values_that_a_file_cannot_hold_are_refused(void **state)
+{
+    (void)state;
+    s3store_error err;
+    const s3s_field interval = {.name = "gap", .type = S3S_TYPE_INTERVAL};
+    const struct {
+        int32_t months, days;
+        int64_t nanos;
+    } intervals[] = {{-1, 0, 0}, {0, -1, 0}, {0, 0, -1000000}, {0, 0, 999999},
+                     {0, 0, INT64_C(4294967296) * 1000000}};
+    for (size_t i = 0; i < sizeof intervals / sizeof *intervals; i++)
+        assert_fails(write_value(&interval, &intervals[i], &err), S3STORE_INVALID_ARGUMENT,
+                     "column \"gap\": an interval");
+    const s3s_field decimal = {.name = "sum", .type = S3S_TYPE_DECIMAL, .width = 16,
+                               .precision = 9, .scale = 2};
+    const int64_t decimals[][2] = {{1000000000, 0}, {-1000000000, -1}, {1, 1}, {-1, 0}, {1, -1}};
+    for (size_t i = 0; i < sizeof decimals / sizeof *decimals; i++)
+        assert_fails(write_value(&decimal, decimals[i], &err), S3STORE_INVALID_ARGUMENT,
+                     "column \"sum\": a decimal has more than 9 digits");
+    const int64_t largest[] = {-999999999, -1};
+    assert_ok(write_value(&decimal, largest, &err));
+}
+
+static s3store_status swallow(void *ctx, const void *data, size_t size, s3store_error *err)
+{
+    (void)data;
+    (void)err;
+    *(uint64_t *)ctx += size;
+    return S3STORE_OK;
+}
+
+/* 60 MB go through row groups of 1 MiB: nothing grows with the file. */
+static void test_writer__streams_within_a_row_group(void **state)
+{
+    (void)state;
+    s3store_error err;
+    const size_t bloom = 0;
+    s3s_schema *schema = fixture_one(env, "x", S3S_TYPE_INT64, true);
+    struct ArrowArray batch;
+    uint64_t total = 0;
+    s3s_parquet_write_options options = {.row_group_bytes = 1 << 20, .page_bytes = 65536,
+                                         .compression = S3STORE_COMPRESSION_UNCOMPRESSED,
+                                         .bloom_columns = &bloom, .bloom_column_count = 1};
+    s3s_parquet_writer *writer = NULL;
+    fixture_batch(env, schema, 250000, 1, 100, FIXTURE_RANDOM, &batch);
+    s3s_parquet_sink sink = {.ctx = &total, .write = swallow};
+    assert_ok(s3s_parquet_writer_new(env, schema, &options, sink, &writer, &err));
+    s3s_env_limit_alloc(env, 3 << 20);
+    for (int i = 0; i < 30; i++)
+        assert_ok(s3s_parquet_writer_add(writer, &batch, &err));
+    assert_ok(s3s_parquet_writer_finish(writer, &err));
+    s3s_env_limit_alloc(env, UINT64_MAX);
+    assert_true(total > 50000000);
+    s3s_parquet_writer_free(writer);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
 static s3store_status refuse(void *ctx, const void *data, size_t size, s3store_error *err)
 {
     (void)ctx;
@@ -387,6 +468,8 @@ int main(void)
         T(test_writer__nan_does_not_count_and_zero_has_both_signs),
         T(test_writer__strings_have_exact_bounds_or_none),
         T(test_writer__types_that_parquet_lacks_are_refused_by_name),
+        T(test_writer__values_that_a_file_cannot_hold_are_refused),
+        T(test_writer__streams_within_a_row_group),
         T(test_writer__a_failed_sink_stays_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
