@@ -6,18 +6,6 @@
 #include "api/options.h"
 #include "maintain/maintain.h"
 
-const char *s3store_check_state_name(s3store_check_state state)
-{
-    static const char *const names[] = {"ok", "warn", "fail", "skip"};
-    return (size_t)state < sizeof names / sizeof names[0] ? names[state] : "unknown";
-}
-
-const char *s3store_orphan_kind_name(s3store_orphan_kind kind)
-{
-    static const char *const names[] = {"unknown", "data", "ref", "upload"};
-    return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : names[0];
-}
-
 /* Hands a report out in the caller's size. */
 static void give_report(void *out, size_t own_size, const void *own)
 {

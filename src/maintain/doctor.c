@@ -35,6 +35,12 @@ static const check checks[] = {
 };
 #define CHECK_COUNT (sizeof checks / sizeof checks[0])
 
+const char *s3store_check_state_name(s3store_check_state state)
+{
+    static const char *const names[] = {"ok", "warn", "fail", "skip"};
+    return (size_t)state < sizeof names / sizeof names[0] ? names[state] : "unknown";
+}
+
 /* ---- outcomes -------------------------------------------------------------------------------- */
 
 void s3s_outcome_set(s3s_outcome *o, s3store_check_state state, const char *format, ...)
@@ -134,8 +140,11 @@ static void skip(const s3s_doctor_run *d, unsigned needs, s3s_outcome *o)
                                                     : "get");
 }
 
-static void tell(s3s_doctor_run *d, const char *name, const s3s_outcome *o)
+static void tell(s3s_doctor_run *d, const char *name, s3s_outcome *o)
 {
+    bool bad = o->state == S3STORE_CHECK_WARN || o->state == S3STORE_CHECK_FAIL;
+    if (bad && o->remedy[0] == '\0')
+        s3s_outcome_remedy(o, "run it again; if it stays, look for this request in the server's log");
     s3store_check told = {.name = name,
                           .state = o->state,
                           .detail = o->detail,

@@ -6,7 +6,6 @@
 #include "maintain/doctor_private.h"
 
 #define CLEANUP_BUDGET_MS 10000
-#define LEFT_MAX 64
 
 /* ---- endpoint, credentials, list ------------------------------------------------------------- */
 
@@ -191,43 +190,35 @@ void s3s_check_get(s3s_doctor_run *d, s3s_outcome *o)
 
 /* ---- cleanup --------------------------------------------------------------------------------- */
 
-typedef struct left_over {
-    char (*keys)[S3S_KEY_SIZE];
-    size_t count;
-} left_over;
+/* Every name that a check may have put: so that it needs no LIST, and takes along what should not
+ * have been stored. */
+static const char *const names[] = {
+    "probe",          "listed-1",    "listed-2", "listed-3", "listed-4", "metadata", "once",
+    "race",           "in-time",     "expired",  "latency",  "large",
+    "damaged-sha256", "damaged-md5",
+};
 
-static bool take_left(void *ctx, const s3store_list_entry *entry)
-{
-    left_over *l = ctx;
-    if (!entry->is_prefix && strlen(entry->key) < S3S_KEY_SIZE)
-        memcpy(l->keys[l->count++], entry->key, strlen(entry->key) + 1);
-    return l->count < LEFT_MAX;
-}
+typedef struct cleanup {
+    s3s_doctor_run *d;
+    const s3store_call *call;
+} cleanup;
 
-/* Everything that LIST shows of the probe's directory: also what should not have been stored. */
-static s3store_status remove_all(s3s_doctor_run *d, const s3store_call *call, size_t *left,
-                                 s3store_error *err)
+static s3store_status remove_one(void *ctx, size_t i, s3store_error *err)
 {
-    left_over l = {.keys = s3s_calloc(d->env, LEFT_MAX, sizeof *l.keys)};
-    *left = 0;
-    if (l.keys == NULL)
-        return s3s_fail_memory(err, LEFT_MAX * sizeof *l.keys);
-    s3store_status status =
-        s3s_list_all(d->target->store, call, d->dir, NULL, 0, take_left, &l, NULL, err);
-    for (size_t i = 0; i < l.count && status == S3STORE_OK; i++)
-        status = s3s_remove(d->target->store, call, l.keys[i], err);
-    if (status != S3STORE_OK)
-        *left = l.count;
-    s3s_free(d->env, l.keys);
-    return status;
+    cleanup *c = ctx;
+    char key[S3S_KEY_SIZE];
+    s3s_doctor_key(c->d, names[i], key);
+    return s3s_remove(c->d->target->store, c->call, key, err);
 }
 
 void s3s_check_cleanup(s3s_doctor_run *d, s3s_outcome *o)
 {
     s3store_call call = s3s_call_make(d->env, NULL, CLEANUP_BUDGET_MS);
+    cleanup c = {.d = d, .call = &call};
+    s3s_fan_options options = {.keep_going = true, .call = &call};
     s3store_error e = {0};
-    size_t left;
-    s3store_status status = remove_all(d, &call, &left, &e);
+    s3store_status status = s3s_fan_out(d->target->pool, sizeof names / sizeof names[0],
+                                        remove_one, &c, &options, &e);
     if (status == S3STORE_OK) {
         s3s_outcome_set(o, S3STORE_CHECK_OK, "the probe's objects are removed again");
         return;

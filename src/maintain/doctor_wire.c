@@ -30,8 +30,8 @@ static s3store_status send_damaged(s3s_doctor_run *d, const char *name, bool fen
                                .expires_at_us = now_us + 60 * SECOND_US};
     s3store_status status = s3s_put_damaged(&d->target->bottom, &d->call, &put, err);
     *took = status == S3STORE_OK;
-    if (status == S3STORE_OK || status == S3STORE_UNAVAILABLE || status == S3STORE_TIMEOUT ||
-        status == S3STORE_CANCELLED)
+    /* Whatever a client's error is called, it is a refusal. */
+    if (status == S3STORE_OK || err->http_status < 400 || err->http_status >= 500)
         return status;
     status = s3s_head(d->target->store, &d->call, key, &info, err);
     *took = status == S3STORE_OK;

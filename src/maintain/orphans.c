@@ -13,6 +13,12 @@
 #include "maintain/orphans_private.h"
 #include "maintain/refs.h"
 
+const char *s3store_orphan_kind_name(s3store_orphan_kind kind)
+{
+    static const char *const names[] = {"unknown", "data", "ref", "upload"};
+    return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : names[0];
+}
+
 /* ---- the window ------------------------------------------------------------------------------ */
 
 static void count_orphan(s3store_orphans_report *r, const s3s_suspect *x)

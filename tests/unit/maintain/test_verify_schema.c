@@ -1,0 +1,101 @@
+/* verify: recorded schema versions, and data objects against them. */
+#include "unit/maintain/kit.h"
+
+#define COLUMNS(more)                                                                              \
+    "[{\"name\":\"entity\",\"type\":\"string\"},{\"name\":\"version\",\"type\":\"int64\"}" more "]"
+#define VALUE(type) ",{\"name\":\"value\",\"type\":\"" type "\"}"
+
+static void put_version(fixture *fx, unsigned version, const char *columns)
+{
+    char key[64], body[1024];
+    snprintf(key, sizeof key, "ds/_config/schema/%06u.json", version);
+    snprintf(body, sizeof body, "{\"format\":1,\"version\":%u,\"columns\":%s}", version, columns);
+    fixture_put(fx, key, body, strlen(body), NULL);
+}
+
+static uint32_t expect(fixture *fx, const char *text)
+{
+    s3store_error err;
+    kit_told told;
+    s3store_verify_report report;
+    assert_ok(kit_verify(fx, NULL, &told, &report, &err));
+    assert_string_equal(told.text, text);
+    return report.schema_versions;
+}
+
+static void test_verify__versions_that_widen_are_right(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    put_version(&fx, 1, COLUMNS(""));
+    put_version(&fx, 2, COLUMNS(VALUE("int32")));
+    put_version(&fx, 3, COLUMNS(VALUE("int64")));
+    kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    assert_int_equal(expect(&fx, ""), 3);
+    put_version(&fx, 4, COLUMNS(VALUE("double"))); /* the file's int64 is read as double */
+    assert_int_equal(expect(&fx, ""), 4);
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__a_missing_version_is_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    put_version(&fx, 1, COLUMNS(""));
+    put_version(&fx, 3, COLUMNS(VALUE("int64")));
+    assert_int_equal(expect(&fx, "schema_missing ds/_config/schema/000002.json;"), 3);
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__an_unreadable_version_is_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    put_version(&fx, 1, COLUMNS(""));
+    fixture_put(&fx, "ds/_config/schema/000002.json", "{", 1, NULL);
+    expect(&fx, "schema_unreadable ds/_config/schema/000002.json;");
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__versions_that_narrow_contradict(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    put_version(&fx, 1, COLUMNS(VALUE("int64")));
+    put_version(&fx, 2, COLUMNS(""));
+    expect(&fx, "schema_contradicts ds/_config/schema/000002.json;");
+    put_version(&fx, 2, COLUMNS(VALUE("int32")));
+    expect(&fx, "schema_contradicts ds/_config/schema/000002.json;");
+    put_version(&fx, 2, COLUMNS(VALUE("bool")));
+    expect(&fx, "schema_contradicts ds/_config/schema/000002.json;");
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__data_that_do_not_fit_the_recorded_columns_are_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    char text[2 * S3S_KEY_SIZE];
+    kit_open(&fx);
+    put_version(&fx, 1, COLUMNS(VALUE("bool")));
+    fixture_written w = kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    snprintf(text, sizeof text, "schema_mismatch %s;", w.data_key);
+    expect(&fx, text);
+    put_version(&fx, 1, COLUMNS(""));
+    snprintf(text, sizeof text, "(remark) schema_unrecorded %s;", w.data_key);
+    expect(&fx, text);
+    fixture_close_clean(&fx);
+}
+
+const struct CMUnitTest verify_schema_tests[] = {
+    cmocka_unit_test(test_verify__versions_that_widen_are_right),
+    cmocka_unit_test(test_verify__a_missing_version_is_found),
+    cmocka_unit_test(test_verify__an_unreadable_version_is_found),
+    cmocka_unit_test(test_verify__versions_that_narrow_contradict),
+    cmocka_unit_test(test_verify__data_that_do_not_fit_the_recorded_columns_are_found),
+};
+const size_t verify_schema_test_count = sizeof verify_schema_tests / sizeof verify_schema_tests[0];
