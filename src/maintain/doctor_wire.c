@@ -102,7 +102,7 @@ void s3s_check_latency(s3s_doctor_run *d, s3s_outcome *o)
                     "HEAD takes %.1f ms (worst of %d: %.1f), PUT of nothing %.1f ms (%.1f)",
                     (double)heads[SAMPLES / 2] / 1e3, SAMPLES, (double)heads[SAMPLES - 1] / 1e3,
                     (double)puts[SAMPLES / 2] / 1e3, (double)puts[SAMPLES - 1] / 1e3);
-    if (puts[SAMPLES - 1] * COMMIT_ROUND_TRIPS <= d->commit_timeout_us)
+    if (!d->opened || puts[SAMPLES - 1] * COMMIT_ROUND_TRIPS <= d->commit_timeout_us)
         return;
     o->state = S3STORE_CHECK_WARN;
     s3s_outcome_remedy(o, "a commit takes several of these: with a commit timeout of %g s many will "

@@ -25,7 +25,7 @@ static void patient_open(patient *p, bool initialised)
     assert_ok(s3s_env_new_real(&p->env, &err));
     assert_ok(s3s_memory_store_new(p->env, &p->memory, &err));
     faulty_init(&p->faults, p->env, NULL, &p->memory);
-    static const char *const timing[][2] = {{"ds/_config/commit-timeout", "2s"},
+    static const char *const timing[][2] = {{"ds/_config/commit-timeout", "9h"},
                                             {"ds/_config/max-clock-skew", "0s"}};
     for (size_t i = 0; initialised && i < 2; i++) {
         s3store_put_request put = {.size = sizeof put,
