@@ -348,10 +348,9 @@ s3store_status s3s_s3_build_uploads(s3s_s3_message *m, const s3s_s3_place *place
 {
     const s3store_list_uploads_request *r = request;
     s3store_status status = begin(m, "GET", place, consistency, NULL, err);
+    /* Without encoding-type: Ceph encodes the keys then, and does not say so. */
     if (status == S3STORE_OK)
         status = add_pair(m, "uploads", "", err);
-    if (status == S3STORE_OK)
-        status = add_pair(m, "encoding-type", "url", err);
     if (status == S3STORE_OK)
         status = add_pair_if(m, "prefix", r->prefix, err);
     if (status == S3STORE_OK)
