@@ -1254,7 +1254,7 @@ S3STORE_API S3STORE_MUST_CHECK s3store_status
 s3store_parquet_write_file(const char *path, struct ArrowArrayStream *input,
                            s3store_compression compression, s3store_error *err);
 
-/* ---- 14. The operator's tools -----------------------------------------------------------------------
+/* ---- 15. The operator's tools -----------------------------------------------------------------------
  *
  * What a server really does, whether a dataset is whole, what no commit names. None of them is needed
  * to write or read. Findings are told through callbacks, from the calling thread, as they are made:
