@@ -99,7 +99,8 @@ static s3store_status check_late(commit *c, int64_t stamp, s3store_error *err)
     return s3s_verify_note_add(
         c->v, c->item, "commit_late", true, c->marker_key, err, remedy,
         "the marker came %.3f s after its stamp %s, later than the commit timeout of %.3f s: readers "
-        "of the stream may have passed its place before it was there",
+        "of the stream may have passed its place before it was there (a copied dataset looks so "
+        "throughout: its objects have the times of the copy)",
         (double)(c->modified_us - stamp) / 1e6, at,
         (double)c->v->target->commit_timeout_us / 1e6);
 }
