@@ -149,6 +149,8 @@ static s3store_status check_file(commit *c, const s3s_datafile *file, s3store_er
             "the one that is wrong from a backup",
             "the marker says %lld rows, the footer %lld", (long long)c->marker.row_count,
             (long long)rows);
+    /* The place of the views: each definition's columns of this file, as marker keys, against the
+     * markers that a LIST of the view showed (README "Not here"). */
     return status == S3STORE_OK ? check_columns(c, s3s_datafile_schema(file), err) : status;
 }
 
