@@ -52,7 +52,7 @@ const cli_verb cli_verb_doctor = {
             "checksums, speed. The dataset need not exist, and is not changed: the probe writes\n"
             "small objects below PREFIX/_doctor/ and removes them where it may. Each check is ok,\n"
             "warn (it works, with a loss that is named), fail (with what to do), or skip.\n\n"
-            "Exit code 0: nothing failed. 5: something did. With --json one line for each check.\n\n"
+            "Exit code 0: nothing failed. 5: something did. --json: one line a check.\n\n"
             "Examples:\n"
             "  s3store doctor s3://bucket/quakes --endpoint-url https://storage.example\n"
             "  s3store doctor file:///data/quakes\n"

@@ -166,14 +166,14 @@ static bool write_duckdb(manifest *m, FILE *out)
         fputs(i > 0 ? ",\n  " : "\n  ", out);
         sql_quote(out, place, '\'');
     }
-    fputs("],\n  union_by_name = true, hive_partitioning = false, filename = true, file_row_number = "
-          "true);\n",
+    fputs("],\n  union_by_name = true, hive_partitioning = false, filename = true, "
+          "file_row_number = true);\n",
           out);
     write_latest(m, out);
     return true;
 }
 
-/* ---- one manifest a partition: Hive, Trino, Athena, Spark ------------------------------------------- */
+/* ---- one manifest a partition: Hive, Trino, Athena, Spark ----------------------------------- */
 
 static bool make_directories(manifest *m, char *path)
 {
@@ -290,12 +290,12 @@ const cli_verb cli_verb_export_manifest = {
     .name = "export-manifest",
     .arguments = "URL [PATTERN]...",
     .summary = "exactly the committed files, for DuckDB, Spark, Trino",
-    .help = "Other engines read the Parquet in place, but know no commit markers: a glob shows them\n"
-            "also what was never committed. A manifest names what is committed now; make it again\n"
-            "to see later writes. Without a pattern: everything.\n\n"
+    .help = "Other engines read the Parquet in place, but know no commit markers: a glob shows\n"
+            "them also what was never committed. A manifest names what is committed now; make it\n"
+            "again to see later writes. Without a pattern: everything.\n\n"
             "Formats:\n"
             "  paths    one path (s3://... or a file) a line; for Spark, pyarrow, and pipes\n"
-            "  duckdb   SQL: a view of all rows, and NAME_latest where entity and version are known\n"
+            "  duckdb   SQL: a view of all rows, and NAME_latest with entity and version\n"
             "  symlink  a directory with one manifest for each partition, for Hive's\n"
             "           SymlinkTextInputFormat: Trino, Athena, Spark\n\n"
             "Examples:\n"

@@ -120,13 +120,13 @@ const cli_verb cli_verb_orphans = {
     .name = "orphans",
     .arguments = "URL",
     .summary = "data objects, refs and uploads that no commit names",
-    .help = "What writes that failed or died left behind: invisible to readers, but paid for. Each is\n"
-            "shown with its size, whether it may be removed, and why. Nothing is removed without\n"
-            "--delete; then each is looked at again right before.\n\n"
-            "An object is never removable while a write that is under way could still commit it: 15\n"
-            "minutes, the commit timeout and allowances, and an hour at least, where commits expire;\n"
-            "7 days where they do not. Where writers of other libraries may be active, or writers with\n"
-            "--fence off, 7 days is the only safe age: leave --older-than alone.\n\n"
+    .help = "What writes that failed or died left behind: invisible to readers, but paid for. Each\n"
+            "is shown with its size, whether it may be removed, and why. Nothing is removed\n"
+            "without --delete; then each is looked at again right before.\n\n"
+            "An object is never removable while a write that is under way could still commit it:\n"
+            "15 minutes, the commit timeout and allowances, and an hour at least, where commits\n"
+            "expire; 7 days where they do not. Where writers of other libraries may be active, or\n"
+            "writers with --fence off, 7 days is the only safe age: leave --older-than alone.\n\n"
             "Exit code 0: done, also when there are none. 1: some could not be removed.\n\n"
             "Examples:\n"
             "  s3store orphans s3://bucket/quakes\n"

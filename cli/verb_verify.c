@@ -41,8 +41,8 @@ static void print_finding(void *ctx, const s3store_finding *f)
 static void print_plan(void *ctx, const s3store_verify_plan *plan)
 {
     (void)ctx;
-    cli_note("verify: up to %llu commits: after %llu LISTs of refs, 1 LIST for each 1000 objects of "
-             "data, %llu HEADs and %llu GETs of footers",
+    cli_note("verify: up to %llu commits: after %llu LISTs of refs, 1 LIST for each 1000 objects "
+             "of data, %llu HEADs and %llu GETs of footers",
              (unsigned long long)plan->commits, (unsigned long long)plan->lists,
              (unsigned long long)plan->heads, (unsigned long long)plan->gets);
 }
@@ -143,10 +143,10 @@ const cli_verb cli_verb_verify = {
     .name = "verify",
     .arguments = "URL [PATTERN]...",
     .summary = "is every commit whole: data, rows, columns, place in the stream?",
-    .help = "Looks at every commit (or those of the partitions that patterns match): its marker, its\n"
-            "data object, the rows in its footer, its columns against the recorded schema, its ref;\n"
-            "and whether it came late, so that readers of the stream may have missed it. Changes\n"
-            "nothing; may run while others write. Says first what it will cost.\n\n"
+    .help = "Looks at every commit (or those of the partitions that patterns match): its marker,\n"
+            "its data object, the rows in its footer, its columns against the recorded schema, its\n"
+            "ref; and whether it came late, so that readers of the stream may have missed it.\n"
+            "Changes nothing; may run while others write. Says first what it will cost.\n\n"
             "Exit code 0: no damage. 5: damage, each with what to do.\n\n"
             "Examples:\n"
             "  s3store verify s3://bucket/quakes\n"

@@ -1295,7 +1295,7 @@ typedef struct s3store_doctor_report {
 /* Tries out what a store does: rights, clocks, conditions, expiry, metadata, checksums, speed. Takes a
  * config, because it must also work where a target does not open. Needs no dataset and changes none:
  * it writes below <prefix>/_doctor/ alone, and removes that again where it may. OK: every check was
- * made, whatever it found; about 60 requests, 8 MiB each way. report may be NULL. */
+ * made, whatever it found; about 70 requests, 4 MiB each way. report may be NULL. */
 S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_doctor(const s3store_target_config *config,
                                                              const s3store_doctor_options *options,
                                                              s3store_doctor_report *report,

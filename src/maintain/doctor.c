@@ -144,7 +144,8 @@ static void tell(s3s_doctor_run *d, const char *name, s3s_outcome *o)
 {
     bool bad = o->state == S3STORE_CHECK_WARN || o->state == S3STORE_CHECK_FAIL;
     if (bad && o->remedy[0] == '\0')
-        s3s_outcome_remedy(o, "run it again; if it stays, look for this request in the server's log");
+        s3s_outcome_remedy(o, "run it again; if it stays, look for this request in the server's "
+                              "log");
     s3store_check told = {.name = name,
                           .state = o->state,
                           .detail = o->detail,

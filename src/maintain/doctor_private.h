@@ -5,7 +5,7 @@
 #include "base/buffer.h"
 #include "maintain/maintain.h"
 
-/* What a check needs from the ones before it, and gives to those behind it when it is OK or WARN. */
+/* What a check needs from the ones before it, and gives to those behind it when OK or WARN. */
 enum {
     S3S_DOCTOR_ANSWER = 1, /* the server answers */
     S3S_DOCTOR_LIST = 2,
@@ -39,7 +39,7 @@ typedef struct s3s_doctor_run {
     s3store_error stop_error;
 } s3s_doctor_run;
 
-/* ---- doctor.c --------------------------------------------------------------------------------- */
+/* ---- doctor.c ------------------------------------------------------------------------------- */
 
 void s3s_outcome_set(s3s_outcome *o, s3store_check_state state, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -59,7 +59,7 @@ s3store_status s3s_doctor_get(s3s_doctor_run *d, const char *name, char *out, si
 s3store_status s3s_doctor_head(s3s_doctor_run *d, const char *name, s3store_object_info *info,
                                s3store_error *err);
 
-/* ---- doctor_rights.c: who answers, and what one may do ------------------------------------------ */
+/* ---- doctor_rights.c: who answers, and what one may do -------------------------------------- */
 
 void s3s_check_endpoint(s3s_doctor_run *d, s3s_outcome *o);
 void s3s_check_credentials(s3s_doctor_run *d, s3s_outcome *o);
@@ -69,7 +69,7 @@ void s3s_check_put(s3s_doctor_run *d, s3s_outcome *o);
 void s3s_check_get(s3s_doctor_run *d, s3s_outcome *o);
 void s3s_check_cleanup(s3s_doctor_run *d, s3s_outcome *o);
 
-/* ---- doctor_truth.c: whether the store does what the format relies on ---------------------------- */
+/* ---- doctor_truth.c: whether the store does what the format relies on ----------------------- */
 
 void s3s_check_clock(s3s_doctor_run *d, s3s_outcome *o);
 void s3s_check_list_after_put(s3s_doctor_run *d, s3s_outcome *o);
@@ -78,7 +78,7 @@ void s3s_check_if_none_match(s3s_doctor_run *d, s3s_outcome *o);
 void s3s_check_race(s3s_doctor_run *d, s3s_outcome *o);
 void s3s_check_fence(s3s_doctor_run *d, s3s_outcome *o);
 
-/* ---- doctor_wire.c: checksums and speed ------------------------------------------------------- */
+/* ---- doctor_wire.c: checksums and speed ----------------------------------------------------- */
 
 void s3s_check_checksum(s3s_doctor_run *d, s3s_outcome *o);
 void s3s_check_latency(s3s_doctor_run *d, s3s_outcome *o);

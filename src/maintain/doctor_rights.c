@@ -229,6 +229,7 @@ void s3s_check_cleanup(s3s_doctor_run *d, s3s_outcome *o)
                           "small objects remain below %s"
                         : "objects remain below %s",
                     d->dir);
-    s3s_outcome_remedy(o, "remove them by hand when you like: they are no part of the dataset (%.300s)",
+    s3s_outcome_remedy(o, "remove them by hand when you like: they are no part of the dataset "
+                          "(%.300s)",
                        e.message);
 }

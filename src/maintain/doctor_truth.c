@@ -1,5 +1,5 @@
-/* Whether the store does what the format relies on: one clock, LIST after PUT, metadata, conditions,
- * the end of a request's validity. */
+/* Whether the store does what the format relies on: one clock, LIST after PUT, metadata,
+ * conditions, the end of a request's validity. */
 #include <stdio.h>
 #include <string.h>
 
@@ -51,7 +51,8 @@ void s3s_check_clock(s3s_doctor_run *d, s3s_outcome *o)
                     "the server's clock is %.1f s %s this machine's; the dataset allows for %.3f s",
                     (double)apart_us / 1e6, off_us > 0 ? "ahead of" : "behind",
                     (double)d->max_clock_skew_us / 1e6);
-    s3s_outcome_remedy(o, "set this machine's clock by NTP (or the server's): readers of the stream "
+    s3s_outcome_remedy(o, "set this machine's clock by NTP (or the server's): readers of the "
+                          "stream "
                           "can miss what writers with a wrong clock commit");
 }
 
@@ -85,7 +86,8 @@ void s3s_check_list_after_put(s3s_doctor_run *d, s3s_outcome *o)
             least = count;
         if (count < i) {
             s3s_outcome_set(o, S3STORE_CHECK_FAIL,
-                            "LIST shows %zu of %zu objects right after they were put: readers would "
+                            "LIST shows %zu of %zu objects right after they were put: readers "
+                            "would "
                             "miss rows that are committed",
                             count, i);
             s3s_outcome_remedy(o, "give a stronger consistency level (--consistency "
@@ -209,7 +211,8 @@ static void judge_race(s3s_doctor_run *d, const racers *r, s3s_outcome *o)
     }
     if (won > 1) {
         s3s_outcome_set(o, S3STORE_CHECK_FAIL,
-                        "of %d conditional PUTs of one new object at once %zu succeeded: the server "
+                        "of %d conditional PUTs of one new object at once %zu succeeded: the "
+                        "server "
                         "looks and stores in two steps",
                         RACERS, won);
         remedy_unconditional(o);

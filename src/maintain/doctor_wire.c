@@ -52,7 +52,8 @@ void s3s_check_checksum(s3s_doctor_run *d, s3s_outcome *o)
     }
     if (!by_hash && !by_md5) {
         s3s_outcome_set(o, S3STORE_CHECK_OK,
-                        "a body that was changed on its way is refused, by its signed SHA-256 and by "
+                        "a body that was changed on its way is refused, by its signed SHA-256 and "
+                        "by "
                         "Content-MD5");
         return;
     }
@@ -105,7 +106,8 @@ void s3s_check_latency(s3s_doctor_run *d, s3s_outcome *o)
     if (!d->opened || puts[SAMPLES - 1] * COMMIT_ROUND_TRIPS <= d->commit_timeout_us)
         return;
     o->state = S3STORE_CHECK_WARN;
-    s3s_outcome_remedy(o, "a commit takes several of these: with a commit timeout of %g s many will "
+    s3s_outcome_remedy(o, "a commit takes several of these: with a commit timeout of %g s many "
+                          "will "
                           "be late or tried again; give the dataset a longer one at init",
                        (double)d->commit_timeout_us / 1e6);
 }

@@ -1,8 +1,8 @@
-/* Objects of one token lie close together in a LIST, but not side by side: between "a-<id>.parquet"
- * and "a.commit" come all objects of the tokens "a-b" and "a.b". In byte order everything between a
- * data object of a token and its marker begins with the same partition and token, so the tokens
- * that are still open are a chain of prefixes of the key at hand: a stack, whose depth is bounded by
- * the length of a key.
+/* Objects of one token lie close together in a LIST, but not side by side: between
+ * "a-<id>.parquet" and "a.commit" come all objects of the tokens "a-b" and "a.b". In byte order
+ * everything between a data object of a token and its marker begins with the same partition and
+ * token, so the tokens that are still open are a chain of prefixes of the key at hand: a stack,
+ * whose depth is bounded by the length of a key.
  */
 #include "maintain/inventory.h"
 

@@ -1,5 +1,6 @@
-/* maintain/inventory.h: the data tree token by token: which attempts lie there, and whether a commit
- * marker does. Streams: what is held is what may still belong to a token that LIST has not passed.
+/* maintain/inventory.h: the data tree token by token: which attempts lie there, and whether a
+ * commit marker does. Streams: what is held is what may still belong to a token that LIST has not
+ * passed.
  */
 #ifndef S3S_MAINTAIN_INVENTORY_H
 #define S3S_MAINTAIN_INVENTORY_H

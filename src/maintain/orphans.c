@@ -1,10 +1,10 @@
-/* What no commit names. The data tree first: a token without a marker, and the attempts beside the one
- * that a marker names; the attempts that are named are kept as digests (attempt_set). Then the refs: one
- * whose attempt is not among them is asked about. Then uploads that never ended. Suspects wait in a
- * window and are judged side by side, so memory does not grow with the dataset.
+/* What no commit names. The data tree first: a token without a marker, and the attempts beside the
+ * one that a marker names; the attempts that are named are kept as digests (attempt_set). Then the
+ * refs: one whose attempt is not among them is asked about. Then uploads that never ended.
+ * Suspects wait in a window and are judged side by side, so memory does not grow with the dataset.
  *
- * Ages are the server's: from the Date of its answers and Last-Modified of the object, so that this
- * machine's clock cannot make anything older than it is.
+ * Ages are the server's: from the Date of its answers and Last-Modified of the object, so that
+ * this machine's clock cannot make anything older than it is.
  */
 #include <stdio.h>
 #include <string.h>
@@ -219,8 +219,8 @@ static s3store_status search_uploads(s3s_orphan_search *s, s3store_error *err)
         return S3STORE_OK;
     snprintf(prefix, sizeof prefix, "%.*s/", (int)(sizeof prefix - 2),
              s->target->layout.data_path);
-    s3store_status status = s3s_list_uploads_all(&s->target->meter_layer, s->call, prefix, take_upload,
-                                                 &u, &why);
+    s3store_status status = s3s_list_uploads_all(&s->target->meter_layer, s->call, prefix,
+                                                 take_upload, &u, &why);
     if (status == S3STORE_OK && u.status != S3STORE_OK) {
         if (err != NULL)
             *err = u.error;

@@ -32,7 +32,7 @@ typedef struct s3s_orphan_search {
     s3store_orphans_report *report;
     int64_t older_than_us;
     int64_t bound_us;
-    int64_t clock_offset_us; /* of the server's clock, from below: ages come out too small, if at all */
+    int64_t clock_offset_us; /* of the server's clock, from below: ages come out too small */
     s3s_attempt_set *canonical;
     s3s_arena arena; /* of the window */
     s3s_suspect suspects[S3S_ORPHANS_WINDOW];

@@ -4,8 +4,8 @@
 
 #include "dataset/target.h"
 
-/* ref NULL: the key is none, why says what is wrong with it. Never two calls at once. Any status but
- * OK ends the walk with it. */
+/* ref NULL: the key is none, why says what is wrong with it. Never two calls at once. Any status
+ * but OK ends the walk with it. */
 typedef s3store_status (*s3s_ref_fn)(void *ctx, const s3s_ref *ref, const char *why,
                                      const s3store_list_entry *entry, s3store_error *err);
 

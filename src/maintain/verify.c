@@ -172,7 +172,8 @@ static void tell_bad_ref(s3s_verify *v, const char *key, const char *why)
         .damage = true,
         .key = key,
         .detail = why,
-        .remedy = "stream readers skip it: find out who wrote it, and remove it; if it stands for a "
+        .remedy = "stream readers skip it: find out who wrote it, and remove it; if it stands for "
+                  "a "
                   "commit, restamp that one"};
     s3s_verify_tell(v, &finding);
 }

@@ -29,7 +29,8 @@ static s3store_status note_missing(commit *c, s3store_error *err)
 {
     return s3s_verify_note_add(
         c->v, c->item, "data_missing", true, c->data_key, err,
-        "restore the object from a backup; if that is not possible, remove the marker and write the "
+        "restore the object from a backup; if that is not possible, remove the marker and write "
+        "the "
         "data again: until then strict reads fail on it and tolerant ones skip it",
         "the commit has %lld rows, and its data object does not exist",
         (long long)c->marker.row_count);
@@ -98,7 +99,8 @@ static s3store_status check_late(commit *c, int64_t stamp, s3store_error *err)
     s3store_time_format(stamp, at, sizeof at);
     return s3s_verify_note_add(
         c->v, c->item, "commit_late", true, c->marker_key, err, remedy,
-        "the marker came %.3f s after its stamp %s, later than the commit timeout of %.3f s: readers "
+        "the marker came %.3f s after its stamp %s, later than the commit timeout of %.3f s: "
+        "readers "
         "of the stream may have passed its place before it was there (a copied dataset looks so "
         "throughout: its objects have the times of the copy)",
         (double)(c->modified_us - stamp) / 1e6, at,
@@ -122,7 +124,8 @@ static s3store_status check_columns(commit *c, const s3s_schema *found, s3store_
     if (status == S3STORE_OK)
         return s3s_verify_note_add(
             c->v, c->item, "schema_unrecorded", false, c->data_key, err,
-            "another library wrote it, or the newest schema version is gone: the next write records "
+            "another library wrote it, or the newest schema version is gone: the next write "
+            "records "
             "what its own input has, not this",
             "the data object has columns, or wider types, than the recorded schema");
     if (status != S3STORE_SCHEMA_MISMATCH && status != S3STORE_UNSUPPORTED) {

@@ -191,7 +191,7 @@ static void test_upload__uploads_of_one_key_do_not_meet(void **state)
     free(v.body);
 }
 
-/* ---- which uploads there are ------------------------------------------------------------------ */
+/* ---- which uploads there are ---------------------------------------------------------------- */
 
 #define OPEN_MAX 16
 
@@ -249,7 +249,7 @@ static void test_upload__those_that_never_ended_can_be_listed(void **state)
     assert_int_equal(o->count, 3);
     for (size_t i = 0; i < 3; i++)
         assert_true(is_listed(o, &u[i]));
-    for (size_t i = 0; i < o->count; i++) /* of this year's, or the last one's: no other clock here */
+    for (size_t i = 0; i < o->count; i++) /* other clock */
         assert_true(o->items[i].initiated_us == S3STORE_TIME_NONE ||
                     o->items[i].initiated_us > INT64_C(1700000000000000));
     o->most = 1;

@@ -1,7 +1,7 @@
-/* The removal of orphans against the real write path: writers that are suspended for hours anywhere,
- * die, are retried with the same token, and whose requests arrive hours late, while an operator removes
- * orphans as early as the library lets him. Nothing that is or becomes visible is ever removed, and at
- * the end nothing is left that no commit names.
+/* The removal of orphans against the real write path: writers that are suspended for hours
+ * anywhere, die, are retried with the same token, and whose requests arrive hours late, while an
+ * operator removes orphans as early as the library lets him. Nothing that is or becomes visible is
+ * ever removed, and at the end nothing is left that no commit names.
  */
 #include "support/test.h"
 
@@ -293,7 +293,8 @@ static s3store_status check(history *h, s3store_error *err)
         status = s3s_fail(err, S3STORE_INTERNAL, "%lld rows of %zu commits", (long long)rows,
                           markers);
     if (status == S3STORE_OK && distinct_paths(&h->seen) != markers)
-        status = s3s_fail(err, S3STORE_INTERNAL, "%zu data objects seen in the stream of %zu commits",
+        status = s3s_fail(err, S3STORE_INTERNAL, "%zu data objects seen in the stream of %zu "
+                                                 "commits",
                           distinct_paths(&h->seen), markers);
     if (status == S3STORE_OK)
         status = world_replay(&h->w, &h->seen, err);
@@ -370,7 +371,7 @@ static s3store_status run_history(void *ctx, s3s_explorer *explorer, s3store_err
     return finish(h, p, status, err);
 }
 
-/* ---- every order of the requests of a retry and of one removal -------------------------------- */
+/* ---- every order of the requests of a retry and of one removal ------------------------------ */
 
 /* What a writer of the same token left two hours ago. */
 static void run_remains(void *ctx)

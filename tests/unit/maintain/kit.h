@@ -1,4 +1,5 @@
-/* What the tests of maintain/ share: a dataset whose commits are not late, and what was told, as text. */
+/* What the tests of maintain/ share: a dataset whose commits are not late, and what was told, as
+ * text. */
 #ifndef S3S_TESTS_MAINTAIN_KIT_H
 #define S3S_TESTS_MAINTAIN_KIT_H
 
@@ -10,7 +11,7 @@ extern const struct CMUnitTest attempt_set_tests[], inventory_tests[], refs_test
 extern const size_t attempt_set_test_count, inventory_test_count, refs_test_count,
     verify_test_count, verify_schema_test_count, orphans_test_count, doctor_test_count;
 
-/* Partition column p, entity and version; commit timeout 2h: the fixture's stamps are an hour old. */
+/* Partition column p, entity and version; commit timeout 2h: its stamps are an hour old. */
 void kit_open(fixture *fx);
 /* One row under a token (NULL = none) with some of the steps. */
 fixture_written kit_write(fixture *fx, const char *partition, const char *token, unsigned steps);

@@ -50,14 +50,15 @@ static void measure(uint64_t objects, bool orphans, figures *out)
     s3s_target_release(target);
     assert_int_equal(s3s_env_live_allocs(env), 0);
     s3s_env_release(env);
-    print_message("%s of %llu objects: %llu LISTs, %llu HEADs, at most %llu allocations, %llu KiB\n",
+    print_message("%s of %llu objects: %llu LISTs, %llu HEADs, at most %llu allocations, %llu "
+                  "KiB\n",
                   orphans ? "orphans" : "verify --shallow", (unsigned long long)objects,
                   (unsigned long long)out->lists, (unsigned long long)out->heads,
                   (unsigned long long)out->allocations, (unsigned long long)out->bytes / 1024);
 }
 
-/* What is held is pages that wait for their turn, whose number the walk bounds: a dataset ten times as
- * large may fill a few more of them, and nothing else. */
+/* What is held is pages that wait for their turn, whose number the walk bounds: a dataset ten
+ * times as large may fill a few more of them, and nothing else. */
 static void assert_flat(const figures *small, const figures *large)
 {
     assert_true(large->allocations <= small->allocations * 2 + 1000);
