@@ -122,7 +122,7 @@ static void write_key_columns(const manifest *m, FILE *out)
     }
 }
 
-/* The latest version of each entity of a partition, by the rule of docs/FORMAT.md "Latest". */
+/* The latest version of each entity of a partition, by the rule of docs/FORMAT.md "Order and duplicates". */
 static void write_latest(const manifest *m, FILE *out)
 {
     char name[1100];
