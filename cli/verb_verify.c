@@ -69,6 +69,8 @@ static void print_report(const cli_context *cli, const s3store_verify_report *r)
         cli_json_int(&j, "refs", (int64_t)r->refs);
         cli_json_int(&j, "foreign", (int64_t)r->foreign);
         cli_json_int(&j, "schema_versions", r->schema_versions);
+        cli_json_int(&j, "views", r->views);
+        cli_json_int(&j, "view_markers", (int64_t)r->view_markers);
         cli_json_int(&j, "damages", (int64_t)r->damages);
         cli_json_int(&j, "remarks", (int64_t)r->remarks);
         cli_json_end(&j);
@@ -80,6 +82,8 @@ static void print_report(const cli_context *cli, const s3store_verify_report *r)
            (unsigned long long)r->rows, (unsigned long long)r->refs,
            (unsigned long long)r->data_objects, (unsigned long long)r->uncommitted,
            (unsigned long long)r->foreign, r->schema_versions);
+    if (r->views > 0)
+        printf("%u views with %llu markers\n", r->views, (unsigned long long)r->view_markers);
     if (r->damages == 0)
         puts(r->remarks == 0 ? "no damage found" : "no damage found, see the remarks");
     else
@@ -145,7 +149,8 @@ const cli_verb cli_verb_verify = {
     .summary = "is every commit whole: data, rows, columns, place in the stream?",
     .help = "Looks at every commit (or those of the partitions that patterns match): its marker,\n"
             "its data object, the rows in its footer, its columns against the recorded schema, its\n"
-            "ref; and whether it came late, so that readers of the stream may have missed it.\n"
+            "ref; its markers in recorded views, for which those columns are read; and whether it\n"
+            "came late, so that readers of the stream may have missed it.\n"
             "Changes nothing; may run while others write. Says first what it will cost.\n\n"
             "Exit code 0: no damage. 5: damage, each with what to do.\n\n"
             "Examples:\n"

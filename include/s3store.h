@@ -1350,6 +1350,8 @@ typedef struct s3store_verify_report {
     uint32_t schema_versions;
     uint64_t damages, remarks;
     uint64_t lists;
+    uint32_t views;        /* recorded ones, whose markers were checked */
+    uint64_t view_markers; /* listed */
 } s3store_verify_report;
 
 /* Whether every commit has its data object, with as many rows as its marker says and columns as

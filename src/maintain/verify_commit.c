@@ -140,7 +140,7 @@ static s3store_status check_columns(commit *c, const s3s_schema *found, s3store_
         "%s", why.message);
 }
 
-static s3store_status check_file(commit *c, const s3s_datafile *file, s3store_error *err)
+static s3store_status check_file(commit *c, s3s_datafile *file, s3store_error *err)
 {
     int64_t rows = s3s_datafile_row_count(file);
     s3store_status status = S3STORE_OK;
@@ -152,9 +152,11 @@ static s3store_status check_file(commit *c, const s3s_datafile *file, s3store_er
             "the one that is wrong from a backup",
             "the marker says %lld rows, the footer %lld", (long long)c->marker.row_count,
             (long long)rows);
-    /* The place of the views: each definition's columns of this file, as marker keys, against the
-     * markers that a LIST of the view showed (README "Not here"). */
-    return status == S3STORE_OK ? check_columns(c, s3s_datafile_schema(file), err) : status;
+    if (status == S3STORE_OK)
+        status = check_columns(c, s3s_datafile_schema(file), err);
+    if (status == S3STORE_OK)
+        status = s3s_verify_views(c->v, c->item, file, err);
+    return status;
 }
 
 static s3store_status check_footer(commit *c, s3store_error *err)
@@ -167,7 +169,9 @@ static s3store_status check_footer(commit *c, s3store_error *err)
                                     .memory_bytes = t->memory_bytes / 8 > FILE_MEMORY_MIN
                                                         ? t->memory_bytes / 8
                                                         : FILE_MEMORY_MIN,
-                                    .footer_only = true};
+                                    .columns = c->v->columns,
+                                    .column_count = c->v->column_count,
+                                    .footer_only = c->v->views.count == 0};
     s3store_status status = s3s_datafile_open(t->env, t->store, c->v->call, &options, &file, &why);
     if (status == S3STORE_OK)
         status = check_file(c, file, err);

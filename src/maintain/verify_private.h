@@ -2,7 +2,9 @@
 #ifndef S3S_MAINTAIN_VERIFY_PRIVATE_H
 #define S3S_MAINTAIN_VERIFY_PRIVATE_H
 
+#include "arrow/array.h"
 #include "datafile/datafile.h"
+#include "dataset/view.h"
 #include "maintain/attempt_set.h"
 #include "maintain/inventory.h"
 #include "maintain/maintain.h"
@@ -37,6 +39,10 @@ typedef struct s3s_verify {
     s3store_verify_report *report;
     s3s_attempt_set *refs; /* attempts that have one, with the latest stamp */
     s3s_schema *schema;    /* the newest recorded one; NULL = none */
+    s3s_view_set views;       /* recorded; those of foreign writers nobody knows */
+    s3s_attempt_set *markers; /* of the views, that were listed */
+    const char **columns;     /* that any view needs */
+    size_t column_count;
     uint64_t sample_seed;
     s3s_arena arena; /* of the window */
     s3s_verify_item items[S3S_VERIFY_WINDOW];
@@ -57,5 +63,11 @@ s3store_status s3s_verify_commit(s3s_verify *v, s3s_verify_item *item, s3store_e
 /* verify_schema.c: the recorded versions: readable, none missing, each one a widening of the one
  * before. Keeps the newest. */
 s3store_status s3s_verify_schema(s3s_verify *v, s3store_error *err);
+
+/* verify_views.c: the recorded views and their markers. */
+s3store_status s3s_verify_views_load(s3s_verify *v, s3store_error *err);
+/* Whether every tuple of the file's rows has its marker. */
+s3store_status s3s_verify_views(s3s_verify *v, s3s_verify_item *item, s3s_datafile *file,
+                                s3store_error *err);
 
 #endif

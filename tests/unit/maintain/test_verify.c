@@ -46,8 +46,8 @@ static void test_verify__a_whole_dataset_has_nothing_to_tell(void **state)
     assert_int_equal(report.refs, 3);
     assert_int_equal(report.foreign, 1);
     assert_int_equal(report.damages, 0);
-    /* The price: refs, data, schema versions; a marker and a footer for each commit. */
-    assert_int_equal(fixture_count(&fx, S3S_VERB_LIST), 3);
+    /* The price: refs, data, schema versions, views; a marker and a footer for each commit. */
+    assert_int_equal(fixture_count(&fx, S3S_VERB_LIST), 4);
     assert_int_equal(fixture_count(&fx, S3S_VERB_HEAD), 2);
     assert_int_equal(fixture_count(&fx, S3S_VERB_GET), 2);
     assert_int_equal(fixture_count(&fx, S3S_VERB_PUT) + fixture_count(&fx, S3S_VERB_REMOVE), 0);
