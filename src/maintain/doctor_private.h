@@ -33,7 +33,7 @@ typedef struct s3s_doctor_run {
     unsigned have;                                /* S3S_DOCTOR_... */
     s3store_status first_status;                  /* of the first request, a LIST */
     s3store_error first_error;
-    int64_t clock_offset_us; /* of the server's clock; 0 until it is known */
+    int64_t clock_offset_us; /* of the server's clock, from below; 0 until it is known */
     char dir[S3S_KEY_SIZE];  /* "<P>/_doctor/<id>/" */
     s3store_status stopped;  /* not OK: cancelled, out of time or memory; no more checks */
     s3store_error stop_error;

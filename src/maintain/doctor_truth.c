@@ -38,7 +38,8 @@ void s3s_check_clock(s3s_doctor_run *d, s3s_outcome *o)
     /* The date was made somewhere between, and is cut to whole seconds. */
     int64_t low_us = date_us - after_us, high_us = date_us + granularity_us - before_us;
     int64_t off_us = low_us > 0 ? low_us : high_us < 0 ? high_us : 0;
-    d->clock_offset_us = date_us - before_us;
+    /* The server's clock from below: what has expired by it has expired. */
+    d->clock_offset_us = date_us - after_us;
     int64_t apart_us = off_us < 0 ? -off_us : off_us;
     if (apart_us <= d->max_clock_skew_us) {
         s3s_outcome_set(o, S3STORE_CHECK_OK,

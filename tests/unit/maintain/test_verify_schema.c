@@ -91,7 +91,64 @@ static void test_verify__data_that_do_not_fit_the_recorded_columns_are_found(voi
     fixture_close_clean(&fx);
 }
 
+/* ---- views ---------------------------------------------------------------------------------- */
+
+static void put_view(fixture *fx, const char *name, const char *column)
+{
+    char key[128], body[512];
+    snprintf(key, sizeof key, "ds/_config/view/%s.json", name);
+    snprintf(body, sizeof body, "{\"format\":1,\"name\":\"%s\",\"columns\":[\"%s\"]}", name,
+             column);
+    fixture_put(fx, key, body, strlen(body), NULL);
+}
+
+static void test_verify__markers_that_are_missing_from_a_view_are_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    s3store_error err;
+    kit_told told;
+    s3store_verify_report report;
+    kit_open(&fx);
+    kit_write(&fx, "p=a", "t", FIXTURE_ALL); /* entity a, version 1 */
+    put_view(&fx, "entities", "entity");
+    put_view(&fx, "others", "no_such_column"); /* null everywhere: no markers */
+    expect(&fx, "view_marker_missing ds/_matview/entities/entity=a/m.matview;");
+    fixture_put(&fx, "ds/_matview/entities/entity=a/m.matview", NULL, 0, NULL);
+    fixture_put(&fx, "ds/_matview/entities/stray", NULL, 0, NULL);
+    fixture_reset_counts(&fx);
+    assert_ok(kit_verify(&fx, NULL, &told, &report, &err));
+    assert_string_equal(told.text, "");
+    assert_int_equal(report.views, 2);
+    assert_int_equal(report.view_markers, 1);
+    assert_int_equal(fixture_count(&fx, S3S_VERB_HEAD), 1); /* of the commit's marker alone */
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__rows_without_a_text_for_a_view_are_found(void **state)
+{
+    (void)state;
+    typedef struct row {
+        double value;
+    } row;
+    static const s3store_field fields[] = {
+        {.name = "value", .kind = S3STORE_KIND_DOUBLE, .offset = offsetof(row, value)}};
+    static const s3store_record_type type = S3STORE_RECORD_TYPE(row, fields);
+    static const row rows[] = {{1.5}};
+    fixture fx;
+    char text[2 * S3S_KEY_SIZE];
+    kit_open(&fx);
+    put_view(&fx, "values", "value");
+    fixture_write write = {.partition = "p=a", .token = "t"};
+    fixture_written w = fixture_write_records(&fx, &write, &type, rows, 1);
+    snprintf(text, sizeof text, "view_unprojectable %s;", w.data_key);
+    expect(&fx, text);
+    fixture_close_clean(&fx);
+}
+
 const struct CMUnitTest verify_schema_tests[] = {
+    cmocka_unit_test(test_verify__markers_that_are_missing_from_a_view_are_found),
+    cmocka_unit_test(test_verify__rows_without_a_text_for_a_view_are_found),
     cmocka_unit_test(test_verify__versions_that_widen_are_right),
     cmocka_unit_test(test_verify__a_missing_version_is_found),
     cmocka_unit_test(test_verify__an_unreadable_version_is_found),
