@@ -57,7 +57,8 @@ typedef struct cli_verb {
 
 extern const cli_verb cli_verb_init, cli_verb_write, cli_verb_read, cli_verb_poll,
     cli_verb_tail, cli_verb_ls, cli_verb_info, cli_verb_commit, cli_verb_restamp, cli_verb_parquet,
-    cli_verb_view, cli_verb_view_add, cli_verb_backfill;
+    cli_verb_view, cli_verb_view_add, cli_verb_backfill, cli_verb_doctor, cli_verb_verify,
+    cli_verb_orphans, cli_verb_export_manifest;
 
 /* The target of args[0] with the global options. Prints the error itself; NULL on failure, *exit_code
  * is then set. */

@@ -14,6 +14,7 @@ static const cli_verb *const verbs[] = {
     &cli_verb_init, &cli_verb_write, &cli_verb_read,   &cli_verb_poll,    &cli_verb_tail,
     &cli_verb_ls,   &cli_verb_info,  &cli_verb_commit, &cli_verb_restamp,
     &cli_verb_view, &cli_verb_view_add, &cli_verb_backfill, &cli_verb_parquet,
+    &cli_verb_doctor, &cli_verb_verify, &cli_verb_orphans, &cli_verb_export_manifest,
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 
@@ -72,7 +73,7 @@ static void print_overview(FILE *to)
           "       URL is s3://bucket/prefix or file:///directory/prefix\n\nVerbs:\n",
           to);
     for (size_t i = 0; i < VERB_COUNT; i++)
-        fprintf(to, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+        fprintf(to, "  %-15s %s\n", verbs[i]->name, verbs[i]->summary);
     fputs("\nExamples:\n"
           "  s3store init  file:///tmp/demo/quakes --partition-by day --entity id --version updated\n"
           "  s3store write file:///tmp/demo/quakes quakes.jsonl\n"

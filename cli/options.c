@@ -83,7 +83,7 @@ bool cli_parse_bytes(const char *text, uint64_t *bytes)
 }
 
 /* "10m", "1h30m", and whole days and weeks: "7d", "2w". */
-static bool parse_age(const char *text, int64_t *age_us)
+bool cli_parse_age(const char *text, int64_t *age_us)
 {
     char *end;
     uint64_t value;
@@ -107,7 +107,7 @@ bool cli_parse_time(const char *text, int64_t *time_us)
         return s3store_time_parse(text, time_us, NULL) == S3STORE_OK;
     int64_t age_us;
     struct timespec now;
-    if (!parse_age(text + 1, &age_us))
+    if (!cli_parse_age(text + 1, &age_us))
         return false;
     clock_gettime(CLOCK_REALTIME, &now);
     *time_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - age_us;

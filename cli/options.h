@@ -56,6 +56,8 @@ void cli_options_help(const cli_option *options, size_t count);
 /* The closest candidate to a mistyped name, NULL when none is close. */
 const char *cli_closest(const char *name, const char *const *candidates, size_t count);
 
+/* "7d", "2w", "36h", "1h30m" */
+bool cli_parse_age(const char *text, int64_t *age_us);
 bool cli_parse_time(const char *text, int64_t *time_us);
 bool cli_parse_bytes(const char *text, uint64_t *bytes);
 

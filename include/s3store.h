@@ -282,6 +282,30 @@ typedef struct s3store_complete_request {
     size_t part_count;
 } s3store_complete_request;
 
+/* ListMultipartUploads, one page: uploads that were begun and neither completed nor aborted. */
+typedef struct s3store_list_uploads_request {
+    size_t size;
+    const char *prefix;           /* "" = all */
+    const char *after_key;        /* from the previous page's reply, like the next; NULL = first */
+    const char *after_upload_id;
+} s3store_list_uploads_request;
+
+typedef struct s3store_upload {
+    const char *key; /* borrowed for the call, like upload_id */
+    const char *upload_id;
+    int64_t initiated_us; /* S3STORE_TIME_NONE = unknown */
+} s3store_upload;
+
+/* Called for each upload after the page was received whole; false = skip the rest of the page. */
+typedef bool (*s3store_upload_fn)(void *ctx, const s3store_upload *upload);
+
+typedef struct s3store_list_uploads_reply {
+    bool truncated; /* more pages follow, after these: */
+    char next_key[S3STORE_KEY_MAX_BYTES + 1];
+    char next_upload_id[S3STORE_UPLOAD_ID_MAX];
+    int64_t date_us;
+} s3store_list_uploads_reply;
+
 /* The port to storage. Keys are whole keys of the bucket. Every function may be called from many
  * threads, honours call (NULL = no limits), and fails with the statuses that its line names, plus
  * UNAVAILABLE, TIMEOUT, CANCELLED, PERMISSION_DENIED, NO_CREDENTIALS, OUT_OF_MEMORY, IO.
@@ -293,13 +317,15 @@ typedef struct s3store_complete_request {
  *   list    an empty page for a prefix without keys
  *   remove  OK also when there was nothing
  *
- * The last four may be NULL, all of them: the store takes objects whole only.
+ * The last five may be NULL, all of them: the store takes objects whole only. The very last one may
+ * be NULL alone: nobody can ask what was left behind.
  *
  *   create_multipart    begins an upload: key and metadata count, no condition, no fence.
  *                       upload_id has room for S3STORE_UPLOAD_ID_MAX bytes. UNSUPPORTED
  *   put_part            NOT_FOUND: no such upload
  *   complete_multipart  NOT_FOUND (also when it was completed before), UNCERTAIN
  *   abort_multipart     OK also when there was nothing
+ *   list_multipart      UNSUPPORTED
  *
  * A GET that fails after its sink was begun has filled info (what the answer said of the object).
  *
@@ -332,6 +358,10 @@ typedef struct s3store_object_store {
                                          s3store_put_reply *reply, s3store_error *err);
     s3store_status (*abort_multipart)(void *impl, const s3store_call *call, const char *key,
                                       const char *upload_id, s3store_error *err);
+    s3store_status (*list_multipart)(void *impl, const s3store_call *call,
+                                     const s3store_list_uploads_request *request,
+                                     s3store_upload_fn fn, void *fn_ctx,
+                                     s3store_list_uploads_reply *reply, s3store_error *err);
 } s3store_object_store;
 
 /* An object store in memory, for tests of programs that use this library. The store outlives the
@@ -1258,6 +1288,178 @@ typedef struct s3store_parquet_write_options {
 S3STORE_API S3STORE_MUST_CHECK s3store_status
 s3store_parquet_write(const char *path, struct ArrowArrayStream *input,
                       const s3store_parquet_write_options *options, s3store_error *err);
+/* ---- 15. The operator's tools -----------------------------------------------------------------------
+ *
+ * What a server really does, whether a dataset is whole, what no commit names. None of them is needed
+ * to write or read. Findings are told through callbacks, from the calling thread, as they are made:
+ * text is borrowed for the call. */
+
+typedef enum s3store_check_state {
+    S3STORE_CHECK_OK = 0,
+    S3STORE_CHECK_WARN = 1, /* it works, but something is lost: detail says what */
+    S3STORE_CHECK_FAIL = 2, /* do not use it like this */
+    S3STORE_CHECK_SKIP = 3, /* could not be tried, or does not apply: detail says why */
+} s3store_check_state;
+
+/* "ok", "warn", "fail", "skip". Static text. */
+S3STORE_API const char *s3store_check_state_name(s3store_check_state state);
+
+typedef struct s3store_check {
+    const char *name; /* "if_none_match": static, stable */
+    s3store_check_state state;
+    const char *detail; /* what was found */
+    const char *remedy; /* what to do about it; NULL = nothing */
+} s3store_check;
+typedef void (*s3store_check_fn)(void *ctx, const s3store_check *check);
+
+typedef struct s3store_doctor_options {
+    size_t size;
+    s3store_check_fn check; /* NULL = only the report */
+    void *check_ctx;
+    s3store_cancel *cancel;
+    int64_t timeout_ms;
+} s3store_doctor_options;
+#define S3STORE_DOCTOR_OPTIONS_INIT {.size = sizeof(s3store_doctor_options)}
+
+typedef struct s3store_doctor_report {
+    size_t size;
+    uint32_t ok, warn, fail, skip; /* checks by outcome */
+} s3store_doctor_report;
+
+/* Tries out what a store does: rights, clocks, conditions, expiry, metadata, checksums, speed. Takes a
+ * config, because it must also work where a target does not open. Needs no dataset and changes none:
+ * it writes below <prefix>/_doctor/ alone, and removes that again where it may. OK: every check was
+ * made, whatever it found; about 70 requests, 4 MiB each way. report may be NULL. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_doctor(const s3store_target_config *config,
+                                                             const s3store_doctor_options *options,
+                                                             s3store_doctor_report *report,
+                                                             s3store_error *err);
+
+/* Something that verify found. */
+typedef struct s3store_finding {
+    const char *kind;      /* "data_missing": static; docs/CLI.md lists them */
+    bool damage;           /* false: a remark */
+    const char *key;       /* the object that it is about */
+    const char *partition; /* NULL where it is about no commit, like token */
+    const char *token;
+    const char *detail;
+    const char *remedy; /* what to do about it */
+} s3store_finding;
+typedef void (*s3store_finding_fn)(void *ctx, const s3store_finding *finding);
+
+/* What the rest of a verify will cost, told when the refs are listed: from above, for commits are at
+ * most as many as refs. */
+typedef struct s3store_verify_plan {
+    uint64_t commits;
+    uint64_t lists; /* made so far */
+    uint64_t heads, gets;
+} s3store_verify_plan;
+
+typedef struct s3store_verify_options {
+    size_t size;
+    const char *const *patterns; /* NULL with count 0: everything */
+    size_t pattern_count;
+    bool shallow;  /* LIST only: no marker and no footer is read, but of what looks wrong */
+    double sample; /* the part of the commits whose marker and footer are read; 0 = all */
+    s3store_finding_fn finding; /* NULL = only the report */
+    void *finding_ctx;
+    void (*plan)(void *ctx, const s3store_verify_plan *plan);
+    void *plan_ctx;
+    void (*progress)(void *ctx, uint64_t commits_done, uint64_t commits_about);
+    void *progress_ctx;
+    s3store_cancel *cancel;
+    int64_t timeout_ms;
+} s3store_verify_options;
+#define S3STORE_VERIFY_OPTIONS_INIT {.size = sizeof(s3store_verify_options)}
+
+typedef struct s3store_verify_report {
+    size_t size;
+    uint64_t commits;      /* markers listed */
+    uint64_t checked;      /* of them, those whose marker was read */
+    uint64_t rows;         /* in footers that were read */
+    uint64_t data_objects, data_bytes;
+    uint64_t uncommitted;  /* data objects that no marker stands beside (see orphans) */
+    uint64_t refs;
+    uint64_t foreign;      /* objects of the data tree that the format does not know */
+    uint32_t schema_versions;
+    uint64_t damages, remarks;
+    uint64_t lists;
+    uint32_t views;        /* recorded ones, whose markers were checked */
+    uint64_t view_markers; /* listed */
+} s3store_verify_report;
+
+/* Whether every commit has its data object, with as many rows as its marker says and columns as
+ * recorded, and an entry in the stream that readers cannot have missed. OK: everything was looked at;
+ * report (may be NULL) says what was found. A dataset may be written meanwhile. Memory does not grow
+ * with it; 24 bytes for each ref go to spill_dir. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_verify(s3store_target *target,
+                                                             const s3store_verify_options *options,
+                                                             s3store_verify_report *report,
+                                                             s3store_error *err);
+
+typedef enum s3store_orphan_kind {
+    S3STORE_ORPHAN_DATA = 1,   /* a data object */
+    S3STORE_ORPHAN_REF = 2,    /* a ref */
+    S3STORE_ORPHAN_UPLOAD = 3, /* parts of an object whose upload never ended */
+} s3store_orphan_kind;
+/* "data", "ref", "upload". Static text. */
+S3STORE_API const char *s3store_orphan_kind_name(s3store_orphan_kind kind);
+
+/* What no commit names. */
+typedef struct s3store_orphan {
+    s3store_orphan_kind kind;
+    const char *key;
+    const char *upload_id; /* UPLOAD; else NULL */
+    uint64_t size_bytes;   /* 0 for uploads: the server does not say */
+    int64_t last_modified_us;
+    int64_t age_us;
+    bool removable;
+    bool removed;
+    const char *reason; /* why it is removable or not, or why it was not removed */
+} s3store_orphan;
+typedef void (*s3store_orphan_fn)(void *ctx, const s3store_orphan *orphan);
+
+#define S3STORE_DEFAULT_ORPHAN_AGE_US (7 * 24 * INT64_C(3600000000))
+
+typedef struct s3store_orphans_options {
+    size_t size;
+    int64_t older_than_us; /* 0: 7 days, the only age that is safe beside writers of other libraries */
+    bool remove; /* remove those that are removable, each looked at again right before */
+    s3store_orphan_fn orphan; /* NULL = only the report */
+    void *orphan_ctx;
+    s3store_cancel *cancel;
+    int64_t timeout_ms;
+} s3store_orphans_options;
+#define S3STORE_ORPHANS_OPTIONS_INIT {.size = sizeof(s3store_orphans_options)}
+
+typedef struct s3store_orphans_report {
+    size_t size;
+    uint64_t data, refs, uploads; /* orphans older than older_than_us */
+    uint64_t bytes;
+    uint64_t removable, removable_bytes;
+    uint64_t removed, removed_bytes;
+    uint64_t failed;  /* removable, but could not be removed */
+    uint64_t younger; /* uncommitted, but not old enough to be told of */
+    int64_t bound_us; /* nothing below this age is removable */
+    bool bound_proven; /* commits expire here; else the bound is 7 days at least */
+    bool uploads_listed; /* whether the store could say which uploads it holds */
+} s3store_orphans_report;
+
+/* Data objects, refs and uploads that no commit names. An object is removable when it is older than
+ * older_than_us, and than what a write can take from its data to its commit: 15 minutes, commit
+ * timeout, skew and allowances, and at least an hour, where commits expire (docs/FORMAT.md "Fenced
+ * commit"); 7 days where they do not. Never where its marker names it, or cannot be read. Objects of
+ * other names are left alone. Requests: LIST of data and refs, 1 HEAD for each token with several
+ * attempts and for each suspicious ref; of each removal 2 HEADs more. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_orphans(
+    s3store_target *target, const s3store_orphans_options *options, s3store_orphans_report *report,
+    s3store_error *err);
+
+/* Where other programs find an object of the dataset: "s3://bucket/key", or a path. No request.
+ * UNSUPPORTED: an injected store, which other programs do not know. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_object_location(const s3store_target *target, const char *key, char *buffer,
+                        size_t buffer_size, s3store_error *err);
 
 #ifdef __cplusplus
 }

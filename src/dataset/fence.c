@@ -27,6 +27,12 @@ int64_t s3s_fence_allowance_us(const s3store_target *target)
     return quarter < 5 * SECOND_US ? quarter : 5 * SECOND_US;
 }
 
+int64_t s3s_settled_after_us(const s3store_target *target)
+{
+    return target->commit_timeout_us + target->max_clock_skew_us +
+           s3s_fence_granularity_us(target) + s3s_fence_allowance_us(target);
+}
+
 bool s3s_fence_possible(const s3store_target *target)
 {
     if (target->fence == S3STORE_FENCE_OFF)

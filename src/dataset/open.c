@@ -182,6 +182,19 @@ static s3store_status settle(opening *o, const s3store_target_config *config, s3
     return status;
 }
 
+s3store_status s3s_target_unopened(s3s_env *env, const s3store_target_config *config,
+                                   s3store_target **out, s3store_error *err)
+{
+    s3store_target_config c;
+    s3store_status status;
+
+    *out = NULL;
+    status = s3s_target_config_copy(config, &c, err);
+    if (status == S3STORE_OK)
+        status = s3s_target_config_check(&c, true, err);
+    return status == S3STORE_OK ? s3s_target_new(env, &c, out, err) : status;
+}
+
 s3store_status s3s_target_open(s3s_env *env, const s3store_target_config *config,
                                s3store_target **out, s3store_error *err)
 {
@@ -193,13 +206,13 @@ s3store_status s3s_target_open(s3s_env *env, const s3store_target_config *config
     s3store_status status;
 
     *out = NULL;
-    status = s3s_target_config_copy(config, &c, err);
+    status = s3s_target_unopened(env, config, &t, err);
     if (status == S3STORE_OK)
-        status = s3s_target_config_check(&c, true, err);
-    if (status == S3STORE_OK)
-        status = s3s_target_new(env, &c, &t, err);
-    if (status != S3STORE_OK)
+        status = s3s_target_config_copy(config, &c, err);
+    if (status != S3STORE_OK) {
+        s3s_target_release(t);
         return status;
+    }
     call = s3s_call_make(t->env, c.cancel, c.timeout_ms);
     o.target = t;
     o.call = &call;

@@ -6,8 +6,8 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "dataset/data_walk.h"
 #include "dataset/gate.h"
-#include "dataset/pattern_walk.h"
 
 #define SECOND_US 1000000
 
@@ -22,14 +22,6 @@ typedef struct walk {
     size_t capacity;
     int64_t settled_before_us; /* markers older than this were there before the LIST began */
 } walk;
-
-/* What is needed while it runs. */
-typedef struct scan {
-    walk *walk;
-    char partition[S3S_KEY_SIZE]; /* the last one that was matched, and the outcome */
-    size_t partition_size;
-    bool partition_matches;
-} scan;
 
 static void walk_deinit(walk *w)
 {
@@ -57,39 +49,25 @@ static bool make_room(walk *w)
     return true;
 }
 
-/* Neighbours are of the same partition, mostly: its match is asked for once. */
-static bool matches(scan *s, s3s_slice partition)
+static s3store_status take_object(void *ctx, const s3s_data_name *name,
+                                  const s3store_list_entry *entry, s3store_error *err)
 {
-    if (s->partition_size == partition.size &&
-        memcmp(s->partition, partition.data, partition.size) == 0)
-        return s->partition_matches;
-    memcpy(s->partition, partition.data, partition.size);
-    s->partition_size = partition.size;
-    s->partition_matches = s3s_pattern_matches(s->walk->pattern, partition);
-    return s->partition_matches;
-}
-
-static s3store_status take_key(void *ctx, const s3store_list_entry *entry, const char *relative,
-                               s3store_error *err)
-{
-    scan *s = ctx;
-    walk *w = s->walk;
+    walk *w = ctx;
     const char *key = entry->key;
+    const char *copy;
 
-    (void)relative;
-    s3s_data_name name = s3s_data_name_parse(&w->target->layout, key);
-    if (name.kind == S3S_DATA_FOREIGN || !matches(s, name.partition))
+    if (name->kind == S3S_DATA_FOREIGN)
         return S3STORE_OK;
-    const char *copy = s3s_arena_strdup(&w->arena, key);
+    copy = s3s_arena_strdup(&w->arena, key);
     if (copy == NULL || !make_room(w))
         return s3s_fail_memory(err, strlen(key));
     w->items[w->count++] = (s3s_listed){
         .key = copy,
-        .partition = (uint16_t)(name.partition.data - key),
-        .partition_size = (uint16_t)name.partition.size,
-        .token = (uint16_t)(name.token.data - key),
-        .token_size = (uint16_t)name.token.size,
-        .is_commit = name.kind == S3S_DATA_COMMIT,
+        .partition = (uint16_t)(name->partition.data - key),
+        .partition_size = (uint16_t)name->partition.size,
+        .token = (uint16_t)(name->token.data - key),
+        .token_size = (uint16_t)name->token.size,
+        .is_commit = name->kind == S3S_DATA_COMMIT,
         .size = entry->object_size,
         .last_modified_us = entry->last_modified_us,
     };
@@ -122,11 +100,9 @@ static void mark_settled(walk *w)
 static s3store_status walk_pattern(void *ctx, size_t item, s3store_error *err)
 {
     walk *w = (walk *)ctx + item;
-    scan s = {.walk = w, .partition_size = SIZE_MAX};
     s3s_walk_result result;
     s3store_status status =
-        s3s_pattern_walk(w->target, w->call, w->target->layout.data_path, w->pattern, take_key, &s,
-                         &result, err);
+        s3s_data_walk(w->target, w->call, w->pattern, take_object, w, &result, err);
 
     w->settled_before_us = settled_before(w->target, result.first_date_us,
                                           result.first_sent_wall_us, result.first_took_us);
@@ -136,17 +112,6 @@ static s3store_status walk_pattern(void *ctx, size_t item, s3store_error *err)
 }
 
 /* ---- all patterns --------------------------------------------------------------------------- */
-
-static s3store_status parse_patterns(s3store_target *t, const char *const *texts, size_t count,
-                                     s3s_patterns *out, s3store_error *err)
-{
-    for (size_t i = 0; i < count && t->settings.part_count == 0; i++) {
-        if (texts[i] != NULL && texts[i][0] != '\0' && strcmp(texts[i], "*") != 0)
-            return s3s_target_need_parts(t, err);
-    }
-    return s3s_patterns_parse(t->env, t->part_names, t->settings.part_count, texts, count, out,
-                              err);
-}
 
 /* All items of all walks side by side, for the gate; the keys stay in the walks' arenas. */
 static s3store_status gate_walks(s3store_target *t, const s3store_call *call, walk *walks,
@@ -193,9 +158,7 @@ s3store_status s3s_resolve_patterns(s3store_target *target, const s3store_call *
     s3s_file_set_init(out, target->env);
     if (pattern_count == 0)
         return S3STORE_OK;
-    if (patterns == NULL)
-        return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "a count of patterns without patterns");
-    status = parse_patterns(target, patterns, pattern_count, &parsed, err);
+    status = s3s_target_patterns(target, patterns, pattern_count, &parsed, err);
     if (status != S3STORE_OK)
         return status;
     walks = s3s_calloc(target->env, parsed.count, sizeof *walks);

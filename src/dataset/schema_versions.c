@@ -49,8 +49,8 @@ static bool scan_version(void *ctx, const s3store_list_entry *entry)
     return true;
 }
 
-static s3store_status find_newest(s3store_target *t, const s3store_call *call, uint32_t *newest,
-                                  s3store_error *err)
+s3store_status s3s_schema_newest(s3store_target *t, const s3store_call *call, uint32_t *newest,
+                                 s3store_error *err)
 {
     char prefix[S3S_KEY_SIZE];
     version_scan scan = {0};
@@ -64,8 +64,8 @@ static s3store_status find_newest(s3store_target *t, const s3store_call *call, u
     return status;
 }
 
-static s3store_status read_version(s3store_target *t, const s3store_call *call, uint32_t version,
-                                   s3s_schema **out, s3store_error *err)
+s3store_status s3s_schema_version_get(s3store_target *t, const s3store_call *call,
+                                      uint32_t version, s3s_schema **out, s3store_error *err)
 {
     char key[S3S_KEY_SIZE];
     s3s_buffer body;
@@ -133,9 +133,9 @@ s3store_status s3s_target_schema(s3store_target *target, const s3store_call *cal
 
     if (loaded && !refresh)
         return S3STORE_OK;
-    status = find_newest(target, call, &newest, err);
+    status = s3s_schema_newest(target, call, &newest, err);
     if (status == S3STORE_OK && newest > *version) {
-        status = read_version(target, call, newest, &fresh, err);
+        status = s3s_schema_version_get(target, call, newest, &fresh, err);
         s3s_schema_release(*schema);
         *schema = fresh;
         *version = newest;

@@ -118,6 +118,7 @@ static s3store_status build_stack(s3store_target *t, const s3store_target_config
 
     if (status != S3STORE_OK)
         return status;
+    t->injected = config->store != NULL;
     t->local = t->bottom.name == NULL || strcmp(t->bottom.name, "s3") != 0;
     status = s3s_layer_limit_new(t->env, &t->bottom, (size_t)t->max_inflight, &t->limit, err);
     if (status == S3STORE_OK)
@@ -285,6 +286,26 @@ s3store_status s3s_target_need_parts(const s3store_target *target, s3store_error
                         "the partition columns of %.300s are not known: give --partition-by "
                         "(partition_by), or record them with s3store init",
                         target->url);
+}
+
+s3store_status s3s_target_location(const s3store_target *target, const char *key, char *buffer,
+                                   size_t buffer_size, s3store_error *err)
+{
+    int size = -1;
+
+    buffer[0] = '\0';
+    if (target->injected)
+        return s3s_fail_key(err, S3STORE_UNSUPPORTED, target->url,
+                            "other programs do not find the objects of a store that was given by "
+                            "the caller");
+    if (target->local)
+        return s3s_local_path(target->bucket, key, buffer, buffer_size, err);
+    size = snprintf(buffer, buffer_size, "s3://%s/%s", target->bucket, key);
+    if (size >= 0 && (size_t)size < buffer_size)
+        return S3STORE_OK;
+    return s3s_fail_key(err, S3STORE_INVALID_ARGUMENT, key,
+                        "the buffer holds %zu bytes, the place of the object has %d", buffer_size,
+                        size);
 }
 
 s3store_status s3s_get_small(s3store_target *target, const s3store_call *call, const char *key,

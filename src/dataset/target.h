@@ -32,6 +32,7 @@ struct s3store_target {
     int max_inflight;
     uint64_t memory_bytes;
     s3store_fence fence;
+    bool injected; /* the store is the caller's */
     bool local; /* not S3: a directory or memory; expiry is exact, clocks are one */
 
     struct s3s_known_markers *known_markers; /* of views (view.h) */
@@ -70,8 +71,17 @@ s3store_status s3s_target_new(s3s_env *env, const s3store_target_config *config,
 /* As s3store_target_open, with an env (retained; NULL = a new real one) and a pool of its own. */
 s3store_status s3s_target_open(s3s_env *env, const s3store_target_config *config,
                                s3store_target **out, s3store_error *err);
+/* The same handle without any request: timing and settings are empty, and nothing is known of what
+ * is there. For those who want to find out why a target does not open. */
+s3store_status s3s_target_unopened(s3s_env *env, const s3store_target_config *config,
+                                   s3store_target **out, s3store_error *err);
 s3store_target *s3s_target_retain(s3store_target *target);
 void s3s_target_release(s3store_target *target);
+
+/* Where other programs find an object: "s3://bucket/key", or the path of its file. UNSUPPORTED for
+ * an injected store. */
+s3store_status s3s_target_location(const s3store_target *target, const char *key, char *buffer,
+                                   size_t buffer_size, s3store_error *err);
 
 /* Finds out, once per target, whether the server honours If-None-Match and (unless fence is off,
  * the timing leaves no room) query-signed expiry. 1 conditional PUT; 2 when expiry is refused.
@@ -85,10 +95,16 @@ s3store_status s3s_target_need_parts(const s3store_target *target, s3store_error
 
 /* ---- the fence: until when a commit stamped r may be applied (FORMAT "Fenced commit") ------ */
 
+/* A try sends its ref this long after it began to send its data at most (B of FORMAT "Fenced
+ * commit"), so that who looks for orphans knows what can still become visible. */
+#define S3S_TRY_BOUND_US (15 * 60 * INT64_C(1000000))
+
 /* G, the granularity of expiry, and DL, the time a server may take to apply what arrived in time. 0
  * where the store checks and creates under one lock. */
 int64_t s3s_fence_granularity_us(const s3store_target *target);
 int64_t s3s_fence_allowance_us(const s3store_target *target);
+/* CT + MCS + G + DL: how long after its stamp a fenced commit may still appear. */
+int64_t s3s_settled_after_us(const s3store_target *target);
 /* Whether the dataset's timing leaves room for a fence, and the caller did not turn it off. */
 bool s3s_fence_possible(const s3store_target *target);
 /* The window of a PUT for a stamp (wall clock): X = floor_s(r + CT - G - DL), from floor_s(r) -
@@ -100,6 +116,11 @@ void s3s_fence_window(const s3store_target *target, int64_t stamp_us, int64_t *v
  * is retained for the caller, NULL when none is recorded. */
 s3store_status s3s_target_schema(s3store_target *target, const s3store_call *call, bool refresh,
                                  uint32_t *version, s3s_schema **schema, s3store_error *err);
+/* The highest number of a recorded version (0 = none; 1 LIST), and one version (1 GET). */
+s3store_status s3s_schema_newest(s3store_target *target, const s3store_call *call,
+                                 uint32_t *newest, s3store_error *err);
+s3store_status s3s_schema_version_get(s3store_target *target, const s3store_call *call,
+                                      uint32_t version, s3s_schema **out, s3store_error *err);
 /* Makes sure that data of schema `incoming` may be written: evolves the recorded schema and records
  * the new version (conditional PUT; on a lost race reads the winner's and evolves again). *schema:
  * the schema to write with, retained. */

@@ -76,6 +76,21 @@ static inline s3store_status s3s_abort_multipart(const s3store_object_store *s,
     return s->abort_multipart(s->impl, call, key, upload_id, err);
 }
 
+static inline s3store_status s3s_list_multipart(const s3store_object_store *s,
+                                                const s3store_call *call,
+                                                const s3store_list_uploads_request *request,
+                                                s3store_upload_fn fn, void *fn_ctx,
+                                                s3store_list_uploads_reply *reply,
+                                                s3store_error *err)
+{
+    return s->list_multipart(s->impl, call, request, fn, fn_ctx, reply, err);
+}
+
+/* All pages of the uploads of a prefix; fn returning false stops the walk (OK). */
+s3store_status s3s_list_uploads_all(const s3store_object_store *s, const s3store_call *call,
+                                    const char *prefix, s3store_upload_fn fn, void *fn_ctx,
+                                    s3store_error *err);
+
 /* All pages of a prefix, in order; fn returning false stops the walk (OK). start_after may be NULL.
  * max_keys 0 = server default. pages (may be NULL) is increased for each page asked for. */
 s3store_status s3s_list_all(const s3store_object_store *s, const s3store_call *call,
@@ -133,6 +148,11 @@ typedef struct s3s_local_options {
 s3store_status s3s_local_store_new(s3s_env *env, const s3s_local_options *options,
                                    s3store_object_store *out, s3store_error *err);
 
+/* The path of the file that holds an object of such a store (its name when it is no directory
+ * too). INVALID_ARGUMENT when the buffer is too small. */
+s3store_status s3s_local_path(const char *root, const char *key, char *buffer, size_t buffer_size,
+                              s3store_error *err);
+
 /* S3 over HTTP. Text is copied. */
 typedef struct s3s_s3_options {
     const char *bucket;
@@ -151,6 +171,16 @@ typedef struct s3s_s3_options {
 } s3s_s3_options;
 s3store_status s3s_s3_store_new(s3s_env *env, const s3s_s3_options *options,
                                 s3store_object_store *out, s3store_error *err);
+
+/* Where the credentials of requests come from ("the environment"), "" for requests that are not
+ * signed. NO_CREDENTIALS, which says where they were looked for. UNSUPPORTED for other stores. */
+s3store_status s3s_credentials_name(const s3store_object_store *store, const s3store_call *call,
+                                    char *out, size_t out_size, s3store_error *err);
+bool s3s_uses_tls(const s3store_object_store *store);
+/* A put whose body is changed on its way, after checksum and signature were made: OK means that the
+ * server does not look. The body has one byte at least. UNSUPPORTED for other stores. */
+s3store_status s3s_put_damaged(const s3store_object_store *store, const s3store_call *call,
+                               const s3store_put_request *request, s3store_error *err);
 
 /* Connections opened, and requests that found one open; 0 for a store that is not S3. */
 void s3s_connection_counts(const s3store_object_store *store, uint64_t *opened, uint64_t *reused);
@@ -207,8 +237,9 @@ typedef enum s3s_fault_verb {
     S3S_VERB_PART,
     S3S_VERB_COMPLETE,
     S3S_VERB_ABORT,
+    S3S_VERB_UPLOADS, /* LIST of them */
 } s3s_fault_verb;
-#define S3S_VERB_COUNT (S3S_VERB_ABORT + 1)
+#define S3S_VERB_COUNT (S3S_VERB_UPLOADS + 1)
 typedef struct s3s_fault_decision {
     s3store_status before; /* not OK: the operation is not done and this is returned */
     s3store_status after;  /* not OK: it is done, its answer is lost and this is returned */

@@ -156,6 +156,14 @@ void s3s_object_info_reset(s3store_object_info *info)
     info->metadata.text[0] = '\0';
 }
 
+void s3s_list_uploads_reply_reset(s3store_list_uploads_reply *reply)
+{
+    reply->truncated = false;
+    reply->next_key[0] = '\0';
+    reply->next_upload_id[0] = '\0';
+    reply->date_us = S3STORE_TIME_NONE;
+}
+
 void s3s_list_reply_reset(s3store_list_reply *reply)
 {
     if (reply != NULL) {
@@ -203,6 +211,7 @@ static const char *const labels[][KIND_COUNT][2] = {
     [S3S_VERB_PART] = LABELS("put part"),
     [S3S_VERB_COMPLETE] = LABELS("complete upload"),
     [S3S_VERB_ABORT] = LABELS("abort upload"),
+    [S3S_VERB_UPLOADS] = LABELS("list uploads"),
 };
 
 const char *s3s_port_label(s3s_fault_verb verb, const char *key, bool done)

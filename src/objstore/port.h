@@ -28,6 +28,7 @@ s3store_status s3s_port_range(const s3store_get_request *request, uint64_t objec
 void s3s_put_reply_reset(s3store_put_reply *reply);
 void s3s_object_info_reset(s3store_object_info *info);
 void s3s_list_reply_reset(s3store_list_reply *reply);
+void s3s_list_uploads_reply_reset(s3store_list_uploads_reply *reply);
 
 /* ---- scheduling points ---------------------------------------------------------------------- */
 

@@ -2,14 +2,12 @@
 #include "scan/spill.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/tempfile.h"
 
 #define SPILL_BATCH_MAX (UINT64_C(1) << 32) /* more than any batch that was written */
 #define NO_BUFFER UINT64_MAX
@@ -25,20 +23,9 @@ static s3store_status io_failed(const char *dir, const char *what, int reason, s
 
 s3store_status s3s_spill_file_open(spill_file *file, const char *dir, s3store_error *err)
 {
-    char path[4096];
     file->size = 0;
-    file->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (file->fd >= 0)
-        return S3STORE_OK;
-    if (errno != EOPNOTSUPP && errno != EISDIR) /* what file systems without it say */
-        return io_failed(dir, "create", errno, err);
-    if (snprintf(path, sizeof path, "%s/s3store-spill-XXXXXX", dir) >= (int)sizeof path)
-        return io_failed(dir, "create", ENAMETOOLONG, err);
-    file->fd = mkostemp(path, O_CLOEXEC);
-    if (file->fd < 0)
-        return io_failed(dir, "create", errno, err);
-    unlink(path);
-    return S3STORE_OK;
+    file->fd = s3s_temp_file(dir);
+    return file->fd >= 0 ? S3STORE_OK : io_failed(dir, "create", errno, err);
 }
 
 void s3s_spill_file_close(spill_file *file)

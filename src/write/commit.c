@@ -19,12 +19,6 @@ static int64_t max64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-int64_t s3s_settled_after_us(const s3store_target *target)
-{
-    return target->commit_timeout_us + target->max_clock_skew_us +
-           s3s_fence_granularity_us(target) + s3s_fence_allowance_us(target);
-}
-
 static s3s_marker marker_of(const s3s_publication *p, const s3s_try *t)
 {
     s3s_marker m = {.ref_micros = t->ref_micros,

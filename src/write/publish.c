@@ -5,10 +5,8 @@
 #include "datafile/datafile.h"
 #include "write/write_private.h"
 
-/* A ref may be sent this long after its data at most, so that the sweep for orphans knows what
- * can still become visible. Checked after the stamp is taken, on a clock that a suspended machine
- * does not stop. */
-#define TRY_BOUND_US (15 * 60 * INT64_C(1000000))
+/* Checked after the stamp is taken, also on a clock that a suspended machine does not stop. */
+#define TRY_BOUND_US S3S_TRY_BOUND_US
 #define REF_BUDGET_US (30 * INT64_C(1000000))
 
 typedef struct s3s_write_job {

@@ -183,9 +183,6 @@ s3store_status s3s_restamp_ref(s3store_target *target, const char *partition, co
                                const s3s_marker *marker, bool fenced, int64_t *ref_micros,
                                s3store_error *err);
 
-/* How long after its stamp a commit may still appear, with every allowance. */
-int64_t s3s_settled_after_us(const s3store_target *target);
-
 /* Publishes every item of the plan, side by side; outcomes go to the result. */
 s3store_status s3s_publish_all(s3store_writer *writer, const s3s_input *input,
                                const s3s_plan *plan, const s3store_write_options *options,

@@ -191,6 +191,86 @@ static void test_upload__uploads_of_one_key_do_not_meet(void **state)
     free(v.body);
 }
 
+/* ---- which uploads there are ---------------------------------------------------------------- */
+
+#define OPEN_MAX 16
+
+typedef struct open_uploads {
+    struct {
+        char key[1100];
+        char id[S3STORE_UPLOAD_ID_MAX];
+        int64_t initiated_us;
+    } items[OPEN_MAX];
+    size_t count, most;
+} open_uploads;
+
+static bool take_upload(void *ctx, const s3store_upload *told)
+{
+    open_uploads *o = ctx;
+    assert_true(o->count < OPEN_MAX);
+    snprintf(o->items[o->count].key, sizeof o->items[0].key, "%s", told->key);
+    snprintf(o->items[o->count].id, sizeof o->items[0].id, "%s", told->upload_id);
+    o->items[o->count].initiated_us = told->initiated_us;
+    o->count++;
+    return o->most == 0 || o->count < o->most;
+}
+
+static void list_uploads(open_uploads *o, const char *prefix)
+{
+    s3store_error err;
+    o->count = 0;
+    assert_ok(s3s_list_uploads_all(the->store, NULL, prefix, take_upload, o, &err));
+}
+
+static bool is_listed(const open_uploads *o, const upload *u)
+{
+    for (size_t i = 0; i < o->count; i++)
+        if (strcmp(o->items[i].key, u->key) == 0 && strcmp(o->items[i].id, u->id) == 0)
+            return true;
+    return false;
+}
+
+static void test_upload__those_that_never_ended_can_be_listed(void **state)
+{
+    (void)state;
+    s3store_error err;
+    upload u[4];
+    if (the->store->list_multipart == NULL)
+        skip();
+    open_uploads *o = calloc(1, sizeof *o);
+    assert_non_null(o);
+    begin(&u[0], "open/a b;%2F+");
+    begin(&u[1], "open/a b;%2F+");
+    begin(&u[2], "open/z");
+    begin(&u[3], "shut");
+    char prefix[1100];
+    snprintf(prefix, sizeof prefix, "%.*s", (int)(strrchr(u[2].key, '/') + 1 - u[2].key), u[2].key);
+    list_uploads(o, prefix);
+    assert_int_equal(o->count, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(is_listed(o, &u[i]));
+    for (size_t i = 0; i < o->count; i++) /* other clock */
+        assert_true(o->items[i].initiated_us == S3STORE_TIME_NONE ||
+                    o->items[i].initiated_us > INT64_C(1700000000000000));
+    o->most = 1;
+    list_uploads(o, prefix);
+    assert_int_equal(o->count, 1);
+    o->most = 0;
+    assert_ok(send(&u[2], 1, 0, 10, &err));
+    assert_ok(complete(&u[2], 1, NULL, &err));
+    assert_ok(s3s_abort_multipart(the->store, NULL, u[0].key, u[0].id, &err));
+    list_uploads(o, prefix);
+    assert_int_equal(o->count, 1);
+    assert_true(is_listed(o, &u[1]));
+    assert_ok(s3s_abort_multipart(the->store, NULL, u[1].key, u[1].id, &err));
+    assert_ok(s3s_abort_multipart(the->store, NULL, u[3].key, u[3].id, &err));
+    list_uploads(o, prefix);
+    assert_int_equal(o->count, 0);
+    for (size_t i = 0; i < 4; i++)
+        free(u[i].body);
+    free(o);
+}
+
 int contract_uploads(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +280,7 @@ int contract_uploads(void)
         cmocka_unit_test(test_upload__replaces_an_object_wholly),
         cmocka_unit_test(test_upload__that_is_aborted_leaves_nothing),
         cmocka_unit_test(test_upload__uploads_of_one_key_do_not_meet),
+        cmocka_unit_test(test_upload__those_that_never_ended_can_be_listed),
     };
     return cmocka_run_group_tests_name("uploads", tests, NULL, NULL);
 }

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Usage: run.sh <parquet_tool> <build folder>
-# Compares our Parquet codec with pyarrow and DuckDB. Uses them where Python finds them, else
+# Usage: run.sh <script> <program> <build folder>
+# Runs a script that compares us with pyarrow and DuckDB (the program is ours). Uses them where Python finds them, else
 # installs them from PyPI into the build folder; exits 77 (skipped) with the reason when that
 # does not work either.
 set -u
-tool=$1
-build=$2
+script=$1
+tool=$2
+build=$3
 here=$(dirname "$0")
 
 if ! command -v python3 >/dev/null 2>&1; then
@@ -22,4 +23,4 @@ if ! python3 -c 'import pyarrow, duckdb' >/dev/null 2>&1; then
         exit 77
     fi
 fi
-exec python3 "$here/parquet_interop.py" "$tool" "$build/interop-files"
+exec python3 "$here/$script" "$tool" "$build/interop-files"

@@ -118,7 +118,7 @@ uint64_t fixture_count(const fixture *fx, s3s_fault_verb verb)
 
 void fixture_reset_counts(fixture *fx)
 {
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < S3S_VERB_COUNT; i++)
         atomic_store(&fx->counts[i], 0);
 }
 

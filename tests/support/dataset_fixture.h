@@ -39,7 +39,7 @@ typedef struct fixture {
     s3store_target *target;
     int64_t next_stamp_us; /* of the next ref: an hour ago, then a second later each */
     uint64_t next_attempt;
-    atomic_uint_fast64_t counts[5]; /* by s3s_fault_verb */
+    atomic_uint_fast64_t counts[S3S_VERB_COUNT]; /* by s3s_fault_verb */
     s3s_fault_fn hook;              /* NULL = none; set it while nothing runs */
     void *hook_ctx;
     s3s_mutex log_mutex;

@@ -215,6 +215,20 @@ static s3store_status fault_abort(void *impl, const s3store_call *call, const ch
     return end(&decision, S3S_VERB_ABORT, key, status, err);
 }
 
+static s3store_status fault_uploads(void *impl, const s3store_call *call,
+                                    const s3store_list_uploads_request *request,
+                                    s3store_upload_fn fn, void *fn_ctx,
+                                    s3store_list_uploads_reply *reply, s3store_error *err)
+{
+    fault *f = impl;
+    s3s_fault_decision decision;
+    s3store_status status = begin(f, S3S_VERB_UPLOADS, request->prefix, call, &decision, err);
+    if (status != S3STORE_OK)
+        return status;
+    status = s3s_list_multipart(f->inner, call, request, fn, fn_ctx, reply, err);
+    return end(&decision, S3S_VERB_UPLOADS, request->prefix, status, err);
+}
+
 static void fault_free(void *impl)
 {
     fault *f = impl;
@@ -247,6 +261,7 @@ s3store_status s3s_layer_fault_new(s3s_env *env, const s3store_object_store *inn
         out->put_part = fault_part;
         out->complete_multipart = fault_complete;
         out->abort_multipart = fault_abort;
+        out->list_multipart = inner->list_multipart != NULL ? fault_uploads : NULL;
     }
     return S3STORE_OK;
 }

@@ -277,6 +277,62 @@ static s3store_status limit_abort(void *impl, const s3store_call *call, const ch
     return status;
 }
 
+/* As in limit_list: the page is handed out after the slot is given back. */
+typedef struct held_uploads {
+    s3s_arena arena;
+    s3store_upload *items;
+    size_t count;
+    size_t capacity;
+    bool failed;
+} held_uploads;
+
+static bool hold_upload(void *ctx, const s3store_upload *upload)
+{
+    held_uploads *page = ctx;
+    if (page->count == page->capacity) {
+        size_t capacity = page->capacity == 0 ? 64 : page->capacity * 2;
+        s3store_upload *more = s3s_realloc(page->arena.env, page->items, capacity * sizeof *more);
+        if (more != NULL) {
+            page->items = more;
+            page->capacity = capacity;
+        }
+        page->failed = more == NULL;
+    }
+    if (page->failed)
+        return false;
+    s3store_upload *copy = &page->items[page->count++];
+    *copy = *upload;
+    copy->key = s3s_arena_strdup(&page->arena, upload->key);
+    copy->upload_id = s3s_arena_strdup(&page->arena, upload->upload_id);
+    page->failed = copy->key == NULL || copy->upload_id == NULL;
+    return !page->failed;
+}
+
+static s3store_status limit_uploads(void *impl, const s3store_call *call,
+                                    const s3store_list_uploads_request *request,
+                                    s3store_upload_fn fn, void *fn_ctx,
+                                    s3store_list_uploads_reply *reply, s3store_error *err)
+{
+    limit *l = impl;
+    held_uploads page = {0};
+    s3s_list_uploads_reply_reset(reply);
+    s3store_status status = take(l, call, err);
+    if (status != S3STORE_OK)
+        return status;
+    s3s_arena_init(&page.arena, l->env);
+    status = s3s_list_multipart(l->inner, call, request, hold_upload, &page, reply, err);
+    give(l);
+    if (status == S3STORE_OK && page.failed)
+        status = s3s_fail_memory(err, page.capacity * sizeof *page.items);
+    for (size_t i = 0; status == S3STORE_OK && i < page.count; i++) {
+        if (!fn(fn_ctx, &page.items[i]))
+            break;
+    }
+    s3s_free(l->env, page.items);
+    s3s_arena_deinit(&page.arena);
+    return status;
+}
+
 static void limit_free(void *impl)
 {
     limit *l = impl;
@@ -314,6 +370,7 @@ s3store_status s3s_layer_limit_new(s3s_env *env, const s3store_object_store *inn
         out->put_part = limit_part;
         out->complete_multipart = limit_complete;
         out->abort_multipart = limit_abort;
+        out->list_multipart = inner->list_multipart != NULL ? limit_uploads : NULL;
     }
     return S3STORE_OK;
 }

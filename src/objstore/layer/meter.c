@@ -125,6 +125,16 @@ static s3store_status meter_abort(void *impl, const s3store_call *call, const ch
     return s3s_abort_multipart(m->inner, call, key, upload_id, err);
 }
 
+static s3store_status meter_uploads(void *impl, const s3store_call *call,
+                                    const s3store_list_uploads_request *request,
+                                    s3store_upload_fn fn, void *fn_ctx,
+                                    s3store_list_uploads_reply *reply, s3store_error *err)
+{
+    s3s_meter *m = impl;
+    count(&m->calls[S3S_VERB_LIST], 1);
+    return s3s_list_multipart(m->inner, call, request, fn, fn_ctx, reply, err);
+}
+
 static void meter_free(void *impl)
 {
     s3s_meter *m = impl;
@@ -155,6 +165,7 @@ s3store_status s3s_layer_meter_new(s3s_env *env, const s3store_object_store *inn
         out->put_part = meter_part;
         out->complete_multipart = meter_complete;
         out->abort_multipart = meter_abort;
+        out->list_multipart = inner->list_multipart != NULL ? meter_uploads : NULL;
     }
     if (meter != NULL)
         *meter = m;

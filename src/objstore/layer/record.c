@@ -11,6 +11,7 @@ static uint8_t operation_of(s3s_fault_verb verb)
     case S3S_VERB_HEAD:
         return S3S_OP_HEAD;
     case S3S_VERB_LIST:
+    case S3S_VERB_UPLOADS:
         return S3S_OP_LIST;
     case S3S_VERB_REMOVE:
     case S3S_VERB_ABORT:

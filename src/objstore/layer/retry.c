@@ -40,6 +40,9 @@ typedef struct op {
     const s3store_complete_request *complete;
     char *upload_id_out;
     const char *upload_id;
+    const s3store_list_uploads_request *uploads;
+    s3store_upload_fn upload_fn;
+    s3store_list_uploads_reply *uploads_reply;
 } op;
 
 static s3store_status run_once(const retry *r, const op *o, s3store_error *err)
@@ -69,6 +72,9 @@ static s3store_status run_once(const retry *r, const op *o, s3store_error *err)
         return s3s_complete_multipart(s, o->call, o->complete, o->put_reply, err);
     case S3S_VERB_ABORT:
         return s3s_abort_multipart(s, o->call, o->key, o->upload_id, err);
+    case S3S_VERB_UPLOADS:
+        return s3s_list_multipart(s, o->call, o->uploads, o->upload_fn, o->fn_ctx,
+                                  o->uploads_reply, err);
     case S3S_VERB_REMOVE:
         break;
     }
@@ -336,6 +342,21 @@ static s3store_status retry_abort(void *impl, const s3store_call *call, const ch
     return run(impl, &o, err);
 }
 
+static s3store_status retry_uploads(void *impl, const s3store_call *call,
+                                    const s3store_list_uploads_request *request,
+                                    s3store_upload_fn fn, void *fn_ctx,
+                                    s3store_list_uploads_reply *reply, s3store_error *err)
+{
+    op o = {.verb = S3S_VERB_UPLOADS,
+            .call = call,
+            .key = request->prefix,
+            .uploads = request,
+            .upload_fn = fn,
+            .fn_ctx = fn_ctx,
+            .uploads_reply = reply};
+    return run(impl, &o, err);
+}
+
 static void retry_free(void *impl)
 {
     retry *r = impl;
@@ -369,6 +390,7 @@ s3store_status s3s_layer_retry_new(s3s_env *env, const s3store_object_store *inn
         out->put_part = retry_part;
         out->complete_multipart = retry_complete;
         out->abort_multipart = retry_abort;
+        out->list_multipart = inner->list_multipart != NULL ? retry_uploads : NULL;
     }
     return S3STORE_OK;
 }

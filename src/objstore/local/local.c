@@ -234,3 +234,28 @@ s3store_status s3s_local_store_new(s3s_env *env, const s3s_local_options *option
                                   .name = "file"};
     return S3STORE_OK;
 }
+
+s3store_status s3s_local_path(const char *root, const char *key, char *buffer, size_t buffer_size,
+                              s3store_error *err)
+{
+    size_t used = strlen(root);
+    s3s_key_path path = {0};
+    bool fits = used < buffer_size;
+    if (fits)
+        memcpy(buffer, root, used + 1);
+    s3s_key_path_begin(&path, key, strlen(key));
+    while (fits && !path.last) {
+        s3s_key_path_next(&path);
+        size_t size = strlen(path.name);
+        fits = used + 1 + size < buffer_size;
+        if (fits) {
+            buffer[used] = '/';
+            memcpy(buffer + used + 1, path.name, size + 1);
+            used += 1 + size;
+        }
+    }
+    if (fits)
+        return S3STORE_OK;
+    return s3s_fail_key(err, S3STORE_INVALID_ARGUMENT, key,
+                        "the path of the object does not fit %zu bytes", buffer_size);
+}

@@ -3,6 +3,7 @@
  * Bodies are copied in before the lock and handed out after it: it protects the list alone. */
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -35,6 +36,7 @@ typedef struct node {
 typedef struct upload {
     struct upload *next;
     uint64_t id;
+    int64_t initiated_us;
     object *head;   /* its metadata */
     object **parts; /* by number, NULL = not there */
     size_t part_count;
@@ -452,6 +454,7 @@ static s3store_status memory_create(void *impl, const s3store_call *call,
     }
     s3s_mutex_lock(&m->mutex);
     u->id = ++m->locked.last_upload;
+    u->initiated_us = s3s_server_wall_us(m->env);
     u->next = m->locked.uploads;
     m->locked.uploads = u;
     snprintf(upload_id, S3STORE_UPLOAD_ID_MAX, "%llu", (unsigned long long)u->id);
@@ -617,6 +620,59 @@ static s3store_status memory_abort(void *impl, const s3store_call *call, const c
     return S3STORE_OK;
 }
 
+/* Of the uploads of the prefix behind (key, id), the first by key and id; NULL = none. */
+static const upload *next_upload_locked(const memory *m, const char *prefix, const char *key,
+                                        uint64_t id)
+{
+    const upload *best = NULL;
+    for (const upload *u = m->locked.uploads; u != NULL; u = u->next) {
+        int order = key != NULL ? strcmp(u->key, key) : 1;
+        if (strncmp(u->key, prefix, strlen(prefix)) != 0 || order < 0 ||
+            (order == 0 && u->id <= id))
+            continue;
+        order = best != NULL ? strcmp(u->key, best->key) : -1;
+        if (order < 0 || (order == 0 && u->id < best->id))
+            best = u;
+    }
+    return best;
+}
+
+/* One upload a page: few are ever there, and whoever asks learns to go on. */
+static s3store_status memory_uploads(void *impl, const s3store_call *call,
+                                     const s3store_list_uploads_request *request,
+                                     s3store_upload_fn fn, void *fn_ctx,
+                                     s3store_list_uploads_reply *reply, s3store_error *err)
+{
+    memory *m = impl;
+    const char *prefix = request->prefix != NULL ? request->prefix : "";
+    const char *after_id = request->after_upload_id != NULL ? request->after_upload_id : "0";
+    char key[S3STORE_KEY_MAX_BYTES + 1], id[32];
+    s3store_upload told = {.key = key, .upload_id = id};
+    s3store_status status = begin_operation(m, S3S_VERB_UPLOADS, NULL, call, err);
+    if (status != S3STORE_OK)
+        return status;
+    uint64_t after = strtoull(after_id, NULL, 10);
+    s3s_list_uploads_reply_reset(reply);
+    s3s_mutex_lock(&m->mutex);
+    const upload *u = next_upload_locked(m, prefix, request->after_key, after);
+    if (u != NULL) {
+        snprintf(key, sizeof key, "%s", u->key);
+        snprintf(id, sizeof id, "%llu", (unsigned long long)u->id);
+        told.initiated_us = u->initiated_us;
+        reply->truncated = next_upload_locked(m, prefix, u->key, u->id) != NULL;
+    }
+    s3s_mutex_unlock(&m->mutex);
+    reply->date_us = s3s_server_wall_us(m->env);
+    if (reply->truncated) {
+        snprintf(reply->next_key, sizeof reply->next_key, "%s", key);
+        snprintf(reply->next_upload_id, sizeof reply->next_upload_id, "%s", id);
+    }
+    s3s_env_point(m->env, S3S_POINT_STORE, s3s_port_label(S3S_VERB_UPLOADS, NULL, true));
+    if (u != NULL)
+        (void)fn(fn_ctx, &told);
+    return S3STORE_OK;
+}
+
 size_t s3s_memory_upload_count(const s3store_object_store *store)
 {
     memory *m = store->impl;
@@ -674,7 +730,8 @@ s3store_status s3s_memory_store_new(s3s_env *env, s3store_object_store *out, s3s
                                   .create_multipart = memory_create,
                                   .put_part = memory_put_part,
                                   .complete_multipart = memory_complete,
-                                  .abort_multipart = memory_abort};
+                                  .abort_multipart = memory_abort,
+                                  .list_multipart = memory_uploads};
     return S3STORE_OK;
 }
 

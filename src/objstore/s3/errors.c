@@ -10,7 +10,7 @@ const char *s3s_s3_verb_name(s3s_s3_verb verb)
     static const char *const names[] = {"PUT",          "GET",      "HEAD",
                                         "LIST",         "DELETE",   "begin the upload of",
                                         "PUT a part of", "complete the upload of",
-                                        "abort the upload of"};
+                                        "abort the upload of", "list the uploads of"};
     return names[verb];
 }
 

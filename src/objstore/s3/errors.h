@@ -15,6 +15,7 @@ typedef enum s3s_s3_verb {
     S3S_S3_PART = 6,
     S3S_S3_COMPLETE = 7,
     S3S_S3_ABORT = 8,
+    S3S_S3_UPLOADS = 9, /* listed */
 } s3s_s3_verb;
 
 const char *s3s_s3_verb_name(s3s_s3_verb verb); /* "PUT" ... "LIST", "DELETE" */

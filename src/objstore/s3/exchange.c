@@ -60,6 +60,8 @@ s3store_status s3s_s3_exchange_take(s3s_s3_store *store, s3s_s3_verb verb, const
     x->part = NULL;
     x->complete = NULL;
     x->upload_id = NULL;
+    x->uploads = NULL;
+    x->damaged = NULL;
     x->metadata = NULL;
     x->sink = NULL;
     s3s_s3_receive_begin(x);
@@ -109,6 +111,8 @@ static s3store_status build(s3s_s3_exchange *x, s3store_error *err)
         return s3s_s3_build_complete(m, &x->place, consistency, x->complete, err);
     case S3S_S3_ABORT:
         return s3s_s3_build_abort(m, &x->place, consistency, x->key, x->upload_id, err);
+    case S3S_S3_UPLOADS:
+        return s3s_s3_build_uploads(m, &x->place, consistency, x->uploads, err);
     }
     return s3s_fail(err, S3STORE_INTERNAL, "there is no such verb");
 }
@@ -116,7 +120,8 @@ static s3store_status build(s3s_s3_exchange *x, s3store_error *err)
 /* A read changes nothing, whatever our clock says. */
 static bool is_read(s3s_s3_verb verb)
 {
-    return verb == S3S_S3_GET || verb == S3S_S3_HEAD || verb == S3S_S3_LIST;
+    return verb == S3S_S3_GET || verb == S3S_S3_HEAD || verb == S3S_S3_LIST ||
+           verb == S3S_S3_UPLOADS;
 }
 
 static int64_t signing_time_us(s3s_s3_exchange *x)
@@ -151,7 +156,7 @@ static s3store_status send(s3s_s3_exchange *x, const s3store_call *call, s3store
                                 .url = (const char *)m->url.data,
                                 .headers = m->headers,
                                 .header_count = m->header_count,
-                                .body = m->body,
+                                .body = x->damaged != NULL ? x->damaged : m->body,
                                 .body_size = m->body_size,
                                 .ctx = x,
                                 .on_status = s3s_s3_on_status,

@@ -48,6 +48,8 @@ struct s3s_s3_exchange {
     const s3store_part_request *part;
     const s3store_complete_request *complete;
     const char *upload_id;
+    const s3store_list_uploads_request *uploads;
+    const void *damaged; /* bytes that are sent instead of the body that was signed; NULL = none */
 
     /* Where the answer goes. */
     s3store_metadata *metadata; /* NULL = not wanted */

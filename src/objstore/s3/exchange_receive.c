@@ -386,7 +386,8 @@ static bool looks_like_error(const s3s_s3_exchange *x, const char *data, size_t 
 /* Whose answer is a document that is read while it comes. */
 static bool has_document(s3s_s3_verb verb)
 {
-    return verb == S3S_S3_LIST || verb == S3S_S3_CREATE || verb == S3S_S3_COMPLETE;
+    return verb == S3S_S3_LIST || verb == S3S_S3_CREATE || verb == S3S_S3_COMPLETE ||
+           verb == S3S_S3_UPLOADS;
 }
 
 s3store_status s3s_s3_on_body(void *ctx, const void *data, size_t size, s3store_error *err)
@@ -472,6 +473,8 @@ s3store_status s3s_s3_receive_end(s3s_s3_exchange *x, s3store_error *err)
         return end_document(x, S3S_XML_ROOT_CREATED, "the id of an upload", err);
     case S3S_S3_COMPLETE:
         return end_document(x, S3S_XML_ROOT_COMPLETED, "a completed upload", err);
+    case S3S_S3_UPLOADS:
+        return end_document(x, S3S_XML_ROOT_UPLOADS, "a listing of uploads", err);
     case S3S_S3_PUT:
     case S3S_S3_HEAD:
     case S3S_S3_REMOVE:

@@ -341,6 +341,24 @@ s3store_status s3s_s3_build_list(s3s_s3_message *m, const s3s_s3_place *place,
     return status;
 }
 
+s3store_status s3s_s3_build_uploads(s3s_s3_message *m, const s3s_s3_place *place,
+                                    const char *consistency,
+                                    const s3store_list_uploads_request *request,
+                                    s3store_error *err)
+{
+    const s3store_list_uploads_request *r = request;
+    s3store_status status = begin(m, "GET", place, consistency, NULL, err);
+    /* Without encoding-type: Ceph encodes the keys then, and does not say so. */
+    if (status == S3STORE_OK)
+        status = add_pair(m, "uploads", "", err);
+    if (status == S3STORE_OK)
+        status = add_pair_if(m, "prefix", r->prefix, err);
+    if (status == S3STORE_OK)
+        status = add_pair_if(m, "key-marker", r->after_key, err);
+    return status == S3STORE_OK ? add_pair_if(m, "upload-id-marker", r->after_upload_id, err)
+                                : status;
+}
+
 /* ---- signing --------------------------------------------------------------------------------- */
 
 static s3store_status build_query(s3s_s3_message *m, s3store_error *err)

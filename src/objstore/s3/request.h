@@ -68,6 +68,12 @@ s3store_status s3s_s3_build_abort(s3s_s3_message *m, const s3s_s3_place *place,
                                   const char *consistency, const char *key, const char *upload_id,
                                   s3store_error *err);
 
+/* GET ?uploads */
+s3store_status s3s_s3_build_uploads(s3s_s3_message *m, const s3s_s3_place *place,
+                                    const char *consistency,
+                                    const s3store_list_uploads_request *request,
+                                    s3store_error *err);
+
 /* A continuation that begins with this byte, which no token has, is a key to go on after: for
  * servers whose token cannot be read. */
 #define S3S_S3_AFTER_KEY '\x01'

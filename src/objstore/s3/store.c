@@ -295,6 +295,50 @@ static s3store_status abort_multipart(void *impl, const s3store_call *call, cons
     return tell(err, &why, status);
 }
 
+static void tell_uploads(const s3s_s3_exchange *x, s3store_upload_fn fn, void *fn_ctx)
+{
+    size_t count = s3s_xml_count(x->xml);
+    for (size_t i = 0; i < count; i++) {
+        const s3s_xml_entry *e = s3s_xml_get(x->xml, i);
+        s3store_upload upload = {.key = e->key,
+                                 .upload_id = e->upload_id,
+                                 .initiated_us = e->last_modified_us};
+        if (!fn(fn_ctx, &upload))
+            return;
+    }
+}
+
+static s3store_status list_multipart(void *impl, const s3store_call *call,
+                                     const s3store_list_uploads_request *request,
+                                     s3store_upload_fn fn, void *fn_ctx,
+                                     s3store_list_uploads_reply *reply, s3store_error *err)
+{
+    s3store_error why = {0};
+    s3s_s3_exchange *x = NULL;
+    s3s_list_uploads_reply_reset(reply);
+    s3store_status status = s3s_s3_exchange_take(impl, S3S_S3_UPLOADS, request->prefix, &x, &why);
+    if (status != S3STORE_OK)
+        return tell(err, &why, status);
+    x->uploads = request;
+    status = s3s_s3_exchange_run(x, call, &why);
+    reply->date_us = x->answer.date_us;
+    const char *next = s3s_xml_next_key(x->xml);
+    if (status == S3STORE_OK && s3s_xml_is_truncated(x->xml)) {
+        reply->truncated = true;
+        if (strlen(next) >= sizeof reply->next_key)
+            status = s3s_fail_key(&why, S3STORE_CORRUPT, request->prefix,
+                                  "the key to go on after is longer than a key can be");
+        else
+            memcpy(reply->next_key, next, strlen(next) + 1);
+        snprintf(reply->next_upload_id, sizeof reply->next_upload_id, "%s",
+                 s3s_xml_upload_id(x->xml));
+    }
+    if (status == S3STORE_OK)
+        tell_uploads(x, fn, fn_ctx);
+    s3s_s3_exchange_give(x);
+    return tell(err, &why, status);
+}
+
 /* ---- the store ------------------------------------------------------------------------------- */
 
 static void free_store(void *impl)
@@ -427,7 +471,8 @@ s3store_status s3s_s3_store_new_with(s3s_env *env, const s3s_s3_options *options
                                   .create_multipart = create_multipart,
                                   .put_part = put_part,
                                   .complete_multipart = complete_multipart,
-                                  .abort_multipart = abort_multipart};
+                                  .abort_multipart = abort_multipart,
+                                  .list_multipart = list_multipart};
     return S3STORE_OK;
 }
 
@@ -450,4 +495,59 @@ void s3s_s3_connection_counts(const s3store_object_store *store, s3s_http_counts
 {
     const s3s_s3_store *s3 = store->impl;
     s3s_http_read_counts(s3->http, out);
+}
+
+/* ---- what is known of it beyond the port ----------------------------------------------------- */
+
+static s3store_status not_s3(s3store_error *err)
+{
+    return s3s_fail(err, S3STORE_UNSUPPORTED, "the store is not S3");
+}
+
+s3store_status s3s_credentials_name(const s3store_object_store *store, const s3store_call *call,
+                                    char *out, size_t out_size, s3store_error *err)
+{
+    const s3s_s3_store *s3 = store->impl;
+    s3s_credentials *credentials = NULL;
+    out[0] = '\0';
+    if (store->put != put)
+        return not_s3(err);
+    if (s3->chain == NULL)
+        return S3STORE_OK;
+    s3store_status status = s3s_credential_chain_get(s3->chain, call, &credentials, err);
+    if (status == S3STORE_OK)
+        snprintf(out, out_size, "%s", s3s_credentials_source(credentials));
+    s3s_credentials_release(credentials);
+    return status;
+}
+
+bool s3s_uses_tls(const s3store_object_store *store)
+{
+    return store->put == put && ((s3s_s3_store *)store->impl)->locked.place.tls;
+}
+
+s3store_status s3s_put_damaged(const s3store_object_store *store, const s3store_call *call,
+                               const s3store_put_request *request, s3store_error *err)
+{
+    s3store_error why = {0};
+    s3s_s3_exchange *x = NULL;
+    if (store->put != put)
+        return not_s3(err);
+    s3s_s3_store *s3 = store->impl;
+    char *damaged = s3s_alloc(s3->env, request->body_size);
+    if (damaged == NULL || request->body_size == 0) {
+        s3s_free(s3->env, damaged);
+        return s3s_fail_memory(err, request->body_size);
+    }
+    memcpy(damaged, request->body, request->body_size);
+    damaged[request->body_size / 2] ^= 0x20;
+    s3store_status status = s3s_s3_exchange_take(s3, S3S_S3_PUT, request->key, &x, &why);
+    if (status == S3STORE_OK) {
+        x->put = request;
+        x->damaged = damaged;
+        status = s3s_s3_exchange_run(x, call, &why);
+        s3s_s3_exchange_give(x);
+    }
+    s3s_free(s3->env, damaged);
+    return tell(err, &why, status);
 }

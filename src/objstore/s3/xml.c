@@ -44,6 +44,7 @@ struct s3s_xml {
     char continuation[S3STORE_CONTINUATION_MAX];
     bool continuation_damaged;
     char upload_id[S3STORE_UPLOAD_ID_MAX];
+    char next_key[3 * S3STORE_KEY_MAX_BYTES + 1]; /* encoded until the end */
     char etag[80];
 
     bool begun; /* something other than a blank came */
@@ -100,6 +101,12 @@ static void begin_prefix(s3s_xml *x)
     begin_object(x);
     x->entry.is_prefix = true;
     x->has_size = true;
+}
+
+static void begin_upload(s3s_xml *x)
+{
+    begin_object(x);
+    x->has_size = true; /* the server does not say */
 }
 
 static void end_entry(s3s_xml *x, const char *text)
@@ -189,6 +196,32 @@ static void end_upload_id(s3s_xml *x, const char *text)
         memcpy(x->upload_id, text, size + 1);
 }
 
+static void end_entry_upload_id(s3s_xml *x, const char *text)
+{
+    x->entry.upload_id = s3s_arena_strdup(&x->arena, text);
+    if (x->entry.upload_id == NULL)
+        fail_memory(x, strlen(text));
+    else if (strlen(text) >= S3STORE_UPLOAD_ID_MAX || text[0] == '\0')
+        fail(x, S3STORE_CORRUPT, "the id of an upload is empty or too long");
+}
+
+static void end_upload(s3s_xml *x, const char *text)
+{
+    if (x->entry.upload_id == NULL)
+        fail(x, S3STORE_CORRUPT, "an upload of a listing lacks its id");
+    else
+        end_entry(x, text);
+}
+
+static void end_next_key(s3s_xml *x, const char *text)
+{
+    size_t size = strlen(text);
+    if (size >= sizeof x->next_key || is_mended(x, text))
+        fail(x, S3STORE_CORRUPT, "the key to go on after cannot be read");
+    else
+        memcpy(x->next_key, text, size + 1);
+}
+
 static void end_etag(s3s_xml *x, const char *text)
 {
     copy_bounded(x->etag, sizeof x->etag, text);
@@ -236,6 +269,15 @@ static const element elements[] = {
     {"ListBucketResult/Contents/LastModified", NULL, end_last_modified},
     {"ListBucketResult/CommonPrefixes", begin_prefix, end_entry},
     {"ListBucketResult/CommonPrefixes/Prefix", NULL, end_key},
+    {"ListMultipartUploadsResult", NULL, NULL},
+    {"ListMultipartUploadsResult/IsTruncated", NULL, end_is_truncated},
+    {"ListMultipartUploadsResult/NextKeyMarker", NULL, end_next_key},
+    {"ListMultipartUploadsResult/NextUploadIdMarker", NULL, end_upload_id},
+    {"ListMultipartUploadsResult/EncodingType", NULL, end_encoding_type},
+    {"ListMultipartUploadsResult/Upload", begin_upload, end_upload},
+    {"ListMultipartUploadsResult/Upload/Key", NULL, end_key},
+    {"ListMultipartUploadsResult/Upload/UploadId", NULL, end_entry_upload_id},
+    {"ListMultipartUploadsResult/Upload/Initiated", NULL, end_last_modified},
     {"InitiateMultipartUploadResult", NULL, NULL},
     {"InitiateMultipartUploadResult/UploadId", NULL, end_upload_id},
     {"CompleteMultipartUploadResult", NULL, NULL},
@@ -266,6 +308,7 @@ static void set_root(s3s_xml *x)
         s3s_xml_root root;
     } roots[] = {{"ListBucketResult", S3S_XML_ROOT_LIST},
                  {"Error", S3S_XML_ROOT_ERROR},
+                 {"ListMultipartUploadsResult", S3S_XML_ROOT_UPLOADS},
                  {"InitiateMultipartUploadResult", S3S_XML_ROOT_CREATED},
                  {"CompleteMultipartUploadResult", S3S_XML_ROOT_COMPLETED}};
     for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++)
@@ -419,6 +462,7 @@ s3store_status s3s_xml_begin(s3s_xml *xml, s3store_error *err)
     x->continuation[0] = '\0';
     x->continuation_damaged = false;
     x->upload_id[0] = '\0';
+    x->next_key[0] = '\0';
     x->etag[0] = '\0';
     x->begun = false;
     x->mended = false;
@@ -617,6 +661,20 @@ static s3store_status finish_list(s3s_xml *x)
     return S3STORE_OK;
 }
 
+static s3store_status finish_uploads(s3s_xml *x)
+{
+    if (!x->has_truncated)
+        return fail(x, S3STORE_CORRUPT, "the listing does not say whether more follows");
+    if (x->truncated && x->next_key[0] == '\0')
+        return fail(x, S3STORE_CORRUPT, "more follows, but the listing does not say where");
+    if (!x->url_encoded)
+        return S3STORE_OK;
+    bool good = decode_key(x->next_key);
+    for (size_t i = 0; i < x->count && good; i++)
+        good = decode_key(x->entries[i].key);
+    return good ? S3STORE_OK : fail(x, S3STORE_CORRUPT, "the encoding of a key is damaged");
+}
+
 s3store_status s3s_xml_end(s3s_xml *xml, s3store_error *err)
 {
     s3s_xml *x = xml;
@@ -626,6 +684,8 @@ s3store_status s3s_xml_end(s3s_xml *xml, s3store_error *err)
         parse(x, "", 0, true);
     if (x->failed == S3STORE_OK && x->root == S3S_XML_ROOT_LIST)
         finish_list(x);
+    if (x->failed == S3STORE_OK && x->root == S3S_XML_ROOT_UPLOADS)
+        finish_uploads(x);
     return x->failed == S3STORE_OK ? S3STORE_OK : tell(x, err);
 }
 
@@ -672,4 +732,9 @@ const char *s3s_xml_upload_id(const s3s_xml *xml)
 const char *s3s_xml_etag(const s3s_xml *xml)
 {
     return xml->etag;
+}
+
+const char *s3s_xml_next_key(const s3s_xml *xml)
+{
+    return xml->next_key;
 }

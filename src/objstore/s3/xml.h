@@ -15,7 +15,8 @@ typedef struct s3s_xml_entry {
     char *key;
     bool is_prefix;
     uint64_t object_size;
-    int64_t last_modified_us; /* S3STORE_TIME_NONE = not said */
+    int64_t last_modified_us; /* S3STORE_TIME_NONE = not said; of an upload, when it was begun */
+    char *upload_id;          /* of an upload; else NULL */
 } s3s_xml_entry;
 
 typedef enum s3s_xml_root {
@@ -24,6 +25,7 @@ typedef enum s3s_xml_root {
     S3S_XML_ROOT_ERROR = 2,
     S3S_XML_ROOT_CREATED = 3,   /* InitiateMultipartUploadResult */
     S3S_XML_ROOT_COMPLETED = 4, /* CompleteMultipartUploadResult */
+    S3S_XML_ROOT_UPLOADS = 5,   /* ListMultipartUploadsResult: its entries are uploads */
 } s3s_xml_root;
 
 /* What was read. Texts are "" when absent. */
@@ -56,6 +58,8 @@ bool s3s_xml_is_truncated(const s3s_xml *xml);
 const char *s3s_xml_continuation(const s3s_xml *xml); /* "" = none */
 /* More follows, but the token had characters that XML cannot carry: go on after the last key. */
 bool s3s_xml_continuation_is_damaged(const s3s_xml *xml);
+/* Of a list of uploads: where the next page begins. */
+const char *s3s_xml_next_key(const s3s_xml *xml);
 const char *s3s_xml_upload_id(const s3s_xml *xml); /* "" = none */
 const char *s3s_xml_etag(const s3s_xml *xml);      /* of a completed upload, as it came */
 

@@ -42,6 +42,54 @@ static s3store_status parse(const char *text, size_t piece, s3store_error *err)
     "<ETag>&quot;e&quot;</ETag><Size>7</Size><Owner><ID>o</ID></Owner></Contents>"
 #define DONE "<IsTruncated>false</IsTruncated>"
 
+#define UPLOADS(content)                                                                           \
+    "<ListMultipartUploadsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">" content        \
+    "</ListMultipartUploadsResult>"
+#define UPLOAD(key, id)                                                                            \
+    "<Upload><Key>" key "</Key><UploadId>" id "</UploadId><Initiator><ID>i</ID></Initiator>"       \
+    "<Initiated>2026-03-17T14:00:00.000Z</Initiated></Upload>"
+
+static void test_xml__uploads_page(void **state)
+{
+    (void)state;
+    s3store_error err;
+    static const char text[] =
+        UPLOADS("<EncodingType>url</EncodingType><NextKeyMarker>b%20c</NextKeyMarker>"
+                "<NextUploadIdMarker>2~x</NextUploadIdMarker><MaxUploads>2</MaxUploads>"
+                "<IsTruncated>true</IsTruncated>" UPLOAD("b%20c", "2~w") UPLOAD("b%20c", "2~x"));
+    for (size_t piece = 1; piece < sizeof text; piece += 13) {
+        assert_ok(parse(text, piece, &err));
+        assert_int_equal(s3s_xml_kind(xml), S3S_XML_ROOT_UPLOADS);
+        assert_int_equal(s3s_xml_count(xml), 2);
+        assert_string_equal(s3s_xml_get(xml, 1)->key, "b c");
+        assert_string_equal(s3s_xml_get(xml, 1)->upload_id, "2~x");
+        assert_int_equal(s3s_xml_get(xml, 0)->last_modified_us, 1773756000000000);
+        assert_true(s3s_xml_is_truncated(xml));
+        assert_string_equal(s3s_xml_next_key(xml), "b c");
+        assert_string_equal(s3s_xml_upload_id(xml), "2~x");
+    }
+    assert_ok(parse(UPLOADS(DONE), 7, &err));
+    assert_int_equal(s3s_xml_count(xml), 0);
+    assert_string_equal(s3s_xml_next_key(xml), "");
+}
+
+static void test_xml__damaged_uploads_pages_are_refused(void **state)
+{
+    (void)state;
+    s3store_error err;
+    static const char *const texts[] = {
+        UPLOADS(UPLOAD("a", "x")),
+        UPLOADS("<IsTruncated>true</IsTruncated>" UPLOAD("a", "x")),
+        UPLOADS(DONE UPLOAD("a", "")),
+        UPLOADS(DONE "<Upload><Key>a</Key></Upload>"),
+        UPLOADS(DONE "<Upload><UploadId>a</UploadId></Upload>"),
+        UPLOADS(DONE "<EncodingType>url</EncodingType>" UPLOAD("%zz", "x")),
+        UPLOADS(DONE "<EncodingType>url</EncodingType>" UPLOAD("a%00b", "x")),
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        assert_fails(parse(texts[i], 5, &err), S3STORE_CORRUPT, NULL);
+}
+
 static void test_xml__list_page(void **state)
 {
     (void)state;
@@ -345,6 +393,8 @@ static void test_errors__message_names_everything_and_no_secret(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_xml__uploads_page),
+        cmocka_unit_test(test_xml__damaged_uploads_pages_are_refused),
         cmocka_unit_test(test_xml__list_page),
         cmocka_unit_test(test_xml__encoded_keys_are_decoded_wherever_it_is_said),
         cmocka_unit_test(test_xml__prefixes_are_merged_in_byte_order),

@@ -1,0 +1,93 @@
+/* All refs, in one stream or in slices side by side: each once, none lost. */
+#include <stdlib.h>
+
+#include "maintain/refs.h"
+#include "unit/maintain/kit.h"
+
+typedef struct seen {
+    size_t good, bad;
+    int64_t last_micros;
+    bool in_order;
+    uint64_t sum;
+} seen;
+
+static s3store_status take(void *ctx, const s3s_ref *ref, const char *why,
+                           const s3store_list_entry *entry, s3store_error *err)
+{
+    seen *s = ctx;
+    (void)err;
+    assert_non_null(entry->key);
+    if (ref == NULL) {
+        assert_true(why[0] != '\0');
+        s->bad++;
+        return S3STORE_OK;
+    }
+    s->in_order = s->in_order && ref->micros >= s->last_micros;
+    s->last_micros = ref->micros;
+    s->good++;
+    s->sum += (uint64_t)ref->micros;
+    return S3STORE_OK;
+}
+
+/* Stamps: some close together, some far apart, some in the future. */
+static uint64_t add_refs(fixture *fx, size_t count)
+{
+    int64_t stamp = s3s_wall_us(fx->env) - INT64_C(30) * 24 * 3600 * 1000000;
+    uint64_t sum = 0;
+    unsigned dice = 7;
+    for (size_t i = 0; i < count; i++) {
+        char key[S3S_KEY_SIZE], id[S3S_ATTEMPT_ID_SIZE + 1];
+        s3store_error err;
+        fixture_attempt(i, id);
+        stamp += i % 700 == 0 ? INT64_C(86400000000) : rand_r(&dice) % 1000 + 1;
+        assert_ok(s3s_ref_key(&fx->target->layout, stamp, "t", id, "p=1", key, &err));
+        fixture_put(fx, key, NULL, 0, NULL);
+        sum += (uint64_t)stamp;
+    }
+    return sum;
+}
+
+static void test_refs__slices_see_each_ref_once(void **state)
+{
+    (void)state;
+    fixture fx;
+    s3store_error err;
+    uint64_t lists;
+    kit_open(&fx);
+    fixture_put(&fx, "ds/_ref/junk", NULL, 0, NULL);
+    fixture_put(&fx, "ds/_ref/0-early.ref", NULL, 0, NULL);
+    uint64_t sum = add_refs(&fx, 12345);
+    for (size_t slices = 1; slices <= 64; slices *= 4) {
+        seen s = {.in_order = true};
+        assert_ok(s3s_refs_walk(fx.target, NULL, slices, take, &s, &lists, &err));
+        assert_int_equal(s.good, 12345);
+        assert_int_equal(s.bad, 2);
+        assert_true(s.sum == sum);
+        assert_true(slices > 1 || s.in_order);
+        assert_true(lists >= 13 && lists <= 13 + slices);
+    }
+    fixture_close_clean(&fx);
+}
+
+static void test_refs__few_cost_one_list(void **state)
+{
+    (void)state;
+    fixture fx;
+    s3store_error err;
+    uint64_t lists;
+    seen s = {.in_order = true};
+    kit_open(&fx);
+    assert_ok(s3s_refs_walk(fx.target, NULL, 16, take, &s, &lists, &err));
+    assert_int_equal(lists, 1);
+    add_refs(&fx, 10);
+    assert_ok(s3s_refs_walk(fx.target, NULL, 16, take, &s, &lists, &err));
+    assert_int_equal(lists, 1);
+    assert_int_equal(s.good, 10);
+    fixture_close_clean(&fx);
+}
+
+const struct CMUnitTest refs_tests[] = {
+    cmocka_unit_test(test_refs__slices_see_each_ref_once),
+    cmocka_unit_test(test_refs__few_cost_one_list),
+};
+const size_t refs_test_count = sizeof refs_tests / sizeof refs_tests[0];

@@ -1,0 +1,345 @@
+/* verify: every way in which a commit can be damaged is found and named; nothing else is. */
+#include <stdlib.h>
+
+#include "unit/maintain/kit.h"
+
+static void expect(fixture *fx, bool shallow, const char *text)
+{
+    s3store_error err;
+    kit_told told;
+    s3store_verify_report report;
+    s3store_verify_options options = S3STORE_VERIFY_OPTIONS_INIT;
+    options.shallow = shallow;
+    assert_ok(kit_verify(fx, &options, &told, &report, &err));
+    assert_string_equal(told.text, text);
+    assert_int_equal(report.damages + report.remarks, told.count);
+}
+
+static const char *finding(const char *kind, const char *key)
+{
+    static char text[2 * S3S_KEY_SIZE];
+    snprintf(text, sizeof text, "%s %s;", kind, key);
+    return text;
+}
+
+static void test_verify__a_whole_dataset_has_nothing_to_tell(void **state)
+{
+    (void)state;
+    fixture fx;
+    s3store_error err;
+    kit_told told;
+    s3store_verify_report report;
+    kit_open(&fx);
+    kit_write(&fx, "p=a", NULL, FIXTURE_ALL);
+    kit_write(&fx, "p=b", "t", FIXTURE_DATA | FIXTURE_REF);
+    kit_write(&fx, "p=b", "t", FIXTURE_ALL);
+    kit_write(&fx, "p=b", "u", FIXTURE_DATA);
+    fixture_put(&fx, "ds/data/notes.txt", "x", 1, NULL);
+    fixture_reset_counts(&fx);
+    assert_ok(kit_verify(&fx, NULL, &told, &report, &err));
+    assert_string_equal(told.text, "");
+    assert_int_equal(report.commits, 2);
+    assert_int_equal(report.checked, 2);
+    assert_int_equal(report.rows, 2);
+    assert_int_equal(report.data_objects, 4);
+    assert_int_equal(report.uncommitted, 2);
+    assert_int_equal(report.refs, 3);
+    assert_int_equal(report.foreign, 1);
+    assert_int_equal(report.damages, 0);
+    /* The price: refs, data, schema versions, views; a marker and a footer for each commit. */
+    assert_int_equal(fixture_count(&fx, S3S_VERB_LIST), 4);
+    assert_int_equal(fixture_count(&fx, S3S_VERB_HEAD), 2);
+    assert_int_equal(fixture_count(&fx, S3S_VERB_GET), 2);
+    assert_int_equal(fixture_count(&fx, S3S_VERB_PUT) + fixture_count(&fx, S3S_VERB_REMOVE), 0);
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__shallow_lists_and_asks_only_about_what_looks_wrong(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    for (int i = 0; i < 30; i++)
+        kit_write(&fx, "p=a", NULL, FIXTURE_ALL);
+    fixture_reset_counts(&fx);
+    expect(&fx, true, "");
+    assert_int_equal(fixture_count(&fx, S3S_VERB_LIST), 2);
+    assert_int_equal(fixture_count(&fx, S3S_VERB_HEAD), 0);
+    assert_int_equal(fixture_count(&fx, S3S_VERB_GET), 0);
+    fixture_written w = kit_write(&fx, "p=a", "t", FIXTURE_DATA | FIXTURE_COMMIT);
+    fixture_reset_counts(&fx);
+    expect(&fx, true, finding("ref_missing", w.ref_key));
+    assert_int_equal(fixture_count(&fx, S3S_VERB_HEAD), 2);
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__missing_data_is_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    kit_write(&fx, "p=a", NULL, FIXTURE_ALL);
+    fixture_written gone = kit_write(&fx, "p=b", "t", FIXTURE_ALL);
+    fixture_remove(&fx, gone.data_key);
+    expect(&fx, false, finding("data_missing", gone.data_key));
+    expect(&fx, true, finding("data_missing", gone.data_key));
+    /* Another attempt's object does not stand in for it. */
+    kit_write(&fx, "p=b", "t", FIXTURE_DATA | FIXTURE_REF);
+    expect(&fx, false, finding("data_missing", gone.data_key));
+    kit_write(&fx, "p=b", "t", FIXTURE_DATA);
+    expect(&fx, true, finding("data_missing", gone.data_key));
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__a_missing_ref_is_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    fixture_written w = kit_write(&fx, "p=a b", "t", FIXTURE_ALL);
+    expect(&fx, false, "");
+    fixture_remove(&fx, w.ref_key);
+    expect(&fx, false, finding("ref_missing", w.ref_key));
+    expect(&fx, true, finding("ref_missing", w.ref_key));
+    /* A ref of a dead attempt of the same token is none of it. */
+    kit_write(&fx, "p=a b", "t", FIXTURE_DATA | FIXTURE_REF);
+    expect(&fx, false, finding("ref_missing", w.ref_key));
+    expect(&fx, true, finding("ref_missing", w.ref_key));
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__a_damaged_marker_is_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    s3store_metadata none = {0};
+    kit_open(&fx);
+    fixture_written w = kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    fixture_put(&fx, w.commit_key, NULL, 0, &none);
+    expect(&fx, false, finding("marker_damaged", w.commit_key));
+    /* A LIST cannot tell. */
+    expect(&fx, true, "");
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__a_wrong_row_count_is_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    size_t size;
+    fixture_written good = kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    uint8_t *bytes = fixture_get(&fx, good.data_key, &size);
+    fixture_write write = {.partition = "p=a", .token = "u"};
+    fixture_written w = fixture_write_bytes(&fx, &write, bytes, size, 2);
+    free(bytes);
+    expect(&fx, false, finding("row_count", w.data_key));
+    expect(&fx, true, "");
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__data_that_are_no_parquet_are_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    size_t size;
+    fixture_written good = kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    uint8_t *bytes = fixture_get(&fx, good.data_key, &size);
+    fixture_write empty = {.partition = "p=b", .token = "t"}, cut = {.partition = "p=c"};
+    fixture_written e = fixture_write_bytes(&fx, &empty, "", 0, 1);
+    fixture_written c = fixture_write_bytes(&fx, &cut, bytes, size - 5, 1);
+    free(bytes);
+    char text[4 * S3S_KEY_SIZE];
+    snprintf(text, sizeof text, "data_unreadable %s;data_unreadable %s;", e.data_key, c.data_key);
+    expect(&fx, false, text);
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__a_late_commit_is_found_until_it_is_restamped(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx); /* commit timeout 2h */
+    int64_t now_us = s3s_wall_us(fx.env);
+    fixture_written w =
+        kit_write_at(&fx, "p=a", "t", FIXTURE_ALL, now_us - INT64_C(7260) * 1000000);
+    kit_write_at(&fx, "p=b", "t", FIXTURE_ALL, now_us - INT64_C(7100) * 1000000);
+    expect(&fx, false, finding("commit_late", w.commit_key));
+    expect(&fx, true, finding("commit_late", w.commit_key));
+    /* The same attempt once more, later: what restamp leaves. */
+    fixture_write again = {.partition = "p=a",
+                           .token = "t",
+                           .attempt = w.attempt,
+                           .stamp_us = now_us,
+                           .steps = FIXTURE_REF};
+    fixture_write_bytes(&fx, &again, "", 0, 1);
+    expect(&fx, false, "");
+    expect(&fx, true, "");
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__refs_that_cannot_be_read_are_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    fixture_put(&fx, "ds/_ref/0-malformed.ref", NULL, 0, NULL);
+    fixture_write other = {.partition = "q=a", .token = "t", .steps = FIXTURE_REF};
+    fixture_written w = fixture_write_bytes(&fx, &other, "", 0, 1);
+    char text[4 * S3S_KEY_SIZE];
+    snprintf(text, sizeof text, "ref_malformed ds/_ref/0-malformed.ref;ref_malformed %s;",
+             w.ref_key);
+    expect(&fx, false, text);
+    expect(&fx, true, text);
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__every_damage_of_one_commit_is_told(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    int64_t stamp = s3s_wall_us(fx.env) - INT64_C(8000) * 1000000;
+    fixture_written w = kit_write_at(&fx, "p=a", "t", FIXTURE_COMMIT, stamp);
+    char text[4 * S3S_KEY_SIZE];
+    snprintf(text, sizeof text, "data_missing %s;ref_missing %s;commit_late %s;", w.data_key,
+             w.ref_key, w.commit_key);
+    expect(&fx, false, text);
+    expect(&fx, true, text);
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__patterns_and_samples_bound_what_is_read(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"p=b*"};
+    fixture fx;
+    s3store_error err;
+    kit_told told;
+    s3store_verify_report report;
+    s3store_verify_options options = S3STORE_VERIFY_OPTIONS_INIT;
+    kit_open(&fx);
+    fixture_written bad = kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    fixture_remove(&fx, bad.data_key);
+    for (int i = 0; i < 400; i++)
+        kit_write(&fx, "p=b", NULL, FIXTURE_ALL);
+    options.patterns = patterns;
+    options.pattern_count = 1;
+    options.sample = 0.25;
+    fixture_reset_counts(&fx);
+    assert_ok(kit_verify(&fx, &options, &told, &report, &err));
+    assert_string_equal(told.text, "");
+    assert_int_equal(report.commits, 400);
+    assert_true(report.checked > 40 && report.checked < 180);
+    assert_int_equal(fixture_count(&fx, S3S_VERB_HEAD), report.checked);
+    assert_int_equal(fixture_count(&fx, S3S_VERB_GET), report.checked);
+    options.sample = 1.5;
+    assert_fails(kit_verify(&fx, &options, &told, &report, &err), S3STORE_INVALID_ARGUMENT,
+                 "sample");
+    static const char *const wrong[] = {"q=1"};
+    options.sample = 0;
+    options.patterns = wrong;
+    assert_fails(kit_verify(&fx, &options, &told, &report, &err), S3STORE_INVALID_ARGUMENT, "q=1");
+    fixture_close_clean(&fx);
+}
+
+/* A write that comes between the listing of refs and that of data. */
+static s3s_fault_decision write_between(void *ctx, s3s_fault_verb verb, const char *key,
+                                        uint64_t sequence)
+{
+    fixture *fx = ctx;
+    (void)sequence;
+    if (verb == S3S_VERB_LIST && strcmp(key, "ds/data/") == 0) {
+        fx->hook = NULL;
+        kit_write(fx, "p=new", "t", FIXTURE_ALL);
+    }
+    return S3S_FAULT_NONE;
+}
+
+static void test_verify__a_write_in_between_is_no_damage(void **state)
+{
+    (void)state;
+    for (int shallow = 0; shallow < 2; shallow++) {
+        fixture fx;
+        kit_open(&fx);
+        kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+        fx.hook = write_between;
+        fx.hook_ctx = &fx;
+        expect(&fx, shallow, "");
+        assert_null(fx.hook);
+        fixture_close_clean(&fx);
+    }
+}
+
+static s3s_fault_decision refuse_heads(void *ctx, s3s_fault_verb verb, const char *key,
+                                       uint64_t sequence)
+{
+    s3s_fault_decision d = S3S_FAULT_NONE;
+    (void)ctx;
+    (void)key;
+    (void)sequence;
+    if (verb == S3S_VERB_HEAD)
+        d.before = S3STORE_PERMISSION_DENIED;
+    return d;
+}
+
+static void test_verify__what_cannot_be_asked_is_an_error_and_no_damage(void **state)
+{
+    (void)state;
+    fixture fx;
+    s3store_error err;
+    kit_told told;
+    s3store_verify_report report;
+    kit_open(&fx);
+    for (int i = 0; i < 600; i++)
+        kit_write(&fx, "p=a", NULL, FIXTURE_ALL);
+    fx.hook = refuse_heads;
+    assert_fails(kit_verify(&fx, NULL, &told, &report, &err), S3STORE_PERMISSION_DENIED, NULL);
+    assert_string_equal(told.text, "");
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__memory_that_runs_out_is_an_error_and_nothing_leaks(void **state)
+{
+    (void)state;
+    bool done = false;
+    for (uint64_t n = 0; n < 3000 && !done; n += n < 100 ? 1 : 17) {
+        fixture fx;
+        s3store_error err = {0};
+        kit_told told;
+        s3store_verify_report report;
+        kit_open(&fx);
+        fixture_written w = kit_write(&fx, "p=a", "t", FIXTURE_DATA | FIXTURE_COMMIT);
+        kit_write(&fx, "p=b", "t", FIXTURE_ALL);
+        s3s_env_fail_alloc_at(fx.env, n);
+        s3store_status status = kit_verify(&fx, NULL, &told, &report, &err);
+        s3s_env_fail_alloc_at(fx.env, UINT64_MAX);
+        done = status == S3STORE_OK;
+        if (done)
+            assert_string_equal(told.text, finding("ref_missing", w.ref_key));
+        else
+            assert_int_equal(status, S3STORE_OUT_OF_MEMORY);
+        fixture_close_clean(&fx);
+    }
+    assert_true(done);
+}
+
+const struct CMUnitTest verify_tests[] = {
+    cmocka_unit_test(test_verify__a_whole_dataset_has_nothing_to_tell),
+    cmocka_unit_test(test_verify__shallow_lists_and_asks_only_about_what_looks_wrong),
+    cmocka_unit_test(test_verify__missing_data_is_found),
+    cmocka_unit_test(test_verify__a_missing_ref_is_found),
+    cmocka_unit_test(test_verify__a_damaged_marker_is_found),
+    cmocka_unit_test(test_verify__a_wrong_row_count_is_found),
+    cmocka_unit_test(test_verify__data_that_are_no_parquet_are_found),
+    cmocka_unit_test(test_verify__a_late_commit_is_found_until_it_is_restamped),
+    cmocka_unit_test(test_verify__refs_that_cannot_be_read_are_found),
+    cmocka_unit_test(test_verify__every_damage_of_one_commit_is_told),
+    cmocka_unit_test(test_verify__patterns_and_samples_bound_what_is_read),
+    cmocka_unit_test(test_verify__a_write_in_between_is_no_damage),
+    cmocka_unit_test(test_verify__what_cannot_be_asked_is_an_error_and_no_damage),
+    cmocka_unit_test(test_verify__memory_that_runs_out_is_an_error_and_nothing_leaks),
+};
+const size_t verify_test_count = sizeof verify_tests / sizeof verify_tests[0];

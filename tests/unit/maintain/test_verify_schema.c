@@ -1,0 +1,158 @@
+/* verify: recorded schema versions, and data objects against them. */
+#include "unit/maintain/kit.h"
+
+#define COLUMNS(more)                                                                              \
+    "[{\"name\":\"entity\",\"type\":\"string\"},{\"name\":\"version\",\"type\":\"int64\"}" more "]"
+#define VALUE(type) ",{\"name\":\"value\",\"type\":\"" type "\"}"
+
+static void put_version(fixture *fx, unsigned version, const char *columns)
+{
+    char key[64], body[1024];
+    snprintf(key, sizeof key, "ds/_config/schema/%06u.json", version);
+    snprintf(body, sizeof body, "{\"format\":1,\"version\":%u,\"columns\":%s}", version, columns);
+    fixture_put(fx, key, body, strlen(body), NULL);
+}
+
+static uint32_t expect(fixture *fx, const char *text)
+{
+    s3store_error err;
+    kit_told told;
+    s3store_verify_report report;
+    assert_ok(kit_verify(fx, NULL, &told, &report, &err));
+    assert_string_equal(told.text, text);
+    return report.schema_versions;
+}
+
+static void test_verify__versions_that_widen_are_right(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    put_version(&fx, 1, COLUMNS(""));
+    put_version(&fx, 2, COLUMNS(VALUE("int32")));
+    put_version(&fx, 3, COLUMNS(VALUE("int64")));
+    kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    assert_int_equal(expect(&fx, ""), 3);
+    put_version(&fx, 4, COLUMNS(VALUE("double"))); /* the file's int64 is read as double */
+    assert_int_equal(expect(&fx, ""), 4);
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__a_missing_version_is_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    put_version(&fx, 1, COLUMNS(""));
+    put_version(&fx, 3, COLUMNS(VALUE("int64")));
+    assert_int_equal(expect(&fx, "schema_missing ds/_config/schema/000002.json;"), 3);
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__an_unreadable_version_is_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    put_version(&fx, 1, COLUMNS(""));
+    fixture_put(&fx, "ds/_config/schema/000002.json", "{", 1, NULL);
+    expect(&fx, "schema_unreadable ds/_config/schema/000002.json;");
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__versions_that_narrow_contradict(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    put_version(&fx, 1, COLUMNS(VALUE("int64")));
+    put_version(&fx, 2, COLUMNS(""));
+    expect(&fx, "schema_contradicts ds/_config/schema/000002.json;");
+    put_version(&fx, 2, COLUMNS(VALUE("int32")));
+    expect(&fx, "schema_contradicts ds/_config/schema/000002.json;");
+    put_version(&fx, 2, COLUMNS(VALUE("bool")));
+    expect(&fx, "schema_contradicts ds/_config/schema/000002.json;");
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__data_that_do_not_fit_the_recorded_columns_are_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    char text[2 * S3S_KEY_SIZE];
+    kit_open(&fx);
+    put_version(&fx, 1, COLUMNS(VALUE("bool")));
+    fixture_written w = kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    snprintf(text, sizeof text, "schema_mismatch %s;", w.data_key);
+    expect(&fx, text);
+    put_version(&fx, 1, COLUMNS(""));
+    snprintf(text, sizeof text, "(remark) schema_unrecorded %s;", w.data_key);
+    expect(&fx, text);
+    fixture_close_clean(&fx);
+}
+
+/* ---- views ---------------------------------------------------------------------------------- */
+
+static void put_view(fixture *fx, const char *name, const char *column)
+{
+    char key[128], body[512];
+    snprintf(key, sizeof key, "ds/_config/view/%s.json", name);
+    snprintf(body, sizeof body, "{\"format\":1,\"name\":\"%s\",\"columns\":[\"%s\"]}", name,
+             column);
+    fixture_put(fx, key, body, strlen(body), NULL);
+}
+
+static void test_verify__markers_that_are_missing_from_a_view_are_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    s3store_error err;
+    kit_told told;
+    s3store_verify_report report;
+    kit_open(&fx);
+    kit_write(&fx, "p=a", "t", FIXTURE_ALL); /* entity a, version 1 */
+    put_view(&fx, "entities", "entity");
+    put_view(&fx, "others", "no_such_column"); /* null everywhere: no markers */
+    expect(&fx, "view_marker_missing ds/_matview/entities/entity=a/m.matview;");
+    fixture_put(&fx, "ds/_matview/entities/entity=a/m.matview", NULL, 0, NULL);
+    fixture_put(&fx, "ds/_matview/entities/stray", NULL, 0, NULL);
+    fixture_reset_counts(&fx);
+    assert_ok(kit_verify(&fx, NULL, &told, &report, &err));
+    assert_string_equal(told.text, "");
+    assert_int_equal(report.views, 2);
+    assert_int_equal(report.view_markers, 1);
+    assert_int_equal(fixture_count(&fx, S3S_VERB_HEAD), 1); /* of the commit's marker alone */
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__rows_without_a_text_for_a_view_are_found(void **state)
+{
+    (void)state;
+    typedef struct row {
+        double value;
+    } row;
+    static const s3store_field fields[] = {
+        {.name = "value", .kind = S3STORE_KIND_DOUBLE, .offset = offsetof(row, value)}};
+    static const s3store_record_type type = S3STORE_RECORD_TYPE(row, fields);
+    static const row rows[] = {{1.5}};
+    fixture fx;
+    char text[2 * S3S_KEY_SIZE];
+    kit_open(&fx);
+    put_view(&fx, "values", "value");
+    fixture_write write = {.partition = "p=a", .token = "t"};
+    fixture_written w = fixture_write_records(&fx, &write, &type, rows, 1);
+    snprintf(text, sizeof text, "view_unprojectable %s;", w.data_key);
+    expect(&fx, text);
+    fixture_close_clean(&fx);
+}
+
+const struct CMUnitTest verify_schema_tests[] = {
+    cmocka_unit_test(test_verify__markers_that_are_missing_from_a_view_are_found),
+    cmocka_unit_test(test_verify__rows_without_a_text_for_a_view_are_found),
+    cmocka_unit_test(test_verify__versions_that_widen_are_right),
+    cmocka_unit_test(test_verify__a_missing_version_is_found),
+    cmocka_unit_test(test_verify__an_unreadable_version_is_found),
+    cmocka_unit_test(test_verify__versions_that_narrow_contradict),
+    cmocka_unit_test(test_verify__data_that_do_not_fit_the_recorded_columns_are_found),
+};
+const size_t verify_schema_test_count = sizeof verify_schema_tests / sizeof verify_schema_tests[0];
