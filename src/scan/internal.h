@@ -72,7 +72,8 @@ typedef struct scan_partition {
     const char *key;
     size_t first_file, file_count;
     size_t unfinished; /* files that are neither decoded nor missing */
-    uint64_t decoded;
+    uint64_t decoded;     /* bytes of its batches */
+    uint64_t merge_bytes; /* and what merging them takes, with them */
     bool spills; /* too large to be merged in memory: the consumer does it, file by file */
     partition_state state;
     merged_rows merged;
@@ -100,6 +101,7 @@ struct s3s_scan {
     uint64_t memory;    /* all of it */
     uint64_t merge_cap; /* decoded bytes of one partition that is merged in memory */
     size_t open_max;      /* fetched files ahead */
+    size_t decode_max;    /* files that are decoded at once: CPU work */
 
     /* The consumer's: only its thread touches these. */
     size_t at_partition; /* the current one */
@@ -131,6 +133,7 @@ struct s3s_scan {
         size_t open_from;  /* no file before it is FETCHED */
         size_t stop_file;  /* no file beyond it is needed: it failed */
         size_t open_count; /* files that are FETCHING or FETCHED */
+        size_t decoding;   /* files that are DECODING */
         uint64_t body_bytes;
         uint64_t decoded_bytes; /* of all partitions */
         uint64_t missing;
@@ -177,6 +180,8 @@ void s3s_scan_log_missing(const s3s_scan *scan, const char *key);
 s3store_status s3s_scan_merge(s3s_env *env, const scan_plan *plan, s3s_scan_mode mode,
                               const struct ArrowArray **batches, size_t batch_count,
                               merged_rows *out, s3store_error *err);
+/* What merging a batch takes: the batch, its keys, and a place for each row. */
+uint64_t s3s_scan_merge_bytes(const scan_plan *plan, const struct ArrowArray *batch);
 void s3s_scan_merged_deinit(s3s_env *env, merged_rows *merged);
 
 /* ---- filter.c -------------------------------------------------------------------------------- */

@@ -161,7 +161,10 @@ static bool choose_decode_locked(s3s_scan *scan, bool only_wanted, job *out)
         if (!wanted && held > 0 &&
             (estimate > scan->ahead_cap || held > scan->ahead_cap - estimate))
             return false;
+        if (!only_wanted && scan->locked.decoding >= scan->decode_max)
+            return false;
         f->state = FILE_DECODING;
+        scan->locked.decoding++;
         f->decoded = estimate < scan->ahead_cap ? estimate : scan->ahead_cap;
         scan->locked.decoded_bytes += f->decoded;
         scan->locked.open_count--;
@@ -306,6 +309,7 @@ static void run_decode(s3s_scan *scan, size_t i)
         s3s_scan_log_missing(scan, f->info->key);
     s3s_mutex_lock(&scan->mutex);
     scan->locked.decoded_bytes -= estimate;
+    scan->locked.decoding--;
     if (status != S3STORE_OK || too_large)
         f->decoded = 0;
     scan->locked.decoded_bytes += f->decoded;

@@ -80,9 +80,9 @@ static void set_budget(s3s_scan *scan)
     scan->body_cap = memory / 4;
     scan->ahead_cap = memory / 4;
     scan->memory = memory;
-    /* Keys and places take about as much again. */
     scan->merge_cap = scan->options.merge_bytes != 0 ? scan->options.merge_bytes : memory / 2;
     scan->open_max = 2 * (size_t)scan->target->max_inflight;
+    scan->decode_max = s3s_env_core_count(scan->env);
 }
 
 /* The error of the first file that failed while the schema was looked for. */
