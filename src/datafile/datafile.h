@@ -74,6 +74,11 @@ typedef struct s3s_datafile_cursor s3s_datafile_cursor;
 s3store_status s3s_datafile_cursor_new(s3s_datafile *file, const size_t *columns,
                                        size_t column_count, int64_t max_rows,
                                        s3s_datafile_cursor **out, s3store_error *err);
+/* Before the first batch: rows for which not all of these can be true may be left out, and row groups
+ * without others are not fetched (see s3s_parquet_cursor_where). */
+s3store_status s3s_datafile_cursor_where(s3s_datafile_cursor *cursor,
+                                         const s3s_parquet_predicate *predicates, size_t count,
+                                         s3store_error *err);
 const s3s_schema *s3s_datafile_cursor_schema(const s3s_datafile_cursor *cursor);
 s3store_status s3s_datafile_cursor_next(s3s_datafile_cursor *cursor, struct ArrowArray *out,
                                         s3store_error *err); /* END at the end */

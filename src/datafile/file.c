@@ -1,6 +1,8 @@
 /* An open data object: fetch and Parquet together. */
 #include "datafile/internal.h"
 
+#include <string.h>
+
 #include "base/error.h"
 
 struct s3s_datafile {
@@ -12,6 +14,8 @@ struct s3s_datafile {
 struct s3s_datafile_cursor {
     s3s_datafile *file;
     s3s_parquet_cursor *cursor;
+    size_t *columns; /* NULL = all */
+    size_t column_count;
 };
 
 s3store_status s3s_datafile_open(s3s_env *env, const s3store_object_store *store,
@@ -83,6 +87,32 @@ uint64_t s3s_datafile_decoded_bytes(const s3s_datafile *file)
     return sum;
 }
 
+/* To plan again, once it is known which rows are wanted. */
+static s3store_status keep_columns(s3s_datafile_cursor *cursor, const size_t *columns,
+                                   size_t column_count, s3store_error *err)
+{
+    if (columns == NULL)
+        return S3STORE_OK;
+    cursor->columns = s3s_calloc(cursor->file->env, column_count + 1, sizeof *columns);
+    if (cursor->columns == NULL)
+        return s3s_fail_memory(err, column_count * sizeof *columns);
+    memcpy(cursor->columns, columns, column_count * sizeof *columns);
+    cursor->column_count = column_count;
+    return S3STORE_OK;
+}
+
+s3store_status s3s_datafile_cursor_where(s3s_datafile_cursor *cursor,
+                                         const s3s_parquet_predicate *predicates, size_t count,
+                                         s3store_error *err)
+{
+    s3s_datafile *file = cursor->file;
+    s3store_status status = s3s_parquet_cursor_where(cursor->cursor, predicates, count, err);
+    if (status == S3STORE_OK)
+        status = s3s_fetch_plan(&file->fetch, file->parquet, cursor->cursor, cursor->columns,
+                                cursor->column_count, err);
+    return s3s_fetch_blame(file->fetch.key, status, err);
+}
+
 s3store_status s3s_datafile_cursor_new(s3s_datafile *file, const size_t *columns,
                                        size_t column_count, int64_t max_rows,
                                        s3s_datafile_cursor **out, s3store_error *err)
@@ -92,8 +122,9 @@ s3store_status s3s_datafile_cursor_new(s3s_datafile *file, const size_t *columns
     if (cursor == NULL)
         return s3s_fail_memory(err, sizeof *cursor);
     cursor->file = file;
-    s3store_status status =
-        s3s_fetch_plan(&file->fetch, file->parquet, columns, column_count, err);
+    s3store_status status = keep_columns(cursor, columns, column_count, err);
+    if (status == S3STORE_OK)
+        status = s3s_fetch_plan(&file->fetch, file->parquet, NULL, columns, column_count, err);
     if (status == S3STORE_OK)
         status = s3s_parquet_cursor_new(file->parquet, columns, column_count, max_rows,
                                         &cursor->cursor, err);
@@ -125,5 +156,6 @@ void s3s_datafile_cursor_free(s3s_datafile_cursor *cursor)
     if (cursor->cursor != NULL)
         s3s_parquet_cursor_free(cursor->cursor);
     s3s_fetch_unplan(&cursor->file->fetch);
+    s3s_free(cursor->file->env, cursor->columns);
     s3s_free(cursor->file->env, cursor);
 }

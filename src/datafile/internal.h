@@ -47,9 +47,11 @@ void s3s_fetch_deinit(s3s_fetch *fetch);
 
 s3s_parquet_source s3s_fetch_source(s3s_fetch *fetch);
 
-/* Plans what a cursor over these columns will read. Does nothing for a whole object. */
+/* Plans what a cursor over these columns will read: of the row groups that `cursor` wants (NULL =
+ * all). Does nothing for a whole object. */
 s3store_status s3s_fetch_plan(s3s_fetch *fetch, const s3s_parquet_file *parquet,
-                              const size_t *columns, size_t column_count, s3store_error *err);
+                              const s3s_parquet_cursor *cursor, const size_t *columns,
+                              size_t column_count, s3store_error *err);
 void s3s_fetch_unplan(s3s_fetch *fetch);
 
 /* Makes sure that the error names the object. Returns status. */

@@ -74,8 +74,9 @@ static s3store_status plan_add(s3s_fetch *f, s3s_byte_range range, uint32_t step
 
 /* Consecutive row groups share a step while they are small together. */
 static s3store_status plan_groups(s3s_fetch *f, const s3s_parquet_file *parquet,
-                                  const size_t *columns, size_t column_count,
-                                  s3s_byte_range *ranges, size_t range_max, s3store_error *err)
+                                  const s3s_parquet_cursor *cursor, const size_t *columns,
+                                  size_t column_count, s3s_byte_range *ranges,
+                                  size_t range_max, s3store_error *err)
 {
     uint64_t step_max = f->memory_bytes / 4 < STEP_MAX_BYTES ? f->memory_bytes / 4 : STEP_MAX_BYTES;
     uint64_t step_bytes = 0;
@@ -83,6 +84,8 @@ static s3store_status plan_groups(s3s_fetch *f, const s3s_parquet_file *parquet,
     size_t groups = s3s_parquet_row_group_count(parquet);
     for (size_t g = 0; g < groups; g++) {
         size_t count = 0;
+        if (cursor != NULL && !s3s_parquet_cursor_wants_group(cursor, g))
+            continue;
         s3store_status status =
             s3s_parquet_ranges(parquet, g, columns, column_count, S3S_DATAFILE_GAP_BYTES, ranges,
                                &count, range_max, err);
@@ -110,7 +113,8 @@ static s3store_status plan_groups(s3s_fetch *f, const s3s_parquet_file *parquet,
 }
 
 s3store_status s3s_fetch_plan(s3s_fetch *f, const s3s_parquet_file *parquet,
-                              const size_t *columns, size_t column_count, s3store_error *err)
+                              const s3s_parquet_cursor *cursor, const size_t *columns,
+                              size_t column_count, s3store_error *err)
 {
     s3s_fetch_unplan(f);
     if (f->is_whole || f->file_size == f->body.size)
@@ -132,7 +136,7 @@ s3store_status s3s_fetch_plan(s3s_fetch *f, const s3s_parquet_file *parquet,
         columns = all;
     }
     if (status == S3STORE_OK)
-        status = plan_groups(f, parquet, columns, wanted, ranges, range_max, err);
+        status = plan_groups(f, parquet, cursor, columns, wanted, ranges, range_max, err);
     if (status == S3STORE_LIMIT_EXCEEDED) { /* too many to plan: read as it comes */
         s3s_fetch_unplan(f);
         s3s_error_clear(err);

@@ -149,6 +149,11 @@ void s3s_parquet_cursor_use_pool(s3s_parquet_cursor *c, s3s_pool *pool)
     c->pool = pool;
 }
 
+bool s3s_parquet_cursor_wants_group(const s3s_parquet_cursor *c, size_t group)
+{
+    return s3s_prune_may_match_group(&c->prune, c->file, group);
+}
+
 const s3s_schema *s3s_parquet_cursor_schema(const s3s_parquet_cursor *cursor)
 {
     return cursor->schema;

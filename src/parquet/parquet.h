@@ -150,6 +150,8 @@ s3store_status s3s_parquet_cursor_where(s3s_parquet_cursor *cursor,
 /* Decodes columns side by side from now on; the source is read from several threads then. The pool
  * outlives the cursor. */
 void s3s_parquet_cursor_use_pool(s3s_parquet_cursor *cursor, s3s_pool *pool);
+/* false: by the statistics in the footer, no row of the group can match. Reads nothing. */
+bool s3s_parquet_cursor_wants_group(const s3s_parquet_cursor *cursor, size_t group);
 const s3s_schema *s3s_parquet_cursor_schema(const s3s_parquet_cursor *cursor);
 s3store_status s3s_parquet_cursor_next(s3s_parquet_cursor *cursor, struct ArrowArray *out,
                                        s3store_error *err);

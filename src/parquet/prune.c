@@ -214,6 +214,21 @@ static s3store_status prune_term(const s3s_prune_term *term, s3s_parquet_file *f
     return status;
 }
 
+bool s3s_prune_may_match_group(const s3s_prune *prune, const s3s_parquet_file *file, size_t group)
+{
+    const s3s_pq_row_group *g = s3s_parquet_group(file, group);
+    for (size_t i = 0; i < prune->term_count; i++) {
+        const s3s_prune_term *term = &prune->terms[i];
+        const s3s_pq_chunk *chunk =
+            (const s3s_pq_chunk *)g->columns.items + (term->leaf - file->schema.leaves);
+        s3s_bounds bounds;
+        s3s_bounds_of_statistics(term, &chunk->column.statistics, g->num_rows, &bounds);
+        if (!s3s_bounds_may_match(term, &bounds))
+            return false;
+    }
+    return true;
+}
+
 s3store_status s3s_prune_group(const s3s_prune *prune, s3s_parquet_file *file, size_t group,
                                s3s_buffer *ranges, s3store_error *err)
 {

@@ -35,6 +35,9 @@ void s3s_prune_deinit(s3s_prune *prune);
 s3store_status s3s_prune_group(const s3s_prune *prune, s3s_parquet_file *file, size_t group,
                                s3s_buffer *ranges, s3store_error *err);
 
+/* The same by the footer's statistics alone: false = no row can match. */
+bool s3s_prune_may_match_group(const s3s_prune *prune, const s3s_parquet_file *file, size_t group);
+
 /* ---- bounds (prune_bounds.c) ----------------------------------------------------------------- */
 
 /* What is known of some rows of a column. */

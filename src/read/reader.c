@@ -110,15 +110,29 @@ static s3store_status check_options(const s3store_read_options *o, s3store_error
 
 /* ---- from source to files -------------------------------------------------------------------- */
 
+static s3store_status resolve_patterns(s3store_target *target, const s3store_read_options *o,
+                                       const s3store_call *call, s3s_file_set *out,
+                                       s3store_error *err)
+{
+    s3s_arena arena;
+    const char *const *patterns = o->patterns;
+    size_t count = o->pattern_count;
+    s3s_arena_init(&arena, target->env);
+    s3store_status status =
+        s3s_scan_narrow_patterns(target, &arena, o->where, &patterns, &count, err);
+    if (status == S3STORE_OK)
+        status = s3s_resolve_patterns(target, call, patterns, count, out, err);
+    s3s_arena_deinit(&arena);
+    return status;
+}
+
 static s3store_status resolve(s3store_target *target, const s3store_read_options *o,
                               const s3store_call *call, s3s_file_set *out, s3store_error *err)
 {
     if (o->entries != NULL)
         return s3s_entries_file_set(target, o->entries, out, err);
     if (!o->range)
-        return o->pattern_count == 0 ? S3STORE_OK
-                                     : s3s_resolve_patterns(target, call, o->patterns,
-                                                            o->pattern_count, out, err);
+        return o->pattern_count == 0 ? S3STORE_OK : resolve_patterns(target, o, call, out, err);
     s3store_entries *entries = NULL;
     s3store_status status =
         s3s_poll_range(target, o->since_us, o->until_us, call, &entries, err);
@@ -154,6 +168,7 @@ s3store_status s3s_read_open_scan(s3store_reader *reader, const s3store_read_opt
         .where = o->where,
         .method = what,
         .limit = o->limit,
+        .read_ahead_bytes = o->read_ahead_bytes,
         .read_ahead_partitions = o->read_ahead_partitions == 0
                                      ? S3STORE_DEFAULT_READ_AHEAD_PARTITIONS
                                      : o->read_ahead_partitions,

@@ -99,8 +99,10 @@ static s3store_status check_versions(const s3s_scan *scan, const struct ArrowArr
     for (int64_t i = 0; i < column.length; i++) {
         if (s3s_column_is_null(&column, i))
             return s3s_fail_key(err, S3STORE_SCHEMA_MISMATCH, key,
-                                "\"%s\": version column \"%s\" is null in row %lld", key,
-                                column.field->name, (long long)(row + i));
+                                scan->where == NULL
+                                    ? "\"%s\": version column \"%s\" is null in row %lld"
+                                    : "\"%s\": version column \"%s\" is null, after %lld rows or more",
+                                key, column.field->name, (long long)(row + i));
     }
     return S3STORE_OK;
 }
@@ -141,6 +143,12 @@ s3store_status s3s_scan_cursor_new(const s3s_scan *scan, s3s_datafile *file,
     s3store_status status =
         s3s_datafile_cursor_new(file, columns, count, rows_at_once(scan, file), out, err);
     s3s_free(scan->env, columns);
+    if (status == S3STORE_OK)
+        status = s3s_scan_push_down(scan, file, *out, err);
+    if (status != S3STORE_OK) {
+        s3s_datafile_cursor_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 
@@ -242,7 +250,7 @@ s3store_status s3s_scan_decode_file(s3s_scan *scan, scan_file *f, s3s_datafile *
     int64_t row = 0;
     s3s_datafile_cursor *cursor = NULL;
     *too_large = merges ? !account(scan, f, 0, 0)
-                        : s3s_datafile_decoded_bytes(file) > scan->ahead_cap;
+                        : s3s_datafile_decoded_bytes(file) > scan->lazy_cap;
     if (*too_large)
         return S3STORE_OK;
     s3store_status status = s3s_scan_cursor_new(scan, file, &cursor, err);
@@ -259,7 +267,7 @@ s3store_status s3s_scan_decode_file(s3s_scan *scan, scan_file *f, s3s_datafile *
         decoded += bytes;
         status = keep_batch(scan, f, &batch, err);
         if (status == S3STORE_OK &&
-            (merges ? !account(scan, f, bytes, all) : decoded > scan->ahead_cap)) {
+            (merges ? !account(scan, f, bytes, all) : decoded > scan->lazy_cap)) {
             *too_large = true; /* the footer said less: read it batch by batch after all */
             break;
         }

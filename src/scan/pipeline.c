@@ -340,6 +340,7 @@ static void run_locked(s3s_scan *scan, const job *j)
     else
         run_decode(scan, j->file);
     merge_partition_locked(scan, partition);
+    s3s_scan_note_progress_locked(scan);
     s3s_cond_signal(&scan->work);
     s3s_cond_broadcast(&scan->changed);
 }
@@ -370,6 +371,8 @@ s3store_status s3s_scan_start_workers(s3s_scan *scan, s3store_error *err)
     }
     if ((size_t)scan->target->max_inflight < useful)
         useful = (size_t)scan->target->max_inflight;
+    if (scan->locked.file_count > 0)
+        s3s_scan_start_watchdog(scan);
     if (useful <= 1) /* the consumer does it */
         return S3STORE_OK;
     scan->workers = s3s_calloc(scan->env, useful - 1, sizeof(s3s_task *));
@@ -389,6 +392,7 @@ void s3s_scan_stop_workers(s3s_scan *scan)
 {
     s3s_mutex_lock(&scan->mutex);
     scan->locked.stopping = true;
+    s3s_cond_broadcast(&scan->quit);
     s3s_cond_broadcast(&scan->work);
     s3s_mutex_unlock(&scan->mutex);
     s3store_cancel_trigger(scan->cancel);
