@@ -60,7 +60,8 @@ typedef struct file {
     char partition[64], key[S3S_KEY_SIZE];
     row rows[64];
     size_t row_count;
-    bool gone; /* deleted after it was committed */
+    bool is_alone; /* no other attempt of its token left an object */
+    bool gone;     /* deleted after it was committed */
 } file;
 
 /* A ref whose attempt is committed, in stream order. */
@@ -103,6 +104,7 @@ static void put_files(world *w)
         f->rows[i] = r;
     }
     unsigned attempts = has_token ? 1 + (unsigned)roll(3) : 1, wins = (unsigned)roll(attempts + 1);
+    f->is_alone = attempts == 1;
     for (unsigned a = 0; a < attempts; a++) {
         row orphan = {.p = f->p, .q = f->q, .entity = "orphan", .version = 99};
         fixture_attempt(w->k.fx.next_attempt++, attempt);
@@ -686,7 +688,7 @@ static void run_dataset(world *w, unsigned number, size_t count)
         PICK(operations)(w, op);
     }
     for (size_t i = 0; i < w->file_count; i++) { /* gone: the snapshot does not list them */
-        w->files[i].gone = roll(4) == 0;
+        w->files[i].gone = w->files[i].is_alone && roll(3) == 0;
         if (w->files[i].gone)
             fixture_remove(&w->k.fx, w->files[i].key);
     }
