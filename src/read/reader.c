@@ -142,8 +142,29 @@ static s3store_status resolve(s3store_target *target, const s3store_read_options
     return status;
 }
 
+static const char *const form_names[] = {
+    [S3S_READ_STREAM] = "read",       [S3S_READ_PARTITIONS] = "read_partitions",
+    [S3S_READ_ITER] = "read_iter",    [S3S_READ_RECORDS] = "read_records",
+    [S3S_READ_POLL] = "poll_records",
+};
+
+/* The names of FORMAT "Metrics" tell forms and sources apart in another way. */
+static s3s_method counted_as(s3s_read_form form, const s3store_read_options *o)
+{
+    bool partitions = form == S3S_READ_PARTITIONS;
+    if (form == S3S_READ_POLL)
+        return S3S_METHOD_POLL_RECORDS;
+    if (o->range)
+        return partitions ? S3S_METHOD_READ_PARTITION_RANGE_ITER : S3S_METHOD_READ_RANGE_ITER;
+    if (o->entries != NULL)
+        return partitions ? S3S_METHOD_READ_PARTITION_ENTRIES_ITER : S3S_METHOD_READ_ENTRIES_ITER;
+    return partitions                 ? S3S_METHOD_READ_PARTITION_ITER
+           : form == S3S_READ_RECORDS ? S3S_METHOD_READ
+                                      : S3S_METHOD_READ_ITER;
+}
+
 s3store_status s3s_read_open_scan(s3store_reader *reader, const s3store_read_options *options,
-                                  const s3s_schema *fixed, const char *what, s3s_scan **out,
+                                  const s3s_schema *fixed, s3s_read_form form, s3s_scan **out,
                                   s3store_error *err)
 {
     static const s3store_read_options defaults = S3STORE_READ_OPTIONS_INIT;
@@ -166,7 +187,8 @@ s3store_status s3s_read_open_scan(s3store_reader *reader, const s3store_read_opt
         .tolerant = o->missing == S3STORE_MISSING_TOLERANT ||
                     (o->missing == S3STORE_MISSING_DEFAULT && !is_snapshot),
         .where = o->where,
-        .method = what,
+        .method = form_names[form],
+        .counted_as = counted_as(form, o),
         .limit = o->limit,
         .read_ahead_bytes = o->read_ahead_bytes,
         .read_ahead_partitions = o->read_ahead_partitions == 0

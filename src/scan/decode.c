@@ -13,6 +13,8 @@ bool s3s_scan_is_tolerable(const s3s_scan *scan, s3store_status status, const s3
 
 void s3s_scan_log_missing(const s3s_scan *scan, const char *key)
 {
+    s3s_metric(scan->target->metrics, S3S_METRIC_MISSING_DATA,
+               (s3s_labels){.method = (uint8_t)scan->options.counted_as}, 1);
     s3s_log(scan->env, S3STORE_LOG_WARN, "data file missing, skipping", "path", key, "method",
             scan->options.method != NULL ? scan->options.method : "scan", NULL);
 }

@@ -10,6 +10,7 @@
 #include "arrow/array.h"
 #include "dataset/fileset.h"
 #include "dataset/target.h"
+#include "metrics/metrics.h"
 
 #define S3S_SCAN_BATCH_ROWS 65536 /* at most, in one batch */
 
@@ -33,6 +34,7 @@ typedef struct s3s_scan_options {
     const char *where;  /* predicate on the result (where.h); its columns need not be delivered */
     bool tolerant;      /* data files that are gone are logged and contribute nothing */
     const char *method; /* who reads, for the log; static text */
+    s3s_method counted_as; /* the same for metrics */
     int64_t limit;      /* rows; 0 = all */
     uint64_t read_ahead_bytes; /* decoded at once, unless one partition needs more; 0: by the budget */
     int read_ahead_partitions; /* decoded ahead of the one that is consumed; 0 = no work ahead */

@@ -24,6 +24,8 @@ static void tell_locked(s3s_scan *scan, int64_t still_us)
     char seconds[32];
     snprintf(seconds, sizeof seconds, "%" PRId64, still_us / 1000000);
     scan->locked.stalls++;
+    s3s_metric(scan->target->metrics, S3S_METRIC_STALLS,
+               (s3s_labels){.method = (uint8_t)scan->options.counted_as}, 1);
     s3s_log(scan->env, S3STORE_LOG_WARN, "reading makes no progress", "method",
             scan->options.method != NULL ? scan->options.method : "scan", "waiting_for",
             waited_for_locked(scan), "seconds", seconds, NULL);
