@@ -8,7 +8,8 @@
  * Sorting looks at seven bytes of the keys at a time (at all of a narrow one): they are copied beside
  * the row, sorted by radix, and rows that are equal so far go on with their next seven bytes, at last
  * with their versions. So the keys themselves, which lie all over memory, are touched once per step
- * and not per comparison.
+ * and not per comparison. Rows that are in a few ascending runs already, because their files were
+ * written sorted, are merged instead.
  */
 #include "scan/internal.h"
 
@@ -286,6 +287,8 @@ static s3store_status offer_batch(merge *m, winners *w, size_t b, s3store_error 
 static s3store_status pick_latest(merge *m, s3store_error *err)
 {
     winners w = {.capacity = 1024};
+    while (w.capacity < m->row_count / 2) /* growing costs more than a guess that was too high */
+        w.capacity *= 2;
     s3store_status status = s3s_random(m->env, &w.seed, sizeof w.seed, err);
     if (status == S3STORE_OK) {
         w.table = s3s_calloc(m->env, w.capacity, sizeof *w.table);
@@ -397,11 +400,70 @@ static s3store_status split_run(merge *m, run r, s3store_error *err)
     return S3STORE_OK;
 }
 
+/* ---- rows that are sorted already ------------------------------------------------------------------ */
+
+#define NATURAL_RUNS_MAX 16 /* of more, sorting is faster than merging them */
+
+/* Where the ascending runs begin that the rows happen to be in; 0: there are too many. Files that were
+ * written sorted come as one run each, whatever their footers say. */
+static size_t find_natural_runs(const merge *m, size_t *starts)
+{
+    size_t count = 1;
+    starts[0] = 0;
+    for (size_t i = 1; i < m->item_count; i++) {
+        if (compare_items(m, &m->items[i - 1], &m->items[i]) <= 0)
+            continue;
+        if (count == NATURAL_RUNS_MAX)
+            return 0;
+        starts[count++] = i;
+    }
+    starts[count] = m->item_count;
+    return count;
+}
+
+/* Two neighbouring runs into one; of equal rows those of the first come first. */
+static void merge_two(const merge *m, const item *from, item *to, size_t first, size_t middle,
+                      size_t end)
+{
+    size_t a = first, b = middle, at = first;
+    while (a < middle && b < end)
+        to[at++] = compare_items(m, &from[a], &from[b]) <= 0 ? from[a++] : from[b++];
+    while (a < middle)
+        to[at++] = from[a++];
+    while (b < end)
+        to[at++] = from[b++];
+}
+
+/* false: the rows are not sorted enough. */
+static bool merge_natural_runs(merge *m)
+{
+    size_t starts[NATURAL_RUNS_MAX + 1], count = find_natural_runs(m, starts);
+    for (; count > 1; count = (count + 1) / 2) {
+        for (size_t i = 0; i < count; i += 2) {
+            size_t last = i + 2 < count ? i + 2 : count;
+            size_t middle = i + 1 < count ? starts[i + 1] : starts[last];
+            merge_two(m, m->items, m->spare, starts[i], middle, starts[last]);
+            starts[i / 2] = starts[i];
+        }
+        starts[(count + 1) / 2] = m->item_count;
+        item *swap = m->items;
+        m->items = m->spare;
+        m->spare = swap;
+    }
+    for (size_t i = m->item_count; count == 1 && i-- > 1;) {
+        if (compare_items(m, &m->items[i - 1], &m->items[i]) == 0)
+            m->items[i].row.batch = REPLICA;
+    }
+    return count == 1;
+}
+
 static s3store_status sort_items(merge *m, s3store_error *err)
 {
     m->spare = s3s_calloc(m->env, m->item_count, sizeof *m->spare);
     if (m->spare == NULL)
         return s3s_fail_memory(err, m->item_count * sizeof *m->spare);
+    if (m->item_count == 0 || merge_natural_runs(m))
+        return S3STORE_OK;
     s3store_status status = push_run(m, (run){.count = m->item_count}, err);
     while (status == S3STORE_OK && m->run_count > 0) {
         run r = m->runs[--m->run_count];
