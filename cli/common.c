@@ -1,6 +1,7 @@
 /* What the verbs share: the target, errors, JSON lines, small files. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,12 +154,23 @@ s3store_target_config cli_target_config(cli_context *cli)
     return config;
 }
 
+/* The allocator keeps what was freed, and the larger the blocks were, the more of it: of a small
+ * budget that would be a multiple. Large blocks go back to the system at once instead. */
+static void keep_to_budget(uint64_t memory)
+{
+    uint64_t block = (memory != 0 ? memory : S3STORE_DEFAULT_MEMORY_BYTES) / 512;
+    int threshold = block < 128 * 1024 ? 128 * 1024 : block > 4194304 ? 4194304 : (int)block;
+    (void)mallopt(M_MMAP_THRESHOLD, threshold);
+    (void)mallopt(M_TRIM_THRESHOLD, 2 * threshold);
+}
+
 s3store_target *cli_target_open(cli_context *cli, int *exit_code)
 {
     s3store_error err = {0};
     s3store_target *target = NULL;
     s3store_target_config config = cli_target_config(cli);
     *exit_code = CLI_OK;
+    keep_to_budget(config.memory_bytes);
     if (s3store_target_config_validate(&config, true, &err) != S3STORE_OK)
         *exit_code = cli_usage(cli, "%s", err.message);
     else if (s3store_target_open(&config, &target, &err) != S3STORE_OK)

@@ -8,7 +8,7 @@
 typedef struct read_values {
     cli_list columns;
     bool history, strict, tolerant;
-    int64_t since_us, until_us, limit;
+    int64_t since_us, until_us, limit, read_ahead, read_ahead_bytes;
     const char *shard, *where, *offset_file;
     int format;
 } read_values;
@@ -29,6 +29,9 @@ static const cli_option options[] = {
     {"--limit", 0, "N", "rows at most", CLI_INT, VALUE(limit), NULL},
     {"--shard", 0, "I/N", "only the partitions of shard I (from 0) of N", CLI_TEXT, VALUE(shard),
      NULL},
+    {"--read-ahead", 0, "N", "partitions decoded ahead (default 1)", CLI_INT, VALUE(read_ahead), NULL},
+    {"--read-ahead-bytes", 0, "SIZE", "decoded bytes held at once (default: by --memory)", CLI_BYTES,
+     VALUE(read_ahead_bytes), NULL},
     {"--offset-file", 0, "FILE", "store the offset from which `poll` and `tail` go on", CLI_TEXT,
      VALUE(offset_file), NULL},
     {"--format", 0, "FORMAT", "table (on a terminal), jsonl (else), csv or parquet", CLI_CHOICE,
@@ -44,6 +47,7 @@ static void defaults(void *values)
     read_values *v = values;
     v->since_us = S3STORE_TIME_NONE;
     v->until_us = S3STORE_TIME_NONE;
+    v->read_ahead = S3STORE_DEFAULT_READ_AHEAD_PARTITIONS;
 }
 
 static bool parse_shard(const char *text, s3store_read_options *read)
@@ -128,6 +132,8 @@ static int run(cli_context *cli, void *values)
     if (v->since_us != S3STORE_TIME_NONE && v->until_us != S3STORE_TIME_NONE &&
         v->since_us > v->until_us)
         return cli_usage(cli, "the range is reversed: --since is after --until");
+    if (v->read_ahead < 0 || v->read_ahead > INT32_MAX)
+        return cli_usage(cli, "--read-ahead must be between 0 and %d", INT32_MAX);
     if (v->shard != NULL && !parse_shard(v->shard, &read))
         return cli_usage(cli, "--shard %s: must be I/N with I from 0 to N-1", v->shard);
     if (cli->args.count > 1) {
@@ -146,6 +152,8 @@ static int run(cli_context *cli, void *values)
     read.history = v->history;
     read.where = v->where;
     read.limit = v->limit;
+    read.read_ahead_partitions = v->read_ahead == 0 ? S3STORE_READ_AHEAD_NONE : (int)v->read_ahead;
+    read.read_ahead_bytes = (uint64_t)v->read_ahead_bytes;
     read.missing = v->strict     ? S3STORE_MISSING_STRICT
                    : v->tolerant ? S3STORE_MISSING_TOLERANT
                                  : S3STORE_MISSING_DEFAULT;

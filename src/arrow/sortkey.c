@@ -309,3 +309,124 @@ int s3s_sort_keys_compare(const s3s_sort_keys *a, size_t row_a, const s3s_sort_k
         return order;
     return (size_a > size_b) - (size_a < size_b);
 }
+
+uint64_t s3s_sort_keys_bytes(const s3s_schema *schema, const struct ArrowArray *batch,
+                             const size_t *columns, size_t column_count)
+{
+    uint64_t rows = (uint64_t)batch->length, bytes = rows * sizeof(uint64_t);
+    for (size_t i = 0; i < column_count; i++) {
+        s3s_column c;
+        s3s_batch_column(schema, batch, columns[i], &c);
+        if (!s3s_type_is_bytes(c.field->type)) {
+            bytes += rows * (1 + encoded_width(c.field));
+            continue;
+        }
+        bytes += 3 * rows;
+        if (c.offsets == NULL || c.length == 0)
+            continue;
+        int64_t first, last, unused;
+        bool large = s3s_type_layout(c.field->type) == S3S_LAYOUT_LARGE_BYTES;
+        s3s_column_range(&c, large, 0, &first, &unused);
+        s3s_column_range(&c, large, c.length - 1, &unused, &last);
+        bytes += last > first ? (uint64_t)(last - first) : 0;
+    }
+    return bytes;
+}
+
+/* ---- narrow keys ----------------------------------------------------------------------------- */
+
+bool s3s_narrow_keys_fit(const s3s_schema *schema, const size_t *columns, size_t column_count,
+                         bool nulls)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < column_count; i++) {
+        const s3s_field *field = &schema->fields[columns[i]];
+        if (!s3s_type_is_flat(field->type) || s3s_type_is_bytes(field->type) ||
+            field->type == S3S_TYPE_INTERVAL || field->type == S3S_TYPE_NULL)
+            return false;
+        size_t width = encoded_width(field);
+        if (width > sizeof(uint64_t))
+            return false;
+        size += width + nulls;
+    }
+    return size <= sizeof(uint64_t);
+}
+
+bool s3s_narrow_keys_have_null(const s3s_schema *schema, const struct ArrowArray *batch,
+                               const size_t *columns, size_t column_count)
+{
+    for (size_t i = 0; i < column_count; i++) {
+        s3s_column c;
+        s3s_batch_column(schema, batch, columns[i], &c);
+        for (int64_t row = 0; c.validity != NULL && row < c.length; row++) {
+            if (s3s_column_is_null(&c, row))
+                return true;
+        }
+    }
+    return false;
+}
+
+#define NARROW_INTS(type)                                                                          \
+    do {                                                                                           \
+        const type *values = (const type *)c->values + c->offset;                                  \
+        for (int64_t row = 0; row < c->length; row++)                                              \
+            out[row] = (shift < 64 ? out[row] << shift : 0) |                                      \
+                       (key_of_int(values[row], sizeof(type)) & mask);                             \
+    } while (0)
+
+/* Puts a column without nulls behind what is there. */
+static void narrow_column(const s3s_column *c, size_t width, uint64_t *out)
+{
+    unsigned shift = (unsigned)(8 * width);
+    uint64_t mask = shift < 64 ? ((uint64_t)1 << shift) - 1 : UINT64_MAX;
+    switch (c->field->type) {
+    case S3S_TYPE_INT64:
+    case S3S_TYPE_TIMESTAMP:
+        NARROW_INTS(int64_t);
+        break;
+    case S3S_TYPE_INT32:
+    case S3S_TYPE_DATE32:
+        NARROW_INTS(int32_t);
+        break;
+    default:
+        for (int64_t row = 0; row < c->length; row++) {
+            const key_column k = {.column = *c, .width = width};
+            uint8_t bytes[sizeof(uint64_t)];
+            uint64_t value = 0;
+            put_value(&k, row, bytes);
+            for (size_t b = 0; b < width; b++)
+                value = value << 8 | bytes[b];
+            out[row] = (shift < 64 ? out[row] << shift : 0) | value;
+        }
+        break;
+    }
+}
+
+static void narrow_nullable_column(const s3s_column *c, size_t width, uint64_t *out)
+{
+    const key_column k = {.column = *c, .width = width};
+    for (int64_t row = 0; row < c->length; row++) {
+        bool null = s3s_column_is_null(c, row);
+        uint8_t bytes[sizeof(uint64_t)] = {0};
+        uint64_t value = out[row] << 8 | !null;
+        if (!null)
+            put_value(&k, row, bytes);
+        for (size_t b = 0; b < width; b++)
+            value = value << 8 | bytes[b];
+        out[row] = value;
+    }
+}
+
+void s3s_narrow_keys_fill(const s3s_schema *schema, const struct ArrowArray *batch,
+                          const size_t *columns, size_t column_count, bool nulls, uint64_t *out)
+{
+    memset(out, 0, (size_t)batch->length * sizeof *out);
+    for (size_t i = 0; i < column_count; i++) {
+        s3s_column c;
+        s3s_batch_column(schema, batch, columns[i], &c);
+        if (nulls)
+            narrow_nullable_column(&c, encoded_width(c.field), out);
+        else
+            narrow_column(&c, encoded_width(c.field), out);
+    }
+}

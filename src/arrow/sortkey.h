@@ -23,5 +23,19 @@ s3store_status s3s_sort_keys_make(s3s_env *env, const s3s_schema *schema,
 void s3s_sort_keys_deinit(s3s_sort_keys *keys);
 int s3s_sort_keys_compare(const s3s_sort_keys *a, size_t row_a, const s3s_sort_keys *b,
                           size_t row_b);
+/* Bytes that s3s_sort_keys_make would take for these rows, about. */
+uint64_t s3s_sort_keys_bytes(const s3s_schema *schema, const struct ArrowArray *batch,
+                             const size_t *columns, size_t column_count);
+
+/* Keys that fit into eight bytes are numbers, which need no memory of their own to compare: columns of
+ * fixed size, with a byte for null each when `nulls`. false: they do not fit. */
+bool s3s_narrow_keys_fit(const s3s_schema *schema, const size_t *columns, size_t column_count,
+                         bool nulls);
+/* Whether a batch has a null in these columns. */
+bool s3s_narrow_keys_have_null(const s3s_schema *schema, const struct ArrowArray *batch,
+                               const size_t *columns, size_t column_count);
+/* out[i]: the key of row i; out has room for all rows of the batch. */
+void s3s_narrow_keys_fill(const s3s_schema *schema, const struct ArrowArray *batch,
+                          const size_t *columns, size_t column_count, bool nulls, uint64_t *out);
 
 #endif

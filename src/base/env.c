@@ -3,6 +3,7 @@
 #include "base/env.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -88,6 +89,15 @@ void s3s_env_set_log(s3s_env *env, s3store_log_fn fn, void *ctx, s3store_log_lev
 bool s3s_env_is_simulated(const s3s_env *env)
 {
     return env != NULL && env->ops != NULL;
+}
+
+size_t s3s_env_core_count(const s3s_env *env)
+{
+    cpu_set_t set; /* what this process may use, not what the machine has */
+    if (s3s_env_is_simulated(env) || sched_getaffinity(0, sizeof set, &set) != 0)
+        return 4;
+    int count = CPU_COUNT(&set);
+    return count > 0 ? (size_t)count : 1;
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */

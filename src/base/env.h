@@ -65,6 +65,8 @@ s3store_status s3s_random(s3s_env *env, void *out, size_t size, s3store_error *e
 /* A scheduling point; what: a static or caller-owned text for traces ("put data"). */
 void s3s_env_point(s3s_env *env, s3s_point kind, const char *what);
 bool s3s_env_is_simulated(const s3s_env *env);
+/* How many threads can compute at once: at least 1; in the simulated env always the same. */
+size_t s3s_env_core_count(const s3s_env *env);
 
 /* Logs when the level is on; key/value pairs end with NULL:
  *   s3s_log(env, S3STORE_LOG_WARN, "skipping malformed ref", "key", key, NULL); */

@@ -4,10 +4,19 @@
 
 #include "read/read.h"
 
+/* In which form rows are handed out. */
+typedef enum s3s_read_form {
+    S3S_READ_STREAM,
+    S3S_READ_PARTITIONS,
+    S3S_READ_ITER,
+    S3S_READ_RECORDS,
+    S3S_READ_POLL,
+} s3s_read_form;
+
 /* Resolves the options' source and opens a scan over it. fixed: the schema to deliver, NULL = by
- * the options' columns. what: the reader's name for the log, static text. */
+ * the options' columns. */
 s3store_status s3s_read_open_scan(s3store_reader *reader, const s3store_read_options *options,
-                                  const s3s_schema *fixed, const char *what, s3s_scan **out,
+                                  const s3s_schema *fixed, s3s_read_form form, s3s_scan **out,
                                   s3store_error *err);
 
 /* An Arrow stream of everything a scan delivers. The scan is taken over, also on failure. */

@@ -110,15 +110,29 @@ static s3store_status check_options(const s3store_read_options *o, s3store_error
 
 /* ---- from source to files -------------------------------------------------------------------- */
 
+static s3store_status resolve_patterns(s3store_target *target, const s3store_read_options *o,
+                                       const s3store_call *call, s3s_file_set *out,
+                                       s3store_error *err)
+{
+    s3s_arena arena;
+    const char *const *patterns = o->patterns;
+    size_t count = o->pattern_count;
+    s3s_arena_init(&arena, target->env);
+    s3store_status status =
+        s3s_scan_narrow_patterns(target, &arena, o->where, &patterns, &count, err);
+    if (status == S3STORE_OK)
+        status = s3s_resolve_patterns(target, call, patterns, count, out, err);
+    s3s_arena_deinit(&arena);
+    return status;
+}
+
 static s3store_status resolve(s3store_target *target, const s3store_read_options *o,
                               const s3store_call *call, s3s_file_set *out, s3store_error *err)
 {
     if (o->entries != NULL)
         return s3s_entries_file_set(target, o->entries, out, err);
     if (!o->range)
-        return o->pattern_count == 0 ? S3STORE_OK
-                                     : s3s_resolve_patterns(target, call, o->patterns,
-                                                            o->pattern_count, out, err);
+        return o->pattern_count == 0 ? S3STORE_OK : resolve_patterns(target, o, call, out, err);
     s3store_entries *entries = NULL;
     s3store_status status =
         s3s_poll_range(target, o->since_us, o->until_us, call, &entries, err);
@@ -128,8 +142,29 @@ static s3store_status resolve(s3store_target *target, const s3store_read_options
     return status;
 }
 
+static const char *const form_names[] = {
+    [S3S_READ_STREAM] = "read",       [S3S_READ_PARTITIONS] = "read_partitions",
+    [S3S_READ_ITER] = "read_iter",    [S3S_READ_RECORDS] = "read_records",
+    [S3S_READ_POLL] = "poll_records",
+};
+
+/* The names of FORMAT "Metrics" tell forms and sources apart in another way. */
+static s3s_method counted_as(s3s_read_form form, const s3store_read_options *o)
+{
+    bool partitions = form == S3S_READ_PARTITIONS;
+    if (form == S3S_READ_POLL)
+        return S3S_METHOD_POLL_RECORDS;
+    if (o->range)
+        return partitions ? S3S_METHOD_READ_PARTITION_RANGE_ITER : S3S_METHOD_READ_RANGE_ITER;
+    if (o->entries != NULL)
+        return partitions ? S3S_METHOD_READ_PARTITION_ENTRIES_ITER : S3S_METHOD_READ_ENTRIES_ITER;
+    return partitions                 ? S3S_METHOD_READ_PARTITION_ITER
+           : form == S3S_READ_RECORDS ? S3S_METHOD_READ
+                                      : S3S_METHOD_READ_ITER;
+}
+
 s3store_status s3s_read_open_scan(s3store_reader *reader, const s3store_read_options *options,
-                                  const s3s_schema *fixed, const char *what, s3s_scan **out,
+                                  const s3s_schema *fixed, s3s_read_form form, s3s_scan **out,
                                   s3store_error *err)
 {
     static const s3store_read_options defaults = S3STORE_READ_OPTIONS_INIT;
@@ -152,8 +187,10 @@ s3store_status s3s_read_open_scan(s3store_reader *reader, const s3store_read_opt
         .tolerant = o->missing == S3STORE_MISSING_TOLERANT ||
                     (o->missing == S3STORE_MISSING_DEFAULT && !is_snapshot),
         .where = o->where,
-        .method = what,
+        .method = form_names[form],
+        .counted_as = counted_as(form, o),
         .limit = o->limit,
+        .read_ahead_bytes = o->read_ahead_bytes,
         .read_ahead_partitions = o->read_ahead_partitions == 0
                                      ? S3STORE_DEFAULT_READ_AHEAD_PARTITIONS
                                      : o->read_ahead_partitions,

@@ -41,7 +41,7 @@ s3store_status s3s_read_iter(s3store_reader *reader, const s3store_record_type *
             status = s3s_fail_memory(err, BLOCK_ROWS * type->record_size);
     }
     if (status == S3STORE_OK)
-        status = s3s_read_open_scan(reader, options, iter->schema, "read_iter", &iter->scan, err);
+        status = s3s_read_open_scan(reader, options, iter->schema, S3S_READ_ITER, &iter->scan, err);
     if (status != S3STORE_OK)
         s3store_record_iter_free(iter);
     else
@@ -175,7 +175,7 @@ s3store_status s3s_read_records(s3store_reader *reader, const s3store_record_typ
     if (status == S3STORE_OK)
         status = s3s_record_schema(reader->env, type, &schema, err);
     if (status == S3STORE_OK)
-        status = s3s_read_open_scan(reader, options, schema, "read_records", &scan, err);
+        status = s3s_read_open_scan(reader, options, schema, S3S_READ_RECORDS, &scan, err);
     while (status == S3STORE_OK) {
         struct ArrowArray batch = {0};
         status = s3s_scan_next(scan, &batch, NULL, err);

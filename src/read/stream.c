@@ -39,7 +39,7 @@ s3store_status s3s_read_stream(s3store_reader *reader, const s3store_read_option
 {
     s3s_scan *scan = NULL;
     memset(out, 0, sizeof *out);
-    s3store_status status = s3s_read_open_scan(reader, options, NULL, "read", &scan, err);
+    s3store_status status = s3s_read_open_scan(reader, options, NULL, S3S_READ_STREAM, &scan, err);
     return status == S3STORE_OK ? s3s_read_scan_stream(scan, out, err) : status;
 }
 
@@ -63,7 +63,7 @@ s3store_status s3s_poll_records(s3store_reader *reader, const s3store_poll_optio
     if (status == S3STORE_OK) {
         options.entries = polled;
         options.history = true; /* replicas are collapsed, versions are not */
-        status = s3s_read_open_scan(reader, &options, NULL, "poll_records", &scan, err);
+        status = s3s_read_open_scan(reader, &options, NULL, S3S_READ_POLL, &scan, err);
     }
     if (status == S3STORE_OK)
         status = s3s_read_scan_stream(scan, rows, err);
@@ -137,7 +137,7 @@ s3store_status s3s_read_partitions(s3store_reader *reader, const s3store_read_op
     *out = NULL;
     s3s_scan *scan = NULL;
     s3store_status status =
-        s3s_read_open_scan(reader, options, NULL, "read_partitions", &scan, err);
+        s3s_read_open_scan(reader, options, NULL, S3S_READ_PARTITIONS, &scan, err);
     if (status != S3STORE_OK)
         return status;
     s3store_partition_iter *iter = s3s_calloc(reader->env, 1, sizeof *iter);

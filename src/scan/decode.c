@@ -13,6 +13,8 @@ bool s3s_scan_is_tolerable(const s3s_scan *scan, s3store_status status, const s3
 
 void s3s_scan_log_missing(const s3s_scan *scan, const char *key)
 {
+    s3s_metric(scan->target->metrics, S3S_METRIC_MISSING_DATA,
+               (s3s_labels){.method = (uint8_t)scan->options.counted_as}, 1);
     s3s_log(scan->env, S3STORE_LOG_WARN, "data file missing, skipping", "path", key, "method",
             scan->options.method != NULL ? scan->options.method : "scan", NULL);
 }
@@ -99,8 +101,10 @@ static s3store_status check_versions(const s3s_scan *scan, const struct ArrowArr
     for (int64_t i = 0; i < column.length; i++) {
         if (s3s_column_is_null(&column, i))
             return s3s_fail_key(err, S3STORE_SCHEMA_MISMATCH, key,
-                                "\"%s\": version column \"%s\" is null in row %lld", key,
-                                column.field->name, (long long)(row + i));
+                                scan->where == NULL
+                                    ? "\"%s\": version column \"%s\" is null in row %lld"
+                                    : "\"%s\": version column \"%s\" is null, after %lld rows or more",
+                                key, column.field->name, (long long)(row + i));
     }
     return S3STORE_OK;
 }
@@ -115,7 +119,9 @@ static int64_t rows_at_once(const s3s_scan *scan, const s3s_datafile *file)
     uint64_t bytes = s3s_datafile_decoded_bytes(file);
     if (rows <= 0)
         return S3S_SCAN_BATCH_ROWS;
-    uint64_t fits = scan->memory / 16 / (bytes / (uint64_t)rows + 1);
+    /* Before it is known that a partition spills, each file under way adds a batch to it. */
+    uint64_t share = scan->options.mode == S3S_SCAN_ROWS ? 16 : 16 * scan->decode_max;
+    uint64_t fits = scan->memory / share / (bytes / (uint64_t)rows + 1);
     return fits < 256 ? 256 : fits > S3S_SCAN_BATCH_ROWS ? S3S_SCAN_BATCH_ROWS : (int64_t)fits;
 }
 
@@ -139,6 +145,12 @@ s3store_status s3s_scan_cursor_new(const s3s_scan *scan, s3s_datafile *file,
     s3store_status status =
         s3s_datafile_cursor_new(file, columns, count, rows_at_once(scan, file), out, err);
     s3s_free(scan->env, columns);
+    if (status == S3STORE_OK)
+        status = s3s_scan_push_down(scan, file, *out, err);
+    if (status != S3STORE_OK) {
+        s3s_datafile_cursor_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 
@@ -211,12 +223,13 @@ static s3store_status keep_batch(s3s_scan *scan, scan_file *f, struct ArrowArray
 }
 
 /* Counts what a partition to be merged holds. false: it is more than can be merged in memory. */
-static bool account(s3s_scan *scan, const scan_file *f, uint64_t bytes)
+static bool account(s3s_scan *scan, const scan_file *f, uint64_t bytes, uint64_t merge_bytes)
 {
     scan_partition *p = &scan->locked.partitions[f->partition];
     s3s_mutex_lock(&scan->mutex);
     p->decoded += bytes;
-    p->spills = p->spills || p->decoded > scan->merge_cap;
+    p->merge_bytes += merge_bytes;
+    p->spills = p->spills || p->merge_bytes > scan->merge_cap;
     bool spills = p->spills;
     s3s_mutex_unlock(&scan->mutex);
     return !spills;
@@ -238,8 +251,8 @@ s3store_status s3s_scan_decode_file(s3s_scan *scan, scan_file *f, s3s_datafile *
     uint64_t decoded = 0;
     int64_t row = 0;
     s3s_datafile_cursor *cursor = NULL;
-    *too_large = merges ? !account(scan, f, 0)
-                        : s3s_datafile_decoded_bytes(file) > scan->ahead_cap;
+    *too_large = merges ? !account(scan, f, 0, 0)
+                        : s3s_datafile_decoded_bytes(file) > scan->lazy_cap;
     if (*too_large)
         return S3STORE_OK;
     s3store_status status = s3s_scan_cursor_new(scan, file, &cursor, err);
@@ -252,10 +265,11 @@ s3store_status s3s_scan_decode_file(s3s_scan *scan, scan_file *f, s3s_datafile *
             break;
         uint64_t bytes =
             s3s_batch_bytes(merges ? scan->plan.merge : scan->plan.out, &batch);
+        uint64_t all = merges ? s3s_scan_merge_bytes(&scan->plan, &batch) : bytes;
         decoded += bytes;
         status = keep_batch(scan, f, &batch, err);
         if (status == S3STORE_OK &&
-            (merges ? !account(scan, f, bytes) : decoded > scan->ahead_cap)) {
+            (merges ? !account(scan, f, bytes, all) : decoded > scan->lazy_cap)) {
             *too_large = true; /* the footer said less: read it batch by batch after all */
             break;
         }

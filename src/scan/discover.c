@@ -149,6 +149,20 @@ static s3store_status fetch_everything(s3s_scan *scan, s3s_schema **all, s3store
     return status;
 }
 
+/* A file that will be read by ranges needs its footer then too: it stays, as far as the budget goes. */
+static bool keep_footer(s3s_scan *scan, size_t i, s3s_datafile *file)
+{
+    scan_file *f = &scan->locked.files[i];
+    uint64_t held = (uint64_t)scan->locked.open_count * S3S_DATAFILE_TAIL_BYTES;
+    if (file == NULL || f->state != FILE_NEW || scan->fetch_columns == NULL ||
+        f->info->size <= S3S_DATAFILE_WHOLE_BYTES || held >= scan->memory / 16)
+        return false;
+    f->file = file;
+    f->state = FILE_FETCHED;
+    scan->locked.open_count++;
+    return true;
+}
+
 static s3store_status read_footers(s3s_scan *scan, s3s_schema **all, s3store_error *err)
 {
     size_t count = scan->locked.file_count;
@@ -166,7 +180,8 @@ static s3store_status read_footers(s3s_scan *scan, s3s_schema **all, s3store_err
             if (status == S3STORE_OK && files[i] != NULL &&
                 scan->locked.files[first + i].state == FILE_NEW)
                 status = add_columns(scan, first + i, s3s_datafile_schema(files[i]), all, err);
-            s3s_datafile_free(files[i]);
+            if (status != S3STORE_OK || !keep_footer(scan, first + i, files[i]))
+                s3s_datafile_free(files[i]);
         }
     }
     s3s_free(scan->env, files);

@@ -5,6 +5,8 @@
  *   decode    one file to batches of the plan's schema                decode.c
  *   merge     batches of a partition to the rows that remain          merge.c
  *   filter    the predicate on them                                   filter.c, where.h
+ *   push-down the predicate on partitions, row groups and pages       where_partition.c, pushdown.c
+ *   watchdog  tells when nothing moves                                watchdog.c
  *   scan      the consumer's side                                     scan.c
  */
 #ifndef S3S_SCAN_INTERNAL_H
@@ -72,7 +74,8 @@ typedef struct scan_partition {
     const char *key;
     size_t first_file, file_count;
     size_t unfinished; /* files that are neither decoded nor missing */
-    uint64_t decoded;
+    uint64_t decoded;     /* bytes of its batches */
+    uint64_t merge_bytes; /* and what merging them takes, with them */
     bool spills; /* too large to be merged in memory: the consumer does it, file by file */
     partition_state state;
     merged_rows merged;
@@ -97,9 +100,11 @@ struct s3s_scan {
 
     uint64_t body_cap;    /* bytes of fetched objects */
     uint64_t ahead_cap;   /* decoded bytes ahead of the consumer */
+    uint64_t lazy_cap;    /* larger files are not decoded ahead */
     uint64_t memory;    /* all of it */
     uint64_t merge_cap; /* decoded bytes of one partition that is merged in memory */
     size_t open_max;      /* fetched files ahead */
+    size_t decode_max;    /* files that are decoded at once: CPU work */
 
     /* The consumer's: only its thread touches these. */
     size_t at_partition; /* the current one */
@@ -114,10 +119,12 @@ struct s3s_scan {
     bool begun, ended;
     s3store_status final;
     s3store_error final_error;
+    s3s_task *watchdog; /* NULL = none */
     s3s_task **workers;
     size_t worker_count;
 
     s3s_mutex mutex;
+    s3s_cond quit;    /* for the watchdog: it is over */
     s3s_cond work;    /* for workers: something may have become possible */
     s3s_cond changed; /* for the consumer: a file or partition has a new state */
     struct {
@@ -131,9 +138,13 @@ struct s3s_scan {
         size_t open_from;  /* no file before it is FETCHED */
         size_t stop_file;  /* no file beyond it is needed: it failed */
         size_t open_count; /* files that are FETCHING or FETCHED */
+        size_t decoding;   /* files that are DECODING */
         uint64_t body_bytes;
         uint64_t decoded_bytes; /* of all partitions */
         uint64_t missing;
+        bool waiting; /* the consumer is in a call, since waiting_us */
+        int64_t waiting_us, progress_us;
+        uint64_t stalls;
         bool stopping;
     } locked;
 };
@@ -177,6 +188,8 @@ void s3s_scan_log_missing(const s3s_scan *scan, const char *key);
 s3store_status s3s_scan_merge(s3s_env *env, const scan_plan *plan, s3s_scan_mode mode,
                               const struct ArrowArray **batches, size_t batch_count,
                               merged_rows *out, s3store_error *err);
+/* What merging a batch takes: the batch, its keys, and a place for each row. */
+uint64_t s3s_scan_merge_bytes(const scan_plan *plan, const struct ArrowArray *batch);
 void s3s_scan_merged_deinit(s3s_env *env, merged_rows *merged);
 
 /* ---- filter.c -------------------------------------------------------------------------------- */
@@ -189,6 +202,18 @@ s3store_status s3s_scan_filter_batch(const s3s_scan *scan, struct ArrowArray *ba
                                      s3store_error *err);
 s3store_status s3s_scan_filter_merged(const s3s_scan *scan, merged_rows *merged,
                                       s3store_error *err);
+
+/* ---- pushdown.c ------------------------------------------------------------------------------ */
+
+/* Lets a new cursor leave out rows that the predicate rules out. */
+s3store_status s3s_scan_push_down(const s3s_scan *scan, const s3s_datafile *file,
+                                  s3s_datafile_cursor *cursor, s3store_error *err);
+
+/* ---- watchdog.c ------------------------------------------------------------------------------ */
+
+void s3s_scan_start_watchdog(s3s_scan *scan);
+void s3s_scan_note_progress_locked(s3s_scan *scan);
+void s3s_scan_set_waiting(s3s_scan *scan, bool waiting);
 
 /* ---- pipeline.c ------------------------------------------------------------------------------ */
 

@@ -1,14 +1,15 @@
 /* Latest and history (FORMAT "Order and duplicates"): which rows of a partition remain, in which
  * order.
  *
- * Entity columns become order-preserving bytes once per row, versions become uint64 in order.
- * LATEST finds the winners with a hash table and sorts only them; HISTORY sorts everything, stably,
- * and collapses replicas.
+ * Entity columns become order-preserving bytes once per row, versions become uint64 in order. Keys of
+ * eight bytes at most are numbers and have no memory of their own ("narrow"). LATEST finds the winners
+ * with a hash table and sorts only them; HISTORY sorts everything, stably, and collapses replicas.
  *
- * Sorting looks at seven bytes of the keys at a time: they are copied beside the row, sorted by
- * radix, and rows that are equal so far go on with their next seven bytes, at last with their
- * versions. So the keys themselves, which lie all over memory, are touched once per step and not
- * per comparison.
+ * Sorting looks at seven bytes of the keys at a time (at all of a narrow one): they are copied beside
+ * the row, sorted by radix, and rows that are equal so far go on with their next seven bytes, at last
+ * with their versions. So the keys themselves, which lie all over memory, are touched once per step
+ * and not per comparison. Rows that are in a few ascending runs already, because their files were
+ * written sorted, are merged instead.
  */
 #include "scan/internal.h"
 
@@ -22,6 +23,7 @@
 /* A row with a chunk of its entity key, or its version: what it is compared by at the moment. */
 typedef struct item {
     uint64_t chunk;
+    uint64_t version;
     s3s_row row;
 } item;
 
@@ -29,6 +31,7 @@ typedef struct item {
 #define CHUNK_MORE 8           /* in the low byte of a chunk: the key goes on after it */
 #define VERSION_DEPTH SIZE_MAX /* the keys are equal: by version */
 #define REPLICA UINT32_MAX     /* in row.batch: the row before it is the same */
+#define BLOCK 64               /* rows whose memory is asked for before it is needed */
 
 /* Items that are equal in everything before `depth` bytes of their keys. */
 typedef struct run {
@@ -37,16 +40,28 @@ typedef struct run {
 
 typedef struct merge {
     s3s_env *env;
+    const scan_plan *plan;
     const struct ArrowArray **batches;
     size_t batch_count;
-    s3s_sort_keys *keys;  /* of the entity, for each batch */
-    uint64_t **versions;  /* for each batch */
+    bool narrow, nulls;   /* keys are numbers; with a byte for null */
+    s3s_sort_keys *keys;  /* of the entity, for each batch; not when narrow */
+    uint64_t *numbers;    /* narrow: the keys of the batch under way */
+    uint64_t *versions;   /* of the batch under way */
     item *items, *spare;
-    size_t row_count;
+    size_t row_count, longest;
     size_t item_count;
     run *runs; /* yet to be sorted */
     size_t run_count, run_capacity;
 } merge;
+
+uint64_t s3s_scan_merge_bytes(const scan_plan *plan, const struct ArrowArray *batch)
+{
+    uint64_t bytes = s3s_batch_bytes(plan->merge, batch);
+    uint64_t places = (uint64_t)batch->length * (2 * sizeof(item) + sizeof(s3s_row));
+    if (!s3s_narrow_keys_fit(plan->merge, plan->entity, plan->entity_count, true))
+        places += s3s_sort_keys_bytes(plan->merge, batch, plan->entity, plan->entity_count);
+    return bytes + places;
+}
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
@@ -55,11 +70,6 @@ static s3store_bytes entity_key(const merge *m, s3s_row row)
     const s3s_sort_keys *keys = &m->keys[row.batch];
     return (s3store_bytes){.data = keys->bytes + keys->offsets[row.row],
                            .size = (size_t)(keys->offsets[row.row + 1] - keys->offsets[row.row])};
-}
-
-static uint64_t version_of(const merge *m, s3s_row row)
-{
-    return m->versions[row.batch][row.row];
 }
 
 /* Seven bytes of the key and how many of them there are: compared as numbers, chunks order as the
@@ -78,15 +88,12 @@ static uint64_t key_chunk(s3store_bytes key, size_t depth)
     return chunk << 8 | left;
 }
 
-static uint64_t chunk_at(const merge *m, s3s_row row, size_t depth)
-{
-    return depth == VERSION_DEPTH ? version_of(m, row) : key_chunk(entity_key(m, row), depth);
-}
-
 static int compare_entity(const merge *m, const item *a, const item *b)
 {
     if (a->chunk != b->chunk)
         return a->chunk < b->chunk ? -1 : 1;
+    if (m->narrow)
+        return 0;
     return s3s_sort_keys_compare(&m->keys[a->row.batch], a->row.row, &m->keys[b->row.batch],
                                  b->row.row);
 }
@@ -97,99 +104,210 @@ static int compare_items(const merge *m, const item *a, const item *b)
     int order = compare_entity(m, a, b);
     if (order != 0)
         return order;
-    uint64_t va = version_of(m, a->row), vb = version_of(m, b->row);
-    return va < vb ? -1 : va > vb;
+    return a->version < b->version ? -1 : a->version > b->version;
 }
 
-static s3store_status make_versions(merge *m, const scan_plan *plan, size_t b, s3store_error *err)
+static void fill_versions(merge *m, size_t b)
 {
     s3s_column column;
-    s3s_batch_column(plan->merge, m->batches[b], plan->version, &column);
-    size_t rows = (size_t)column.length;
-    m->versions[b] = s3s_calloc(m->env, rows, sizeof(uint64_t));
-    if (m->versions[b] == NULL)
-        return s3s_fail_memory(err, rows * sizeof(uint64_t));
+    s3s_batch_column(m->plan->merge, m->batches[b], m->plan->version, &column);
     uint64_t flip = column.field->type == S3S_TYPE_UINT64 ? 0 : UINT64_C(1) << 63;
-    for (size_t i = 0; i < rows; i++)
-        m->versions[b][i] = (uint64_t)s3s_column_int(&column, (int64_t)i) ^ flip;
-    return S3STORE_OK;
+    for (int64_t i = 0; i < column.length; i++)
+        m->versions[i] = (uint64_t)s3s_column_int(&column, i) ^ flip;
 }
 
-static s3store_status make_keys(merge *m, const scan_plan *plan, s3store_error *err)
+static void choose_keys(merge *m)
 {
-    m->keys = s3s_calloc(m->env, m->batch_count, sizeof *m->keys);
-    m->versions = s3s_calloc(m->env, m->batch_count, sizeof *m->versions);
-    if (m->keys == NULL || m->versions == NULL)
-        return s3s_fail_memory(err, m->batch_count * (sizeof *m->keys + sizeof *m->versions));
+    const scan_plan *p = m->plan;
+    m->narrow = s3s_narrow_keys_fit(p->merge, p->entity, p->entity_count, false);
+    for (size_t b = 0; m->narrow && !m->nulls && b < m->batch_count; b++)
+        m->nulls = s3s_narrow_keys_have_null(p->merge, m->batches[b], p->entity, p->entity_count);
+    if (m->nulls)
+        m->narrow = s3s_narrow_keys_fit(p->merge, p->entity, p->entity_count, true);
+}
+
+static s3store_status make_keys(merge *m, s3store_error *err)
+{
+    const scan_plan *plan = m->plan;
+    for (size_t b = 0; b < m->batch_count; b++) {
+        size_t rows = (size_t)m->batches[b]->length;
+        m->row_count += rows;
+        m->longest = rows > m->longest ? rows : m->longest;
+    }
+    if (m->row_count > UINT32_MAX)
+        return s3s_fail(err, S3STORE_LIMIT_EXCEEDED,
+                        "%zu rows in one partition are more than can be merged in memory",
+                        m->row_count);
+    choose_keys(m);
+    m->versions = s3s_calloc(m->env, m->longest + 1, sizeof *m->versions);
+    m->numbers = s3s_calloc(m->env, m->narrow ? m->longest + 1 : 1, sizeof *m->numbers);
+    m->keys = s3s_calloc(m->env, m->narrow ? 1 : m->batch_count, sizeof *m->keys);
+    if (m->versions == NULL || m->numbers == NULL || m->keys == NULL)
+        return s3s_fail_memory(err, (m->longest + 1) * sizeof *m->versions);
     s3store_status status = S3STORE_OK;
-    for (size_t b = 0; status == S3STORE_OK && b < m->batch_count; b++) {
+    for (size_t b = 0; !m->narrow && status == S3STORE_OK && b < m->batch_count; b++)
         status = s3s_sort_keys_make(m->env, plan->merge, m->batches[b], plan->entity,
                                     plan->entity_count, &m->keys[b], err);
-        if (status == S3STORE_OK)
-            status = make_versions(m, plan, b, err);
-        m->row_count += (size_t)m->batches[b]->length;
-    }
-    if (status == S3STORE_OK && m->row_count > UINT32_MAX)
-        status = s3s_fail(err, S3STORE_LIMIT_EXCEEDED,
-                          "%zu rows in one partition are more than can be merged in memory",
-                          m->row_count);
     return status;
+}
+
+/* Puts `count` rows of batch b, from `first` on, into items, with what they are compared by. */
+static void make_items(const merge *m, size_t b, size_t first, size_t count, item *items)
+{
+    for (size_t i = 0; i < count; i++) {
+        s3s_row row = {.batch = (uint32_t)b, .row = (uint32_t)(first + i)};
+        items[i] = (item){
+            .chunk = m->narrow ? m->numbers[first + i] : key_chunk(entity_key(m, row), 0),
+            .version = m->versions[first + i],
+            .row = row,
+        };
+    }
+}
+
+static void begin_batch(merge *m, size_t b)
+{
+    fill_versions(m, b);
+    if (m->narrow)
+        s3s_narrow_keys_fill(m->plan->merge, m->batches[b], m->plan->entity, m->plan->entity_count,
+                             m->nulls, m->numbers);
 }
 
 /* ---- latest ---------------------------------------------------------------------------------- */
 
+typedef struct slot {
+    uint32_t hash; /* saves most key comparisons */
+    uint32_t item; /* 0 = empty, else its index + 1 */
+} slot;
+
 typedef struct winners {
-    uint32_t *table; /* 0 = empty, else index of an item + 1 */
-    uint32_t *hashes; /* of items: saves most key comparisons */
+    slot *table;
     size_t capacity;
+    uint64_t seed; /* nobody outside can know which keys collide */
 } winners;
 
-static void offer(merge *m, winners *w, s3s_row row)
+static uint32_t hash_of(const merge *m, const winners *w, const item *candidate)
 {
-    s3store_bytes key = entity_key(m, row);
-    uint64_t hash = s3s_xxh64(key.data, key.size, 0);
-    item candidate = {.chunk = key_chunk(key, 0), .row = row};
-    size_t at = (size_t)hash & (w->capacity - 1);
-    for (; w->table[at] != 0; at = (at + 1) & (w->capacity - 1)) {
-        size_t i = w->table[at] - 1;
-        if (w->hashes[i] != (uint32_t)(hash >> 32) ||
-            compare_entity(m, &m->items[i], &candidate) != 0)
+    if (!m->narrow) {
+        s3store_bytes key = entity_key(m, candidate->row);
+        return (uint32_t)s3s_xxh64(key.data, key.size, w->seed);
+    }
+    uint64_t h = candidate->chunk ^ w->seed; /* the finalizer of MurmurHash3 */
+    h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return (uint32_t)(h ^ h >> 33);
+}
+
+static s3store_status grow(merge *m, winners *w, s3store_error *err)
+{
+    size_t capacity = w->capacity * 2, mask = capacity - 1;
+    slot *table = s3s_calloc(m->env, capacity, sizeof *table);
+    if (table == NULL)
+        return s3s_fail_memory(err, capacity * sizeof *table);
+    for (size_t i = 0; i < w->capacity; i++) {
+        if (w->table[i].item == 0)
             continue;
-        if (version_of(m, row) >= version_of(m, m->items[i].row)) /* later rows win ties */
-            m->items[i].row = row;
+        size_t at = w->table[i].hash & mask;
+        while (table[at].item != 0)
+            at = (at + 1) & mask;
+        table[at] = w->table[i];
+    }
+    s3s_free(m->env, w->table);
+    w->table = table;
+    w->capacity = capacity;
+    return S3STORE_OK;
+}
+
+static void offer(merge *m, const winners *w, const item *candidate, uint32_t hash)
+{
+    size_t mask = w->capacity - 1, at = hash & mask;
+    for (; w->table[at].item != 0; at = (at + 1) & mask) {
+        item *best = &m->items[w->table[at].item - 1];
+        if (w->table[at].hash != hash || compare_entity(m, best, candidate) != 0)
+            continue;
+        if (candidate->version >= best->version) { /* later rows win ties */
+            best->version = candidate->version;
+            best->row = candidate->row;
+        }
         return;
     }
-    w->hashes[m->item_count] = (uint32_t)(hash >> 32);
-    m->items[m->item_count++] = candidate;
-    w->table[at] = (uint32_t)m->item_count;
+    m->items[m->item_count++] = *candidate;
+    w->table[at] = (slot){.hash = hash, .item = (uint32_t)m->item_count};
+}
+
+/* Where the rows of a block lead to lies all over memory: it is asked for step by step, before any
+ * of it is waited for. */
+static void ask_for(const merge *m, const winners *w, const uint32_t *hashes, size_t count)
+{
+    size_t mask = w->capacity - 1;
+    for (size_t i = 0; i < count; i++)
+        __builtin_prefetch(&w->table[hashes[i] & mask]);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t at = w->table[hashes[i] & mask].item;
+        if (at != 0)
+            __builtin_prefetch(&m->items[at - 1]);
+    }
+    for (size_t step = 0; step < 2 && !m->narrow; step++) {
+        for (size_t i = 0; i < count; i++) {
+            slot s = w->table[hashes[i] & mask];
+            if (s.item == 0 || s.hash != hashes[i])
+                continue;
+            s3s_row row = m->items[s.item - 1].row;
+            const s3s_sort_keys *keys = &m->keys[row.batch];
+            if (step == 0)
+                __builtin_prefetch(&keys->offsets[row.row]);
+            else
+                __builtin_prefetch(keys->bytes + keys->offsets[row.row]);
+        }
+    }
+}
+
+static s3store_status offer_batch(merge *m, winners *w, size_t b, s3store_error *err)
+{
+    size_t rows = (size_t)m->batches[b]->length;
+    item block[BLOCK];
+    uint32_t hashes[BLOCK];
+    begin_batch(m, b);
+    for (size_t first = 0; first < rows; first += BLOCK) {
+        size_t count = rows - first < BLOCK ? rows - first : BLOCK;
+        if ((m->item_count + count) * 8 > w->capacity * 5) {
+            s3store_status status = grow(m, w, err);
+            if (status != S3STORE_OK)
+                return status;
+        }
+        make_items(m, b, first, count, block);
+        for (size_t i = 0; i < count; i++)
+            hashes[i] = hash_of(m, w, &block[i]);
+        ask_for(m, w, hashes, count);
+        for (size_t i = 0; i < count; i++)
+            offer(m, w, &block[i], hashes[i]);
+    }
+    return S3STORE_OK;
 }
 
 static s3store_status pick_latest(merge *m, s3store_error *err)
 {
-    winners w = {.capacity = 16};
-    while (w.capacity / 2 < m->row_count)
+    winners w = {.capacity = 1024};
+    while (w.capacity < m->row_count / 2) /* growing costs more than a guess that was too high */
         w.capacity *= 2;
-    w.table = s3s_calloc(m->env, w.capacity, sizeof *w.table);
-    w.hashes = s3s_calloc(m->env, m->row_count, sizeof *w.hashes);
-    s3store_status status = S3STORE_OK;
-    if (w.table == NULL || w.hashes == NULL)
-        status = s3s_fail_memory(err, w.capacity * sizeof *w.table);
-    for (size_t b = 0; status == S3STORE_OK && b < m->batch_count; b++) {
-        for (int64_t i = 0; i < m->batches[b]->length; i++)
-            offer(m, &w, (s3s_row){.batch = (uint32_t)b, .row = (uint32_t)i});
+    s3store_status status = s3s_random(m->env, &w.seed, sizeof w.seed, err);
+    if (status == S3STORE_OK) {
+        w.table = s3s_calloc(m->env, w.capacity, sizeof *w.table);
+        if (w.table == NULL)
+            status = s3s_fail_memory(err, w.capacity * sizeof *w.table);
     }
+    for (size_t b = 0; status == S3STORE_OK && b < m->batch_count; b++)
+        status = offer_batch(m, &w, b, err);
     s3s_free(m->env, w.table);
-    s3s_free(m->env, w.hashes);
     return status;
 }
 
 static void pick_all(merge *m)
 {
     for (size_t b = 0; b < m->batch_count; b++) {
-        for (int64_t i = 0; i < m->batches[b]->length; i++) {
-            s3s_row row = {.batch = (uint32_t)b, .row = (uint32_t)i};
-            m->items[m->item_count++] = (item){.row = row};
-        }
+        size_t rows = (size_t)m->batches[b]->length;
+        begin_batch(m, b);
+        make_items(m, b, 0, rows, m->items + m->item_count);
+        m->item_count += rows;
     }
 }
 
@@ -254,6 +372,13 @@ static void sort_by_chunk(item *items, item *spare, size_t count)
         memcpy(items, from, count * sizeof *items);
 }
 
+static uint64_t chunk_at(const merge *m, const item *i, size_t depth)
+{
+    return depth == VERSION_DEPTH ? i->version
+           : depth == 0           ? i->chunk
+                                  : key_chunk(entity_key(m, i->row), depth);
+}
+
 /* What is equal in this chunk too goes on with the next one. */
 static s3store_status split_run(merge *m, run r, s3store_error *err)
 {
@@ -266,7 +391,7 @@ static s3store_status split_run(merge *m, run r, s3store_error *err)
         }
         if (next - at == 1 || r.depth == VERSION_DEPTH)
             continue;
-        bool ended = (chunk & 0xff) != CHUNK_MORE;
+        bool ended = m->narrow || (chunk & 0xff) != CHUNK_MORE;
         run rest = {at, next - at, ended ? VERSION_DEPTH : r.depth + CHUNK_BYTES};
         s3store_status status = push_run(m, rest, err);
         if (status != S3STORE_OK)
@@ -275,17 +400,76 @@ static s3store_status split_run(merge *m, run r, s3store_error *err)
     return S3STORE_OK;
 }
 
+/* ---- rows that are sorted already ------------------------------------------------------------------ */
+
+#define NATURAL_RUNS_MAX 16 /* of more, sorting is faster than merging them */
+
+/* Where the ascending runs begin that the rows happen to be in; 0: there are too many. Files that were
+ * written sorted come as one run each, whatever their footers say. */
+static size_t find_natural_runs(const merge *m, size_t *starts)
+{
+    size_t count = 1;
+    starts[0] = 0;
+    for (size_t i = 1; i < m->item_count; i++) {
+        if (compare_items(m, &m->items[i - 1], &m->items[i]) <= 0)
+            continue;
+        if (count == NATURAL_RUNS_MAX)
+            return 0;
+        starts[count++] = i;
+    }
+    starts[count] = m->item_count;
+    return count;
+}
+
+/* Two neighbouring runs into one; of equal rows those of the first come first. */
+static void merge_two(const merge *m, const item *from, item *to, size_t first, size_t middle,
+                      size_t end)
+{
+    size_t a = first, b = middle, at = first;
+    while (a < middle && b < end)
+        to[at++] = compare_items(m, &from[a], &from[b]) <= 0 ? from[a++] : from[b++];
+    while (a < middle)
+        to[at++] = from[a++];
+    while (b < end)
+        to[at++] = from[b++];
+}
+
+/* false: the rows are not sorted enough. */
+static bool merge_natural_runs(merge *m)
+{
+    size_t starts[NATURAL_RUNS_MAX + 1], count = find_natural_runs(m, starts);
+    for (; count > 1; count = (count + 1) / 2) {
+        for (size_t i = 0; i < count; i += 2) {
+            size_t last = i + 2 < count ? i + 2 : count;
+            size_t middle = i + 1 < count ? starts[i + 1] : starts[last];
+            merge_two(m, m->items, m->spare, starts[i], middle, starts[last]);
+            starts[i / 2] = starts[i];
+        }
+        starts[(count + 1) / 2] = m->item_count;
+        item *swap = m->items;
+        m->items = m->spare;
+        m->spare = swap;
+    }
+    for (size_t i = m->item_count; count == 1 && i-- > 1;) {
+        if (compare_items(m, &m->items[i - 1], &m->items[i]) == 0)
+            m->items[i].row.batch = REPLICA;
+    }
+    return count == 1;
+}
+
 static s3store_status sort_items(merge *m, s3store_error *err)
 {
     m->spare = s3s_calloc(m->env, m->item_count, sizeof *m->spare);
     if (m->spare == NULL)
         return s3s_fail_memory(err, m->item_count * sizeof *m->spare);
+    if (m->item_count == 0 || merge_natural_runs(m))
+        return S3STORE_OK;
     s3store_status status = push_run(m, (run){.count = m->item_count}, err);
     while (status == S3STORE_OK && m->run_count > 0) {
         run r = m->runs[--m->run_count];
         item *items = m->items + r.first;
         for (size_t i = 0; i < r.count; i++)
-            items[i].chunk = chunk_at(m, items[i].row, r.depth);
+            items[i].chunk = chunk_at(m, &items[i], r.depth);
         if (r.count <= SMALL_RUN) {
             sort_small(m, items, r.count);
         } else {
@@ -312,13 +496,10 @@ static s3store_status write_rows(const merge *m, merged_rows *out, s3store_error
 
 static void merge_deinit(merge *m)
 {
-    for (size_t b = 0; b < m->batch_count; b++) {
-        if (m->keys != NULL)
-            s3s_sort_keys_deinit(&m->keys[b]);
-        if (m->versions != NULL)
-            s3s_free(m->env, m->versions[b]);
-    }
+    for (size_t b = 0; m->keys != NULL && !m->narrow && b < m->batch_count; b++)
+        s3s_sort_keys_deinit(&m->keys[b]);
     s3s_free(m->env, m->keys);
+    s3s_free(m->env, m->numbers);
     s3s_free(m->env, m->versions);
     s3s_free(m->env, m->items);
     s3s_free(m->env, m->spare);
@@ -330,8 +511,8 @@ s3store_status s3s_scan_merge(s3s_env *env, const scan_plan *plan, s3s_scan_mode
                               merged_rows *out, s3store_error *err)
 {
     *out = (merged_rows){.batches = batches, .batch_count = batch_count};
-    merge m = {.env = env, .batches = batches, .batch_count = batch_count};
-    s3store_status status = make_keys(&m, plan, err);
+    merge m = {.env = env, .plan = plan, .batches = batches, .batch_count = batch_count};
+    s3store_status status = make_keys(&m, err);
     if (status == S3STORE_OK) {
         m.items = s3s_calloc(env, m.row_count, sizeof *m.items);
         if (m.items == NULL)

@@ -161,7 +161,10 @@ static bool choose_decode_locked(s3s_scan *scan, bool only_wanted, job *out)
         if (!wanted && held > 0 &&
             (estimate > scan->ahead_cap || held > scan->ahead_cap - estimate))
             return false;
+        if (!only_wanted && scan->locked.decoding >= scan->decode_max)
+            return false;
         f->state = FILE_DECODING;
+        scan->locked.decoding++;
         f->decoded = estimate < scan->ahead_cap ? estimate : scan->ahead_cap;
         scan->locked.decoded_bytes += f->decoded;
         scan->locked.open_count--;
@@ -306,6 +309,7 @@ static void run_decode(s3s_scan *scan, size_t i)
         s3s_scan_log_missing(scan, f->info->key);
     s3s_mutex_lock(&scan->mutex);
     scan->locked.decoded_bytes -= estimate;
+    scan->locked.decoding--;
     if (status != S3STORE_OK || too_large)
         f->decoded = 0;
     scan->locked.decoded_bytes += f->decoded;
@@ -336,6 +340,7 @@ static void run_locked(s3s_scan *scan, const job *j)
     else
         run_decode(scan, j->file);
     merge_partition_locked(scan, partition);
+    s3s_scan_note_progress_locked(scan);
     s3s_cond_signal(&scan->work);
     s3s_cond_broadcast(&scan->changed);
 }
@@ -366,6 +371,8 @@ s3store_status s3s_scan_start_workers(s3s_scan *scan, s3store_error *err)
     }
     if ((size_t)scan->target->max_inflight < useful)
         useful = (size_t)scan->target->max_inflight;
+    if (scan->locked.file_count > 0)
+        s3s_scan_start_watchdog(scan);
     if (useful <= 1) /* the consumer does it */
         return S3STORE_OK;
     scan->workers = s3s_calloc(scan->env, useful - 1, sizeof(s3s_task *));
@@ -385,6 +392,7 @@ void s3s_scan_stop_workers(s3s_scan *scan)
 {
     s3s_mutex_lock(&scan->mutex);
     scan->locked.stopping = true;
+    s3s_cond_broadcast(&scan->quit);
     s3s_cond_broadcast(&scan->work);
     s3s_mutex_unlock(&scan->mutex);
     s3store_cancel_trigger(scan->cancel);

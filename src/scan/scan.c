@@ -78,11 +78,15 @@ static void set_budget(s3s_scan *scan)
     uint64_t memory = scan->target->memory_bytes != 0 ? scan->target->memory_bytes
                                                       : S3STORE_DEFAULT_MEMORY_BYTES;
     scan->body_cap = memory / 4;
-    scan->ahead_cap = memory / 4;
+    scan->lazy_cap = memory / 4;
+    scan->ahead_cap = scan->options.read_ahead_bytes != 0 &&
+                              scan->options.read_ahead_bytes < scan->lazy_cap
+                          ? scan->options.read_ahead_bytes
+                          : scan->lazy_cap;
     scan->memory = memory;
-    /* Keys and places take about as much again. */
     scan->merge_cap = scan->options.merge_bytes != 0 ? scan->options.merge_bytes : memory / 2;
     scan->open_max = 2 * (size_t)scan->target->max_inflight;
+    scan->decode_max = s3s_env_core_count(scan->env);
 }
 
 /* The error of the first file that failed while the schema was looked for. */
@@ -123,6 +127,11 @@ static s3store_status init_sync(s3s_scan *scan, s3store_error *err)
         return status;
     }
     status = s3s_cond_init(&scan->changed, scan->env, err);
+    if (status == S3STORE_OK) {
+        status = s3s_cond_init(&scan->quit, scan->env, err);
+        if (status != S3STORE_OK)
+            s3s_cond_deinit(&scan->changed);
+    }
     if (status != S3STORE_OK) {
         s3s_cond_deinit(&scan->work);
         s3s_mutex_deinit(&scan->mutex);
@@ -152,6 +161,8 @@ s3store_status s3s_scan_open(s3store_target *target, s3s_file_set *files,
     s3s_file_set_init(files, target->env);
     s3s_arena_init(&scan->arena, scan->env);
     status = copy_options(scan, options, err);
+    if (status == S3STORE_OK && scan->where != NULL && target->has_descriptor)
+        status = s3s_where_partitions(scan->env, scan->where, &target->settings, &scan->set, err);
     if (status == S3STORE_OK)
         status = make_slots(scan, err);
     if (status == S3STORE_OK)
@@ -198,6 +209,7 @@ void s3s_scan_free(s3s_scan *scan)
         s3s_scan_stop_workers(scan);
     for (size_t i = 0; i < scan->worker_count; i++)
         s3s_task_join(scan->workers[i]);
+    s3s_task_join(scan->watchdog);
     s3s_free(env, scan->workers);
     close_cursor(scan);
     s3s_scan_spill_free(scan->spill);
@@ -210,6 +222,7 @@ void s3s_scan_free(s3s_scan *scan)
     s3store_cancel_free(scan->cancel);
     s3s_arena_deinit(&scan->arena);
     s3s_file_set_deinit(&scan->set);
+    s3s_cond_deinit(&scan->quit);
     s3s_cond_deinit(&scan->changed);
     s3s_cond_deinit(&scan->work);
     s3s_mutex_deinit(&scan->mutex);
@@ -467,7 +480,9 @@ static s3store_status next_or_end(s3s_scan *scan, bool here, struct ArrowArray *
         return scan->final;
     }
     s3store_error why = {0};
+    s3s_scan_set_waiting(scan, true);
     s3store_status status = next_batch(scan, here, out, &why);
+    s3s_scan_set_waiting(scan, false);
     if (status == S3STORE_END && here)
         return status;
     if (status == S3STORE_OK) {

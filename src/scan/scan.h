@@ -10,6 +10,7 @@
 #include "arrow/array.h"
 #include "dataset/fileset.h"
 #include "dataset/target.h"
+#include "metrics/metrics.h"
 
 #define S3S_SCAN_BATCH_ROWS 65536 /* at most, in one batch */
 
@@ -33,9 +34,12 @@ typedef struct s3s_scan_options {
     const char *where;  /* predicate on the result (where.h); its columns need not be delivered */
     bool tolerant;      /* data files that are gone are logged and contribute nothing */
     const char *method; /* who reads, for the log; static text */
+    s3s_method counted_as; /* the same for metrics */
     int64_t limit;      /* rows; 0 = all */
+    uint64_t read_ahead_bytes; /* decoded at once, unless one partition needs more; 0: by the budget */
     int read_ahead_partitions; /* decoded ahead of the one that is consumed; 0 = no work ahead */
     uint64_t merge_bytes; /* what is merged in memory, decoded; 0: half of the budget */
+    int64_t stall_us;   /* after so long without progress it says so; 0: a minute */
     s3store_call call;  /* cancel must outlive the scan */
 } s3s_scan_options;
 
@@ -58,8 +62,16 @@ s3store_status s3s_scan_next_here(s3s_scan *scan, struct ArrowArray *out, s3stor
 void s3s_scan_skip_partition(s3s_scan *scan);
 /* Files that were gone so far. */
 uint64_t s3s_scan_missing_count(const s3s_scan *scan);
+/* How often it was said that nothing moves. */
+uint64_t s3s_scan_stall_count(const s3s_scan *scan);
 
 /* Cancels the requests of this scan, joins its threads. Batches live on. NULL allowed. */
 void s3s_scan_free(s3s_scan *scan);
+
+/* The patterns that are enough for a predicate on columns that partition keys are made of (arena:
+ * what they become; NULL: no predicate). They match at least what can be wanted. */
+s3store_status s3s_scan_narrow_patterns(s3store_target *target, s3s_arena *arena, const char *where,
+                                        const char *const **patterns, size_t *count,
+                                        s3store_error *err);
 
 #endif

@@ -29,7 +29,7 @@ struct scan_spill {
     scan_spill_options o;
     struct ArrowArray *held; /* batches of the run that is being collected */
     size_t held_count, held_capacity;
-    uint64_t held_bytes;
+    uint64_t held_bytes; /* with what sorting them takes */
     int64_t held_rows;
     size_t chunk_rows; /* of the batches in the files */
     run *runs;
@@ -451,7 +451,7 @@ s3store_status s3s_scan_spill_add(scan_spill *spill, struct ArrowArray *batch, s
         spill->held = grown;
         spill->held_capacity = capacity;
     }
-    spill->held_bytes += s3s_batch_bytes(spill->o.plan->merge, batch);
+    spill->held_bytes += s3s_scan_merge_bytes(spill->o.plan, batch);
     spill->held_rows += batch->length;
     spill->held[spill->held_count++] = *batch;
     batch->release = NULL;

@@ -14,6 +14,8 @@
 #define S3S_SCAN_WHERE_H
 
 #include "arrow/array.h"
+#include "dataset/config.h"
+#include "dataset/fileset.h"
 
 #define WHERE_MAX_BYTES 65536 /* of the text */
 #define WHERE_MAX_DEPTH 32    /* of parentheses and nots */
@@ -62,6 +64,7 @@ typedef struct where_step {
     bool negated; /* IS_NULL, IN */
     size_t column; /* index into where.columns */
     size_t first, count; /* literals */
+    bool conjunct;       /* the whole is only true where this is */
 } where_step;
 
 typedef struct where_column {
@@ -89,5 +92,13 @@ s3store_status s3s_where_bind(where *w, const s3s_schema *schema, s3store_error 
 s3store_status s3s_where_evaluate(s3s_env *env, const where *w, const s3s_schema *schema,
                                   const struct ArrowArray *batch, uint8_t **truths,
                                   s3store_error *err);
+
+/* Which orders of a value against the literal are true: bit 0 below, 1 equal, 2 above. */
+unsigned s3s_where_accepted(where_op op);
+
+/* Drops the partitions of a set of which the key says that no row of theirs can be wanted
+ * (where_partition.c). d: of what columns the keys are made. Needs no binding. */
+s3store_status s3s_where_partitions(s3s_env *env, const where *w, const s3s_descriptor *d,
+                                    s3s_file_set *set, s3store_error *err);
 
 #endif

@@ -218,8 +218,7 @@ s3store_status s3s_where_bind(where *w, const s3s_schema *schema, s3store_error 
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
-/* Which orders of a value against the literal are true: bit 0 below, 1 equal, 2 above. */
-static unsigned accepted(where_op op)
+unsigned s3s_where_accepted(where_op op)
 {
     static const uint8_t masks[] = {[WHERE_EQ] = 2, [WHERE_NE] = 5, [WHERE_LT] = 1,
                                     [WHERE_LE] = 3, [WHERE_GT] = 4, [WHERE_GE] = 6};
@@ -265,7 +264,7 @@ static void compare(const s3s_column *c, unsigned mask, const where_literal *l, 
         } else if (how == FORM_FLOAT) {
             double value = s3s_column_double(c, i);
             if (value != value) /* not a number: equal to nothing, in no order */
-                truth = mask == accepted(WHERE_NE) ? WHERE_TRUE : WHERE_FALSE;
+                truth = mask == s3s_where_accepted(WHERE_NE) ? WHERE_TRUE : WHERE_FALSE;
             else
                 truth = truth_of(mask, value < l->number ? -1 : value > l->number);
         } else if (how == FORM_BOOL) {
@@ -289,7 +288,7 @@ static void run_test(const where *w, const where_step *s, const s3s_schema *sche
             truths[i] = s3s_column_is_null(&c, i) != s->negated ? WHERE_TRUE : WHERE_FALSE;
         return;
     }
-    unsigned mask = accepted(s->kind == WHERE_IN ? WHERE_EQ : s->op);
+    unsigned mask = s3s_where_accepted(s->kind == WHERE_IN ? WHERE_EQ : s->op);
     for (size_t k = 0; k < s->count; k++)
         compare(&c, mask, &w->literals[s->first + k], truths);
     for (int64_t i = 0; s->negated && i < c.length; i++)

@@ -418,6 +418,32 @@ static s3store_status read_all(parser *p)
     return status;
 }
 
+/* Tests that only "and" joins to the whole. From the end, postfix form has the operator before its
+ * operands. */
+static s3store_status mark_conjuncts(parser *p)
+{
+    where *w = p->w;
+    bool *stack = s3s_arena_calloc(p->arena, w->step_count + 2, sizeof *stack);
+    if (stack == NULL)
+        return s3s_fail_memory(p->err, w->step_count);
+    size_t top = 0;
+    stack[top++] = true;
+    for (size_t i = w->step_count; i-- > 0;) {
+        where_step *s = &w->steps[i];
+        bool whole = stack[--top];
+        if (s->kind == WHERE_AND || s->kind == WHERE_OR || s->kind == WHERE_NOT) {
+            stack[top++] = whole && s->kind == WHERE_AND;
+            if (s->kind != WHERE_NOT) {
+                stack[top] = stack[top - 1];
+                top++;
+            }
+        } else {
+            s->conjunct = whole;
+        }
+    }
+    return S3STORE_OK;
+}
+
 s3store_status s3s_where_parse(s3s_arena *arena, const char *text, where **out, s3store_error *err)
 {
     parser p = {.arena = arena, .text = text, .size = strlen(text), .err = err};
@@ -430,6 +456,8 @@ s3store_status s3s_where_parse(s3s_arena *arena, const char *text, where **out, 
     if (p.w == NULL)
         return s3s_fail_memory(err, sizeof *p.w);
     s3store_status status = read_all(&p);
+    if (status == S3STORE_OK)
+        status = mark_conjuncts(&p);
     if (status == S3STORE_OK)
         *out = p.w;
     return status;

@@ -24,5 +24,6 @@ int run_fault_tests(void);
 int run_budget_tests(void);
 int run_where_tests(void);
 int run_spill_tests(void);
+int run_pushdown_tests(void);
 
 #endif

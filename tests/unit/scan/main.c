@@ -9,5 +9,6 @@ int main(void)
     failed += run_budget_tests();
     failed += run_where_tests();
     failed += run_spill_tests();
+    failed += run_pushdown_tests();
     return failed != 0;
 }

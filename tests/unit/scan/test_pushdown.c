@@ -1,0 +1,444 @@
+/* What a predicate keeps from being listed, fetched and decoded; the bytes held ahead; the watchdog. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "arrow/builder.h"
+#include "scan/internal.h"
+#include "unit/scan/kit.h"
+
+typedef struct keys_seen {
+    char text[8192]; /* of GETs of data and of LISTs, in order */
+    s3s_mutex mutex;
+} keys_seen;
+
+static s3s_fault_decision note_key(void *ctx, s3s_fault_verb verb, const char *key, uint64_t sequence)
+{
+    keys_seen *seen = ctx;
+    (void)sequence;
+    s3s_mutex_lock(&seen->mutex);
+    size_t used = strlen(seen->text);
+    if (verb == S3S_VERB_GET || verb == S3S_VERB_LIST)
+        snprintf(seen->text + used, sizeof seen->text - used, "%s %s\n",
+                 verb == S3S_VERB_GET ? "GET" : "LIST", key);
+    s3s_mutex_unlock(&seen->mutex);
+    return S3S_FAULT_NONE;
+}
+
+static void write_days(fixture *fx)
+{
+    static const char *const days[] = {"2018-02-06", "2018-02-07", "2018-02-08"};
+    for (size_t i = 0; i < 3; i++) {
+        char partition[64];
+        for (int n = -1; n < 11; n += 4) {
+            snprintf(partition, sizeof partition, "p=%s/q=%d", days[i], n);
+            fixture_row rows[] = {{"a", 1, n, false}, {"b", 2, n, false}};
+            kit_write(fx, partition, rows, 2);
+        }
+    }
+}
+
+/* Partitions that remain of a predicate, through the set alone. */
+static size_t partitions_left(fixture *fx, const char *text)
+{
+    s3store_error err;
+    s3s_file_set files;
+    s3s_arena arena;
+    where *w = NULL;
+    s3s_arena_init(&arena, fx->env);
+    assert_ok(s3s_where_parse(&arena, text, &w, &err));
+    kit_files(fx, "", &files);
+    assert_ok(s3s_where_partitions(fx->env, w, &fx->target->settings, &files, &err));
+    size_t count = files.partition_count;
+    s3s_file_set_deinit(&files);
+    s3s_arena_deinit(&arena);
+    return count;
+}
+
+static void test_pushdown__partitions_that_cannot_match_are_left_out(void **state)
+{
+    (void)state;
+    static const char *const by[] = {"p", "q"};
+    static const struct {
+        const char *where;
+        size_t left; /* of 3 days times q = -1, 3, 7 */
+    } cases[] = {
+        {"p = '2018-02-07'", 3},
+        {"p > '2018-02-07'", 3},
+        {"p >= '2018-02-07'", 6},
+        {"p < '2018-02-06'", 0},
+        {"p in ('2018-02-06', '2018-02-08')", 6},
+        {"p not in ('2018-02-06', '2018-02-08')", 3},
+        {"not p = '2018-02-07'", 6},
+        {"q = 3", 3},
+        {"q > -1", 6},
+        {"q < 10", 9},
+        {"q <= -1", 3},
+        {"q >= 2.5", 9}, /* not decided by the key */
+        {"p = '2018-02-07' and q = 7", 1},
+        {"p = '2018-02-07' or q = 7", 5},
+        {"p = '2018-02-07' and value = 1", 3},
+        {"p = '2018-02-07' or value = 1", 9},
+        {"not (p = '2018-02-07' or q = 7)", 4},
+        {"p is null", 9}, /* a file without the column is possible */
+        {"entity = 'a'", 9},
+    };
+    fixture fx;
+    fixture_options options = {.partition_by = by, .partition_by_count = 2};
+    fixture_open(&fx, NULL, &options);
+    write_days(&fx);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t left = partitions_left(&fx, cases[i].where);
+        if (left != cases[i].left)
+            fail_msg("%s: %zu partitions are left, not %zu", cases[i].where, left, cases[i].left);
+    }
+    fixture_close_clean(&fx);
+}
+
+static void test_pushdown__formats_cut_times(void **state)
+{
+    (void)state;
+    static const char *const by[] = {"p=time:day", "q"};
+    static const struct {
+        const char *where;
+        size_t left;
+    } cases[] = {
+        {"time = '2018-02-07T05:00:00Z'", 3},   {"time > '2018-02-07T23:59:59Z'", 6},
+        {"time < '2018-02-07T00:00:00Z'", 6},   {"time >= '2018-02-09'", 0},
+        {"time != '2018-02-07T05:00:00Z'", 9},  {"time = '2018-02-07T01:00:00+02:00'", 3},
+        {"time in ('2018-02-06', '1970-01-01')", 3}, {"p = '2018-02-07'", 9},
+    };
+    fixture fx;
+    fixture_options options = {.partition_by = by, .partition_by_count = 2};
+    fixture_open(&fx, NULL, &options);
+    write_days(&fx);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t left = partitions_left(&fx, cases[i].where);
+        if (left != cases[i].left)
+            fail_msg("%s: %zu partitions are left, not %zu", cases[i].where, left, cases[i].left);
+    }
+    fixture_close_clean(&fx);
+}
+
+static void check_narrowed(fixture *fx, const char *text, const char *pattern, const char *expected)
+{
+    s3store_error err;
+    s3s_arena arena;
+    char all[2048] = "";
+    const char *const *patterns = &pattern;
+    size_t count = 1;
+    s3s_arena_init(&arena, fx->env);
+    assert_ok(s3s_scan_narrow_patterns(fx->target, &arena, text, &patterns, &count, &err));
+    for (size_t i = 0; i < count; i++)
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i > 0 ? " " : "", patterns[i]);
+    assert_string_equal(all, expected);
+    s3s_arena_deinit(&arena);
+}
+
+static void test_pushdown__what_is_listed_narrows_with_the_predicate(void **state)
+{
+    (void)state;
+    static const char *const by[] = {"p", "q"}, *const by_day[] = {"p=time:day", "q"};
+    fixture fx;
+    fixture_options options = {.partition_by = by, .partition_by_count = 2};
+    fixture_open(&fx, NULL, &options);
+    check_narrowed(&fx, "p = 'x'", "", ""); /* the caller names columns: nobody recorded it */
+    fx.target->has_descriptor = true;
+    check_narrowed(&fx, "p = 'x'", "", "p=x/*");
+    check_narrowed(&fx, "p = 'x'", "p=y*/*", "p=y*/*");
+    check_narrowed(&fx, "p = '2018-02-07'", "*", "p=2018-02-07*/*");
+    check_narrowed(&fx, "p = '2018-02-07T00:00:00'", "*", "*/*");
+    check_narrowed(&fx, "p = 'x' and q = 5", "*/*", "p=x/q=5");
+    check_narrowed(&fx, "p = 'x' or q = 5", "*/*", "*/*");
+    check_narrowed(&fx, "not p = 'x'", "*/*", "*/*");
+    check_narrowed(&fx, "p in ('x', 'y')", "*/q=1", "p=x/q=1 p=y/q=1");
+    check_narrowed(&fx, "p >= 'b' and p < 'd' and value = 1", "*/q=1", "p=b..d/q=1");
+    check_narrowed(&fx, "p > 'b' and p <= 'd'", "", "p=b..e/*");
+    check_narrowed(&fx, "p > 'd' and p < 'b'", "", "p=d..d/*");
+    check_narrowed(&fx, "q > 5", "", "*/*"); /* texts of numbers have another order */
+    check_narrowed(&fx, "p = 'a*' and q = 5", "", "*/q=5");
+    check_narrowed(&fx, "p = 'a/b'", "", "*/*");
+    fixture_close_clean(&fx);
+    options.partition_by = by_day;
+    fixture_open(&fx, NULL, &options);
+    fx.target->has_descriptor = true;
+    check_narrowed(&fx, "time = '2018-02-07T05:00:00Z'", "", "p=2018-02-07/*");
+    check_narrowed(&fx, "time >= '2018-02-07T05:00:00Z' and time < '2018-02-08'", "",
+                   "p=2018-02-07..2018-02-09/*");
+    fixture_close_clean(&fx);
+}
+
+static void test_pushdown__mistakes_are_said_of_the_callers_patterns(void **state)
+{
+    (void)state;
+    static const char *const by[] = {"p", "q"};
+    s3store_error err;
+    s3s_arena arena;
+    fixture fx;
+    fixture_options options = {.partition_by = by, .partition_by_count = 2};
+    fixture_open(&fx, NULL, &options);
+    fx.target->has_descriptor = true;
+    const char *pattern = "p=1";
+    const char *const *patterns = &pattern;
+    size_t count = 1;
+    s3s_arena_init(&arena, fx.env);
+    assert_fails(s3s_scan_narrow_patterns(fx.target, &arena, "p = 'x'", &patterns, &count, &err),
+                 S3STORE_INVALID_ARGUMENT, "pattern 0 \"p=1\"");
+    pattern = "";
+    assert_fails(s3s_scan_narrow_patterns(fx.target, &arena, "p = ", &patterns, &count, &err),
+                 S3STORE_INVALID_ARGUMENT, "where");
+    s3s_arena_deinit(&arena);
+    fixture_close_clean(&fx);
+}
+
+static void test_pushdown__partitions_that_cannot_match_are_not_fetched(void **state)
+{
+    (void)state;
+    static const char *const by[] = {"p"};
+    s3store_error err;
+    fixture fx;
+    keys_seen seen = {0};
+    char *text = malloc(KIT_TEXT);
+    fixture_options options = {.partition_by = by, .partition_by_count = 1};
+    fixture_open(&fx, NULL, &options);
+    fx.target->has_descriptor = true;
+    for (int i = 0; i < 5; i++) {
+        char partition[16];
+        fixture_row row = {"a", 1, i, false};
+        snprintf(partition, sizeof partition, "p=%d", i);
+        kit_write(&fx, partition, &row, 1);
+    }
+    assert_ok(s3s_mutex_init(&seen.mutex, fx.env, &err));
+    fx.hook_ctx = &seen;
+    fx.hook = note_key;
+    s3s_scan_options o = kit_options(S3S_SCAN_LATEST);
+    o.where = "value >= 0 or entity = 'a'";
+    assert_ok(kit_scan(&fx, "", &o, text, &err));
+    seen.text[0] = '\0';
+    o.where = "p = '3' and value = 3";
+    /* The files of this fixture lack the column p: nothing is true, but only p=3 is asked. */
+    assert_fails(kit_scan(&fx, "", &o, text, &err), S3STORE_INVALID_ARGUMENT, "unknown column \"p\"");
+    assert_non_null(strstr(seen.text, "GET ds/data/p=3/"));
+    assert_null(strstr(seen.text, "GET ds/data/p=2/"));
+    assert_null(strstr(seen.text, "GET ds/data/p=4/"));
+    fx.hook = NULL;
+    s3s_mutex_deinit(&seen.mutex);
+    free(text);
+    fixture_close_clean(&fx);
+}
+
+/* ---- row groups -------------------------------------------------------------------------------------- */
+
+static s3store_status append_to_buffer(void *ctx, const void *data, size_t size, s3store_error *err)
+{
+    return s3s_buffer_append(ctx, data, size, err);
+}
+
+enum { GROUPS = 8, GROUP_ROWS = 20000 };
+
+/* A file of several row groups whose values rise; entities too when asked. */
+static void write_groups(fixture *fx)
+{
+    s3store_error err;
+    s3s_schema *schema = NULL;
+    s3s_buffer body;
+    s3s_parquet_writer *w = NULL;
+    fixture_row *rows = calloc(GROUP_ROWS, sizeof *rows);
+    char(*names)[16] = calloc(GROUP_ROWS, sizeof *names);
+    s3s_parquet_write_options options = {.compression = S3STORE_COMPRESSION_UNCOMPRESSED,
+                                         .row_group_bytes = 400000,
+                                         .no_dictionary = true};
+    s3s_buffer_init(&body, fx->env, SIZE_MAX);
+    assert_ok(s3s_record_schema(fx->env, &fixture_row_type, &schema, &err));
+    assert_ok(s3s_parquet_writer_new(fx->env, schema, &options,
+                                     (s3s_parquet_sink){.ctx = &body, .write = append_to_buffer}, &w,
+                                     &err));
+    for (int g = 0; g < GROUPS; g++) {
+        struct ArrowArray batch = {0};
+        for (int i = 0; i < GROUP_ROWS; i++) {
+            snprintf(names[i], sizeof names[i], "%c%07d", 'a' + g, i);
+            rows[i] = (fixture_row){names[i], 1, (int64_t)g * GROUP_ROWS + i, false};
+        }
+        assert_ok(s3s_records_to_batch(fx->env, schema, &fixture_row_type, rows, 0, GROUP_ROWS, &batch,
+                                       &err));
+        assert_ok(s3s_parquet_writer_add(w, &batch, &err));
+        s3s_array_release(&batch);
+    }
+    assert_ok(s3s_parquet_writer_finish(w, &err));
+    s3s_parquet_writer_free(w);
+    fixture_write write = {.partition = "p=1"};
+    fixture_write_bytes(fx, &write, body.data, body.size, GROUPS * GROUP_ROWS);
+    s3s_buffer_deinit(&body);
+    s3s_schema_release(schema);
+    free(names);
+    free(rows);
+}
+
+static uint64_t bytes_read(fixture *fx, s3s_scan_mode mode, const char *text, int64_t rows)
+{
+    s3store_error err;
+    s3s_file_set files;
+    s3s_scan *scan = NULL;
+    struct ArrowArray batch = {0};
+    s3store_request_counts before = {.size = sizeof before}, after = {.size = sizeof after};
+    s3s_scan_options o = kit_options(mode);
+    int64_t got = 0;
+    o.where = text;
+    kit_files(fx, "", &files);
+    s3s_meter_read(fx->target->meter, &before);
+    assert_ok(s3s_scan_open(fx->target, &files, &o, &scan, &err));
+    s3store_status status;
+    while ((status = s3s_scan_next(scan, &batch, NULL, &err)) == S3STORE_OK) {
+        got += batch.length;
+        s3s_array_release(&batch);
+    }
+    if (status != S3STORE_END || got != rows)
+        fail_msg("%s: %d rows, %s: %s", text, (int)got, s3store_status_name(status), err.message);
+    s3s_meter_read(fx->target->meter, &after);
+    s3s_scan_free(scan);
+    return after.bytes_received - before.bytes_received;
+}
+
+static void test_pushdown__row_groups_that_cannot_match_are_not_fetched(void **state)
+{
+    (void)state;
+    fixture fx;
+    fixture_options options = {.memory_bytes = 16 * 1024 * 1024};
+    fixture_open(&fx, NULL, &options);
+    write_groups(&fx);
+    uint64_t all = bytes_read(&fx, S3S_SCAN_ROWS, "value >= 0", GROUPS * GROUP_ROWS);
+    assert_true(all > (uint64_t)GROUPS * GROUP_ROWS * 24);
+    assert_true(bytes_read(&fx, S3S_SCAN_ROWS, "value < 100.5", 101) < all / 4);
+    assert_true(bytes_read(&fx, S3S_SCAN_ROWS, "value in (5, 150000) and version = 1", 2) < all / 2);
+    assert_true(bytes_read(&fx, S3S_SCAN_ROWS, "value < 100 or version = 1", GROUPS * GROUP_ROWS) >=
+                all);
+    /* Merged rows: only what rules out all versions of an entity. */
+    assert_true(bytes_read(&fx, S3S_SCAN_LATEST, "value < 100", 100) > all / 2);
+    assert_true(bytes_read(&fx, S3S_SCAN_LATEST, "entity >= 'c' and entity < 'd' and value > 0",
+                           GROUP_ROWS) < all / 3); /* the groups do not end where the letters do */
+    fixture_close_clean(&fx);
+}
+
+/* ---- bytes ahead (vectors 155 to 158) --------------------------------------------------------------- */
+
+/* Decoded bytes that are held while the consumer dawdles over its first partition. */
+static uint64_t held_while_dawdling(fixture *fx, uint64_t bytes)
+{
+    s3store_error err;
+    s3s_file_set files;
+    s3s_scan *scan = NULL;
+    struct ArrowArray batch = {0};
+    s3s_scan_options o = kit_options(S3S_SCAN_LATEST);
+    o.read_ahead_partitions = 100;
+    o.read_ahead_bytes = bytes;
+    kit_files(fx, "", &files);
+    assert_ok(s3s_scan_open(fx->target, &files, &o, &scan, &err));
+    assert_ok(s3s_scan_next(scan, &batch, NULL, &err));
+    uint64_t held = 0, before = UINT64_MAX;
+    for (int i = 0; i < 200 && held != before; i++) { /* until it stands still */
+        before = held;
+        assert_ok(s3s_sleep_us(fx->env, 20000, NULL, &err));
+        s3s_mutex_lock(&scan->mutex);
+        held = scan->locked.decoded_bytes;
+        s3s_mutex_unlock(&scan->mutex);
+    }
+    s3s_array_release(&batch);
+    int rest = 0;
+    while (s3s_scan_next(scan, &batch, NULL, &err) == S3STORE_OK) {
+        rest++;
+        s3s_array_release(&batch);
+    }
+    assert_int_equal(rest, 9);
+    s3s_scan_free(scan);
+    return held;
+}
+
+static void test_budget__read_ahead_bytes_bound_what_is_decoded_ahead(void **state)
+{
+    (void)state;
+    fixture fx;
+    fixture_row rows[500];
+    fixture_open(&fx, NULL, NULL);
+    for (int i = 0; i < 10; i++) {
+        char partition[16];
+        for (int k = 0; k < 500; k++)
+            rows[k] = (fixture_row){"entity", k, k, false};
+        snprintf(partition, sizeof partition, "p=%d", i);
+        for (int k = 0; k < 500; k++)
+            rows[k].entity = k % 2 == 0 ? "a" : "b";
+        kit_write(&fx, partition, rows, 500);
+    }
+    uint64_t all = held_while_dawdling(&fx, 0), one = held_while_dawdling(&fx, 1);
+    uint64_t three = held_while_dawdling(&fx, all / 10 * 3 + 100);
+    assert_true(all >= 10 * 500 * 16); /* as much as the partitions are */
+    assert_true(one > 0 && one <= all / 10 + 100); /* one oversized partition always passes */
+    assert_true(three > one && three <= all / 10 * 3 + 200);
+    fixture_close_clean(&fx);
+}
+
+/* ---- the watchdog (vector 161) ----------------------------------------------------------------------- */
+
+static s3s_fault_decision hold_gets(void *ctx, s3s_fault_verb verb, const char *key, uint64_t sequence)
+{
+    s3s_fault_decision d = S3S_FAULT_NONE;
+    (void)key;
+    (void)sequence;
+    if (verb == S3S_VERB_GET)
+        d.delay_us = *(const int64_t *)ctx;
+    return d;
+}
+
+static uint64_t stalls_of(fixture *fx, int64_t delay_us, int64_t stall_us)
+{
+    s3store_error err;
+    s3s_schema *fixed = NULL;
+    s3s_file_set files;
+    s3s_scan *scan = NULL;
+    struct ArrowArray batch = {0};
+    s3s_scan_options o = kit_options(S3S_SCAN_LATEST);
+    assert_ok(s3s_record_schema(fx->env, &fixture_row_type, &fixed, &err));
+    o.fixed = fixed;
+    o.stall_us = stall_us;
+    kit_files(fx, "", &files);
+    fx->hook_ctx = &delay_us;
+    fx->hook = hold_gets;
+    assert_ok(s3s_scan_open(fx->target, &files, &o, &scan, &err));
+    while (s3s_scan_next(scan, &batch, NULL, &err) == S3STORE_OK)
+        s3s_array_release(&batch);
+    uint64_t stalls = s3s_scan_stall_count(scan);
+    s3s_scan_free(scan);
+    fx->hook = NULL;
+    s3s_schema_release(fixed);
+    return stalls;
+}
+
+static void test_watchdog__says_what_is_waited_for_and_lets_it_go_on(void **state)
+{
+    (void)state;
+    fixture fx;
+    fixture_row row = {"a", 1, 1, false};
+    fixture_open(&fx, NULL, NULL);
+    for (int i = 0; i < 3; i++) {
+        char partition[16];
+        snprintf(partition, sizeof partition, "p=%d", i);
+        kit_write(&fx, partition, &row, 1);
+    }
+    assert_true(stalls_of(&fx, 400000, 40000) >= 1);
+    assert_non_null(strstr(fx.log, "reading makes no progress method=test waiting_for=ds/data/p=0/"));
+    assert_int_equal(stalls_of(&fx, 1000, 60000000), 0);
+    fixture_close_clean(&fx);
+}
+
+int run_pushdown_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pushdown__partitions_that_cannot_match_are_left_out),
+        cmocka_unit_test(test_pushdown__formats_cut_times),
+        cmocka_unit_test(test_pushdown__what_is_listed_narrows_with_the_predicate),
+        cmocka_unit_test(test_pushdown__mistakes_are_said_of_the_callers_patterns),
+        cmocka_unit_test(test_pushdown__partitions_that_cannot_match_are_not_fetched),
+        cmocka_unit_test(test_pushdown__row_groups_that_cannot_match_are_not_fetched),
+        cmocka_unit_test(test_budget__read_ahead_bytes_bound_what_is_decoded_ahead),
+        cmocka_unit_test(test_watchdog__says_what_is_waited_for_and_lets_it_go_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
