@@ -33,7 +33,7 @@ typedef struct connection {
     uint64_t body_left; /* of a request, still to be thrown away */
     bool head_done;
     char in[IN_MAX + 1];
-    size_t out_size;
+    size_t out_at, out_size;
     char out[];
 } connection;
 
@@ -222,23 +222,41 @@ static void make_answer(const server *s, connection *c)
     }
 }
 
-static void send_out(connection *c)
+static void watch(const server *s, connection *c, uint32_t events)
 {
-    for (size_t at = 0; at < c->out_size;) {
-        ssize_t n = send(c->fd, c->out + at, c->out_size - at, MSG_NOSIGNAL);
-        if (n <= 0)
-            return;
-        at += (size_t)n;
+    struct epoll_event event = {.events = events, .data.ptr = c};
+    epoll_ctl(s->poll, EPOLL_CTL_MOD, c->fd, &event);
+}
+
+/* What the socket does not take now goes on when it can: a slow reader must not hold up others. */
+static void send_out(const server *s, connection *c)
+{
+    bool began = c->out_at == 0;
+    while (c->out_at < c->out_size) {
+        ssize_t n = send(c->fd, c->out + c->out_at, c->out_size - c->out_at,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0)
+            c->out_at += (size_t)n;
+        else if (n < 0 && errno == EINTR)
+            continue;
+        else
+            break;
     }
+    bool left = c->out_at < c->out_size;
+    if (left && began)
+        watch(s, c, EPOLLIN | EPOLLOUT);
+    else if (!left && !began)
+        watch(s, c, EPOLLIN);
 }
 
 static void answer(server *s, connection *c)
 {
     make_answer(s, c);
+    c->out_at = 0;
     c->used = 0;
     c->head_done = false;
     if (s->options.delay_ms == 0 || s->count == PENDING_MAX) {
-        send_out(c);
+        send_out(s, c);
         return;
     }
     s->queue[(s->first + s->count++) % PENDING_MAX] =
@@ -282,7 +300,7 @@ static void send_due(server *s)
 {
     int64_t now = now_us();
     while (s->count > 0 && s->queue[s->first].due_us <= now) {
-        send_out(s->queue[s->first].c);
+        send_out(s, s->queue[s->first].c);
         s->first = (s->first + 1) % PENDING_MAX;
         s->count--;
     }
@@ -312,11 +330,14 @@ static _Noreturn void serve(server *s)
             int64_t left = s->queue[s->first].due_us - now_us();
             wait.tv_nsec = left > 0 ? (long)(left < 999999 ? left : 999999) * 1000 : 0;
         }
-        int n = epoll_pwait2(s->poll, events, 64, s->count > 0 ? &wait : NULL, NULL);
+        int n = s->count > 0 ? epoll_pwait2(s->poll, events, 64, &wait, NULL)
+                             : epoll_wait(s->poll, events, 64, -1); /* valgrind knows this one */
         for (int i = 0; i < n; i++) {
             connection *c = events[i].data.ptr;
             if (c == NULL) {
                 take_connection(s);
+            } else if (events[i].events == EPOLLOUT) {
+                send_out(s, c);
             } else if (!take_bytes(s, c)) {
                 epoll_ctl(s->poll, EPOLL_CTL_DEL, c->fd, NULL);
                 close(c->fd); /* c stays: an answer may be under way to it */
@@ -350,6 +371,7 @@ void responder_start(responder *r, const responder_options *options)
     }
     if (r->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prctl(PR_SET_NAME, "responder");
         s.poll = epoll_create1(EPOLL_CLOEXEC);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
         epoll_ctl(s.poll, EPOLL_CTL_ADD, s.listener, &event);

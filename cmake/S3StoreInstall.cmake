@@ -72,7 +72,7 @@ set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libs3store-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libs3store0 (= ${PROJECT_VERSION}),
-  libcurl4-openssl-dev, libssl-dev, libexpat1-dev, libjansson-dev, libxxhash-dev, libzstd-dev,
+  libcurl4-openssl-dev, libssl-dev, libjansson-dev, libxxhash-dev, libzstd-dev,
   libsnappy-dev, libdeflate-dev, liblz4-dev, libbrotli-dev")
 string(REGEX REPLACE "[ \n]+" " " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
   "${CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS}")

@@ -228,7 +228,7 @@ typedef struct s3store_get_request {
 } s3store_get_request;
 
 typedef struct s3store_object_info {
-    uint64_t object_size;     /* of the whole object, also for a range */
+    uint64_t object_size;     /* of the whole object, also for a range; UINT64_MAX = not said (HEAD) */
     int64_t last_modified_us; /* S3STORE_TIME_NONE = unknown */
     int64_t date_us;          /* the server's clock when it answered; S3STORE_TIME_NONE = unknown */
     char etag[72];

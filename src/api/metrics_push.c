@@ -129,7 +129,7 @@ static s3store_status send(s3s_env *env, const char *url, const s3s_http_header 
         status = s3s_http_perform(http, &call, &request, &result, err);
     s3s_http_free(http);
     if (status != S3STORE_OK) {
-        (void)s3s_context(err, "metrics");
+        s3s_context(err, "metrics");
         return status;
     }
     if (result.status >= 200 && result.status < 300)

@@ -323,14 +323,14 @@ static s3store_status import_children(importer *im, const struct ArrowSchema *in
             return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "child %zu is missing or released", i);
         s3store_status status = import_field(im, child, depth, in_map, &fields[i], err);
         const char *name = fields[i].name != NULL ? fields[i].name : "?";
-        if (status != S3STORE_OK && depth == 1)
-            return s3s_context(err, "column \"%.200s\"", name);
-        if (status != S3STORE_OK && !im->placed) { /* the innermost one; not the whole way */
-            im->placed = true;
-            return s3s_context(err, "field \"%.200s\"", name);
-        }
-        if (status != S3STORE_OK)
-            return status;
+        if (status == S3STORE_OK)
+            continue;
+        if (depth == 1)
+            s3s_context(err, "column \"%.200s\"", name);
+        else if (!im->placed) /* the innermost one; not the whole way */
+            s3s_context(err, "field \"%.200s\"", name);
+        im->placed = im->placed || depth > 1;
+        return status;
     }
     return named ? check_distinct(im, fields, count, err) : S3STORE_OK;
 }

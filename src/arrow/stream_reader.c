@@ -94,7 +94,8 @@ static s3store_status next_batch(s3s_stream_reader *reader, struct ArrowArray *o
     }
     s3s_array_release(out);
     memset(out, 0, sizeof *out);
-    return s3s_context(err, "batch %llu of the Arrow stream", (unsigned long long)reader->batches);
+    s3s_context(err, "batch %llu of the Arrow stream", (unsigned long long)reader->batches);
+    return status;
 }
 
 s3store_status s3s_stream_reader_next(s3s_stream_reader *reader, struct ArrowArray *out,

@@ -343,7 +343,9 @@ s3store_status s3s_column_check_nulls(const s3s_column *column, const s3s_field 
         return S3STORE_OK;
     place at = {field->name, field, field, err};
     s3store_status result = check_nulls(&at, column, field, status, 0, column->length);
-    return result != S3STORE_OK && where != NULL ? s3s_context(err, "%s", where) : result;
+    if (result != S3STORE_OK && where != NULL)
+        s3s_context(err, "%s", where);
+    return result;
 }
 
 /* ---- the batch ------------------------------------------------------------------------------- */

@@ -73,9 +73,11 @@ static s3store_status reserve_status(s3s_buffer *b, size_t more, s3store_error *
 
 s3store_status s3s_buffer_append(s3s_buffer *b, const void *data, size_t size, s3store_error *err)
 {
-    s3store_status status = reserve_status(b, size, err);
-    if (status != S3STORE_OK)
-        return status;
+    if (size > b->capacity - b->size || size > b->max - b->size) { /* it rarely is */
+        s3store_status status = reserve_status(b, size, err);
+        if (status != S3STORE_OK)
+            return status;
+    }
     if (size > 0)
         memcpy(b->data + b->size, data, size);
     b->size += size;

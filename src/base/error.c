@@ -102,10 +102,10 @@ s3store_status s3s_fail_memory(s3store_error *err, size_t wanted)
                     wanted);
 }
 
-s3store_status s3s_context(s3store_error *err, const char *format, ...)
+void s3s_context(s3store_error *err, const char *format, ...)
 {
     if (err == NULL)
-        return S3STORE_INTERNAL;
+        return;
     char context[sizeof err->message];
     char joined[2 * sizeof err->message + 4];
     va_list args;
@@ -113,14 +113,28 @@ s3store_status s3s_context(s3store_error *err, const char *format, ...)
     int n = vsnprintf(context, sizeof context, format, args);
     va_end(args);
     if (n < 0)
-        return err->status;
+        return;
     snprintf(joined, sizeof joined, "%s: %s", context, err->message);
     put_line(err->message, sizeof err->message, joined);
-    return err->status;
+}
+
+s3store_status s3s_restate(s3store_error *err, s3store_status status)
+{
+    if (err != NULL)
+        err->status = status;
+    return status;
 }
 
 void s3s_error_clear(s3store_error *err)
 {
-    if (err != NULL)
-        memset(err, 0, sizeof *err);
+    if (err == NULL)
+        return;
+    err->status = S3STORE_OK;
+    err->http_status = 0;
+    err->retry_after_ms = 0;
+    err->server_date_us = 0;
+    err->s3_code[0] = '\0';
+    err->request_id[0] = '\0';
+    err->key[0] = '\0';
+    err->message[0] = '\0';
 }

@@ -25,10 +25,14 @@ s3store_status s3s_fail_errno(s3store_error *err, int errno_value, const char *w
 
 s3store_status s3s_fail_memory(s3store_error *err, size_t wanted);
 
-/* Puts "<text>: " before the message, once at a boundary; keeps everything else. Returns the status. */
-s3store_status s3s_context(s3store_error *err, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Puts "<text>: " before the message, once at a boundary; keeps everything else. It returns nothing: err
+ * may be NULL, and then only the caller knows the status. */
+void s3s_context(s3store_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same failure means another status here. Returns it; err may be NULL. */
+s3store_status s3s_restate(s3store_error *err, s3store_status status);
+
+/* All texts "". For every request: two kilobytes need not be written each time. */
 void s3s_error_clear(s3store_error *err);
 
 #endif

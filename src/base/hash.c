@@ -2,8 +2,11 @@
 #include "base/hash.h"
 
 #include <limits.h>
+#define OPENSSL_SUPPRESS_DEPRECATED /* of SHA256_Init and its like, see below */
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/provider.h>
+#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
@@ -13,6 +16,12 @@
 
 #include "base/error.h"
 
+#ifdef OPENSSL_NO_DEPRECATED_3_0
+#define S3S_HAS_PLAIN_SHA256 0
+#else
+#define S3S_HAS_PLAIN_SHA256 1
+#endif
+
 /* EVP_sha256() makes libcrypto look for an implementation in each call, which costs more than to
  * hash a short text. Found once for the process and kept: it never changes, and libcrypto's own
  * exit handler outlives it. */
@@ -20,6 +29,7 @@ static pthread_once_t found_once = PTHREAD_ONCE_INIT;
 static struct {
     const EVP_MD *sha256;
     const EVP_MD *md5;
+    bool plain_sha256; /* nothing but libcrypto's own code stands behind sha256 */
 } found;
 
 static const EVP_MD *find(const char *name, const EVP_MD *fallback)
@@ -32,18 +42,9 @@ static void find_all(void)
 {
     found.sha256 = find("SHA256", EVP_sha256());
     found.md5 = find("MD5", EVP_md5());
-}
-
-static const EVP_MD *sha256_type(void)
-{
-    pthread_once(&found_once, find_all);
-    return found.sha256;
-}
-
-static const EVP_MD *md5_type(void)
-{
-    pthread_once(&found_once, find_all);
-    return found.md5;
+    const OSSL_PROVIDER *provider = EVP_MD_get0_provider(found.sha256);
+    const char *name = provider != NULL ? OSSL_PROVIDER_get0_name(provider) : "";
+    found.plain_sha256 = S3S_HAS_PLAIN_SHA256 && strcmp(name, "default") == 0;
 }
 
 static s3store_status refuse(const char *name, s3store_error *err)
@@ -52,36 +53,61 @@ static s3store_status refuse(const char *name, s3store_error *err)
                     "libcrypto refuses to compute %s: check the system's crypto policy", name);
 }
 
-static s3store_status digest(const EVP_MD *type, const char *name, const void *data, size_t size,
-                             uint8_t *out, s3store_error *err)
+/* ---- SHA-256 of up to two texts, one behind the other ---------------------------------------- */
+
+/* EVP allocates and frees for each digest, which costs as much as a short one: libcrypto's code is
+ * called directly where the system's policy would have called it too. */
+static bool plain_sha256(const void *first, size_t first_size, const void *second,
+                         size_t second_size, uint8_t out[S3S_SHA256_SIZE])
 {
-    if (EVP_Digest(size == 0 ? "" : data, size, out, NULL, type, NULL) != 1)
-        return refuse(name, err);
-    return S3STORE_OK;
+#if S3S_HAS_PLAIN_SHA256
+    SHA256_CTX ctx;
+    bool done = SHA256_Init(&ctx) == 1 && SHA256_Update(&ctx, first, first_size) == 1 &&
+                SHA256_Update(&ctx, second, second_size) == 1 && SHA256_Final(out, &ctx) == 1;
+    OPENSSL_cleanse(&ctx, sizeof ctx);
+    return done;
+#else
+    (void)first, (void)first_size, (void)second, (void)second_size, (void)out;
+    return false;
+#endif
+}
+
+static bool policy_sha256(const void *first, size_t first_size, const void *second,
+                          size_t second_size, uint8_t out[S3S_SHA256_SIZE])
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool done = ctx != NULL && EVP_DigestInit_ex2(ctx, found.sha256, NULL) == 1 &&
+                EVP_DigestUpdate(ctx, first, first_size) == 1 &&
+                EVP_DigestUpdate(ctx, second, second_size) == 1 &&
+                EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+    EVP_MD_CTX_free(ctx);
+    return done;
+}
+
+static bool sha256_of_two(const void *first, size_t first_size, const void *second,
+                          size_t second_size, uint8_t out[S3S_SHA256_SIZE])
+{
+    pthread_once(&found_once, find_all);
+    return (found.plain_sha256 ? plain_sha256 : policy_sha256)(
+        first_size > 0 ? first : "", first_size, second_size > 0 ? second : "", second_size, out);
 }
 
 s3store_status s3s_sha256(const void *data, size_t size, uint8_t out[S3S_SHA256_SIZE],
                           s3store_error *err)
 {
-    return digest(sha256_type(), "SHA-256", data, size, out, err);
+    return sha256_of_two(data, size, NULL, 0, out) ? S3STORE_OK : refuse("SHA-256", err);
 }
 
 s3store_status s3s_md5(const void *data, size_t size, uint8_t out[S3S_MD5_SIZE],
                        s3store_error *err)
 {
-    return digest(md5_type(), "MD5", data, size, out, err);
+    pthread_once(&found_once, find_all);
+    return EVP_Digest(size == 0 ? "" : data, size, out, NULL, found.md5, NULL) == 1
+               ? S3STORE_OK
+               : refuse("MD5", err);
 }
 
 #define HMAC_BLOCK 64
-
-/* H(pad || data). */
-static bool hash_padded(EVP_MD_CTX *ctx, const uint8_t pad[HMAC_BLOCK], const void *data,
-                        size_t size, uint8_t out[S3S_SHA256_SIZE])
-{
-    return EVP_DigestInit_ex2(ctx, sha256_type(), NULL) == 1 &&
-           EVP_DigestUpdate(ctx, pad, HMAC_BLOCK) == 1 &&
-           EVP_DigestUpdate(ctx, data, size) == 1 && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
-}
 
 /* RFC 2104. libcrypto's own HMAC() looks for its implementation in each call. */
 s3store_status s3s_hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
@@ -99,14 +125,12 @@ s3store_status s3s_hmac_sha256(const void *key, size_t key_size, const void *dat
     } else if (key_size > 0) {
         memcpy(block, key, key_size);
     }
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     for (size_t i = 0; i < HMAC_BLOCK; i++)
         block[i] ^= 0x36;
-    bool done = ctx != NULL && hash_padded(ctx, block, size == 0 ? "" : data, size, inner);
+    bool done = sha256_of_two(block, sizeof block, data, size, inner);
     for (size_t i = 0; i < HMAC_BLOCK; i++)
         block[i] ^= 0x36 ^ 0x5c;
-    done = done && hash_padded(ctx, block, inner, sizeof inner, out);
-    EVP_MD_CTX_free(ctx);
+    done = done && sha256_of_two(block, sizeof block, inner, sizeof inner, out);
     OPENSSL_cleanse(block, sizeof block);
     return done ? S3STORE_OK : refuse("HMAC-SHA-256", err);
 }

@@ -244,6 +244,9 @@ static s3store_status run_job(s3s_pool *pool, job *j, s3store_error *err)
 static s3store_status run_single(s3s_pool *pool, s3s_item_fn fn, void *ctx,
                                  const s3store_call *call, s3store_error *err)
 {
+    s3store_error own = {0}; /* an item always has an error to fill in */
+    if (err == NULL)
+        err = &own;
     s3store_status status = s3s_call_check(pool->env, call, err);
     return status != S3STORE_OK ? status : fn(ctx, 0, err);
 }

@@ -327,7 +327,7 @@ static s3store_status create(init *in, const char *name, const void *body, size_
     if (status == S3STORE_ALREADY_EXISTS || status == S3STORE_CONFLICT ||
         status == S3STORE_UNCERTAIN)
         return S3STORE_OK;
-    (void)s3s_context(&inner, "creating %.300s", in->target->url);
+    s3s_context(&inner, "creating %.300s", in->target->url);
     if (err != NULL)
         *err = inner;
     return status;

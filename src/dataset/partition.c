@@ -133,8 +133,10 @@ static s3store_status admit_text(grouping *g, part *p, s3s_slice text, size_t ro
         status = s3s_value_check(p->spec->column, text.data, text.size, err);
     if (status == S3STORE_OK && !g->allow_unaddressable)
         status = s3s_value_addressable(p->spec->column, text.data, text.size, err);
-    if (status != S3STORE_OK)
-        return s3s_context(err, "row %zu", row);
+    if (status != S3STORE_OK) {
+        s3s_context(err, "row %zu", row);
+        return status;
+    }
     return s3s_text_set_add(&p->texts, text, id, err);
 }
 
@@ -157,8 +159,10 @@ static s3store_status intern_number(grouping *g, part *p, int64_t number, size_t
     char buffer[S3S_VALUE_TEXT_SIZE];
     s3s_slice text = {buffer, 0};
     s3store_status status = s3s_text_form_write(&p->form, number, buffer, &text.size, err);
-    if (status != S3STORE_OK)
-        return s3s_context(err, "row %zu", row);
+    if (status != S3STORE_OK) {
+        s3s_context(err, "row %zu", row);
+        return status;
+    }
     *id = s3s_text_set_find(&p->texts, text);
     if (*id == S3S_NO_ID) {
         text.data = s3s_arena_strndup(&g->texts, buffer, text.size);

@@ -38,8 +38,10 @@ static s3store_status parse_format(s3s_arena *arena, const char *text, const cha
     if (strchr(format, '%') == NULL || !s3s_time_strftime(0, 0, format, trial, sizeof trial))
         return bad_format(text, format, err);
     s3store_status status = s3s_value_check(out->name, trial, strlen(trial), err);
-    if (status != S3STORE_OK)
-        return s3s_context(err, "%s", s3s_quote_text(text).text);
+    if (status != S3STORE_OK) {
+        s3s_context(err, "%s", s3s_quote_text(text).text);
+        return status;
+    }
     out->format = S3S_FORMAT_STRFTIME;
     out->strftime = s3s_arena_strdup(arena, format);
     return out->strftime != NULL ? S3STORE_OK : s3s_fail_memory(err, strlen(format) + 1);

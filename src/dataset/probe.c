@@ -103,7 +103,7 @@ static s3store_status judge(const s3store_target *t, s3store_status status,
     }
     if (err != NULL) {
         *err = *answer;
-        (void)s3s_context(err, "probing whether the server honours conditional writes");
+        s3s_context(err, "probing whether the server honours conditional writes");
     }
     return status;
 }

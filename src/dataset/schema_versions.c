@@ -172,7 +172,7 @@ s3store_status s3s_schema_version_put(s3store_target *target, const s3store_call
     s3s_buffer_init(&body, target->env, S3S_JSON_MAX_BYTES);
     status = s3s_schema_json_write(schema, version, &body, &inner);
     if (status == S3STORE_LIMIT_EXCEEDED)
-        (void)s3s_context(&inner, "the schema is too large to be recorded in %.300s", key);
+        s3s_context(&inner, "the schema is too large to be recorded in %.300s", key);
     if (status == S3STORE_OK) {
         s3store_put_request request = {.size = sizeof request,
                                        .key = key,

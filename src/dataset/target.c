@@ -358,11 +358,11 @@ s3store_status s3s_config_get(s3store_target *target, const s3store_call *call, 
                      "URL or the endpoint",
                      target->bucket, target->url);
         else
-            (void)s3s_context(&inner, "opening %.300s", target->url);
+            s3s_context(&inner, "opening %.300s", target->url);
     } else if (status == S3STORE_LIMIT_EXCEEDED) {
         inner.status = status = S3STORE_BAD_CONFIG;
     } else if (status != S3STORE_CANCELLED && status != S3STORE_OUT_OF_MEMORY) {
-        (void)s3s_context(&inner, "opening %.300s", target->url);
+        s3s_context(&inner, "opening %.300s", target->url);
     }
     if (err != NULL)
         *err = inner;

@@ -241,7 +241,7 @@ static s3store_status put_marker(putting *p, size_t i, s3store_error *err)
         own.status = status = S3STORE_UNAVAILABLE;
     settle(p->target->known_markers, &p->digests[i], status == S3STORE_OK);
     if (status != S3STORE_OK && err != NULL) {
-        (void)s3s_context(&own, "storing a view marker");
+        s3s_context(&own, "storing a view marker");
         *err = own;
     }
     return status;

@@ -103,7 +103,7 @@ static s3store_status project_record(projecting *p, const void *record, s3store_
     if (status == S3STORE_OK)
         status = take_tuple(p, &own);
     if (status != S3STORE_OK) {
-        (void)s3s_context(&own, "row %zu", p->at + 1);
+        s3s_context(&own, "row %zu", p->at + 1);
         if (err != NULL)
             *err = own;
     }
@@ -220,7 +220,7 @@ s3store_status s3s_view_project(s3s_env *env, const s3s_view_def *def, const s3s
     if (status != S3STORE_OK) {
         s3s_tuples_deinit(out);
         if (err != NULL)
-            (void)s3s_context(err, "view %s", s3s_quote_text(def->name).text);
+            s3s_context(err, "view %s", s3s_quote_text(def->name).text);
     }
     return status;
 }

@@ -125,7 +125,6 @@ static CURLcode set_constant_options(const s3s_http *http, CURL *easy, char *det
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_ERRORBUFFER, detail);
     SET(CURLOPT_SHARE, http->share);
-    SET(CURLOPT_USERAGENT, http->user_agent);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -151,7 +150,8 @@ static CURLcode set_constant_options(const s3s_http *http, CURL *easy, char *det
         SET(CURLOPT_CAINFO, http->ca_bundle);
         SET(CURLOPT_PROXY_CAINFO, http->ca_bundle);
     }
-    return CURLE_OK;
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(http->connect_timeout_us / 1000));
+    return s3s_http_set_callbacks(easy);
 }
 
 static s3store_status make_handle(s3s_http *http, s3s_http_handle **out, s3store_error *err)
@@ -205,6 +205,17 @@ static void give_handle(s3s_http *http, s3s_http_handle *handle)
     s3s_mutex_unlock(&http->mutex);
     if (!keep)
         free_handle(http, handle);
+}
+
+void s3s_http_lease_deinit(s3s_http *http, s3s_http_lease *lease)
+{
+    s3s_sigpipe_guard guard;
+    if (lease->handle == NULL)
+        return;
+    s3s_sigpipe_block(&guard); /* closing a TLS connection writes */
+    free_handle(http, lease->handle);
+    s3s_sigpipe_restore(&guard);
+    lease->handle = NULL;
 }
 
 /* ---- the client ------------------------------------------------------------------------------ */
@@ -320,8 +331,10 @@ s3store_status s3s_http_perform(s3s_http *http, const s3store_call *call,
     s3store_status status = s3s_call_check(http->env, call, err);
     if (status != S3STORE_OK)
         return status;
-    s3s_http_handle *handle = NULL;
-    status = take_handle(http, &handle, err);
+    s3s_http_lease own = {0};
+    s3s_http_lease *lease = request->lease != NULL ? request->lease : &own;
+    if (lease->handle == NULL)
+        status = take_handle(http, &lease->handle, err);
     if (status != S3STORE_OK)
         return status;
     /* Only TLS may write() by itself: in this request, or closing what an earlier one has kept. */
@@ -330,8 +343,9 @@ s3store_status s3s_http_perform(s3s_http *http, const s3store_call *call,
     s3s_sigpipe_guard guard = {0};
     if (atomic_load_explicit(&http->may_use_tls, memory_order_relaxed))
         s3s_sigpipe_block(&guard);
-    status = s3s_http_transfer(http, handle, call, request, result, err);
-    give_handle(http, handle);
+    status = s3s_http_transfer(http, lease->handle, call, request, result, err);
+    if (lease == &own)
+        give_handle(http, own.handle);
     s3s_sigpipe_restore(&guard);
     return status;
 }

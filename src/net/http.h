@@ -38,6 +38,13 @@ typedef struct s3s_http_header {
     const char *value;
 } s3s_http_header;
 
+/* A handle kept between requests by one who makes them one after the other: it need not be looked for.
+ * {0} is empty; emptied before its client is freed. */
+typedef struct s3s_http_lease {
+    struct s3s_http_handle *handle;
+} s3s_http_lease;
+void s3s_http_lease_deinit(s3s_http *http, s3s_http_lease *lease);
+
 /* One request; everything is borrowed for the call. The callbacks come from the calling thread. */
 typedef struct s3s_http_request {
     const char *method; /* GET, HEAD, PUT, POST, DELETE */
@@ -46,6 +53,8 @@ typedef struct s3s_http_request {
     size_t header_count;
     const void *body; /* PUT and POST */
     size_t body_size;
+
+    s3s_http_lease *lease; /* NULL = any idle handle */
 
     void *ctx;
     /* The final answer's status line (not 100 Continue), then its headers. May be NULL. */

@@ -20,7 +20,7 @@ typedef struct s3s_http_handle {
     CURLM *multi;
     CURL *easy;
     s3s_buffer lines; /* the request's header lines, each with its NUL */
-    struct curl_slist nodes[S3S_HTTP_REQUEST_HEADERS_MAX + 2];
+    struct curl_slist nodes[S3S_HTTP_REQUEST_HEADERS_MAX + 3];
     char detail[CURL_ERROR_SIZE];
     curl_socket_t socket; /* of the last request, CURL_SOCKET_BAD = none; may be closed since */
 } s3s_http_handle;
@@ -57,6 +57,8 @@ typedef struct s3s_sigpipe_guard {
 void s3s_sigpipe_block(s3s_sigpipe_guard *guard);
 void s3s_sigpipe_restore(const s3s_sigpipe_guard *guard);
 
+/* The callbacks that all requests have; their contexts are set for each. */
+CURLcode s3s_http_set_callbacks(CURL *easy);
 s3store_status s3s_http_transfer(s3s_http *http, s3s_http_handle *handle, const s3store_call *call,
                                  const s3s_http_request *request, s3s_http_result *result,
                                  s3store_error *err);

@@ -12,6 +12,7 @@
 #include "net/http_internal.h"
 
 #define POLL_MAX_MS 1000
+#define EXPECT_MIN_BYTES (64u * 1024) /* libcurl's is a mebibyte */
 #define HOST_TEXT_SIZE 300
 
 typedef struct transfer {
@@ -29,57 +30,80 @@ typedef struct transfer {
     bool final_answer;         /* the header lines belong to the final answer */
     bool headers_done;
     curl_off_t uploaded;
+    bool moved;                /* bytes, since the clock was last read */
     int64_t activity_us;       /* when the last byte moved */
-    char host[HOST_TEXT_SIZE]; /* for messages: scheme and authority only */
+    char host[HOST_TEXT_SIZE]; /* made when a message needs it */
 } transfer;
 
 /* ---- the request ----------------------------------------------------------------------------- */
 
-static bool has_line_break(const char *text)
+/* What must not be in a name ends it, and the request; a value has no line breaks. In one pass: a
+ * request has more bytes of headers than of anything else. */
+static size_t name_size(const char *name)
 {
-    return strpbrk(text, "\r\n") != NULL;
+    size_t size = 0;
+    while (name[size] > ' ' && name[size] != ':' && name[size] != ';' && name[size] != 0x7f)
+        size++;
+    return name[size] == '\0' ? size : 0;
 }
 
-static s3store_status add_line(s3s_http_handle *handle, const char *name, const char *value,
-                               s3store_error *err)
+static bool value_size(const char *value, size_t *size)
 {
-    if (name[0] == '\0' || strpbrk(name, ": \t\r\n;") != NULL || has_line_break(value))
+    *size = strlen(value);
+    return memchr(value, '\n', *size) == NULL && memchr(value, '\r', *size) == NULL;
+}
+
+/* *at: where the line begins. */
+static s3store_status add_line(s3s_http_handle *handle, const char *name, const char *value,
+                               size_t *at, s3store_error *err)
+{
+    size_t size = name_size(name), more = 0;
+    if (size == 0 || !value_size(value, &more))
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "the HTTP header \"%.64s\" has a character that a header cannot carry",
                         name);
     /* libcurl: "Name: value" sends it, "Name;" sends it empty, "Name:" leaves out its own. */
     s3s_buffer *lines = &handle->lines;
-    s3store_status status = s3s_buffer_append(lines, name, strlen(name), err);
-    if (status == S3STORE_OK && value[0] == '\0')
+    *at = lines->size;
+    s3store_status status = s3s_buffer_append(lines, name, size, err);
+    if (status == S3STORE_OK && more == 0)
         return s3s_buffer_append(lines, ";", 2, err); /* with its NUL */
     if (status == S3STORE_OK)
         status = s3s_buffer_append(lines, ": ", 2, err);
-    return status == S3STORE_OK ? s3s_buffer_append(lines, value, strlen(value) + 1, err) : status;
+    return status == S3STORE_OK ? s3s_buffer_append(lines, value, more + 1, err) : status;
 }
 
-/* The list is made of the handle's own nodes over one buffer: no allocation once that has grown. */
-static s3store_status make_header_list(s3s_http_handle *handle, const s3s_http_request *request,
-                                       s3store_error *err)
+/* The list is made of the handle's own nodes over one buffer: no allocation once that has grown.
+ * CURLOPT_USERAGENT would be formatted twice for each request. */
+static s3store_status make_header_list(s3s_http_handle *handle, const char *user_agent,
+                                       const s3s_http_request *request, s3store_error *err)
 {
-    /* Headers that libcurl would add by itself. */
+    /* Headers that libcurl would add by itself; the second one only to large bodies. */
     static const char suppressed[] = "Accept:\0Expect:";
+    enum { OWN = 3, ACCEPT = 0, EXPECT = 1, AGENT = 2 };
+    size_t at[S3S_HTTP_REQUEST_HEADERS_MAX + OWN];
+    at[ACCEPT] = 0;
+    at[EXPECT] = sizeof "Accept:";
+    size_t count = request->header_count + OWN;
     if (request->header_count > S3S_HTTP_REQUEST_HEADERS_MAX)
         return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "a request has %zu headers, more than %d",
                         request->header_count, S3S_HTTP_REQUEST_HEADERS_MAX);
     s3s_buffer_clear(&handle->lines);
     s3store_status status =
         s3s_buffer_append(&handle->lines, suppressed, sizeof suppressed, err);
-    for (size_t i = 0; i < request->header_count && status == S3STORE_OK; i++)
-        status = add_line(handle, request->headers[i].name, request->headers[i].value, err);
+    if (status == S3STORE_OK)
+        status = add_line(handle, "User-Agent", user_agent, &at[AGENT], err);
+    for (size_t i = OWN; i < count && status == S3STORE_OK; i++)
+        status = add_line(handle, request->headers[i - OWN].name, request->headers[i - OWN].value,
+                          &at[i], err);
     if (status != S3STORE_OK)
         return status;
-    char *line = (char *)handle->lines.data;
-    size_t count = request->header_count + 2;
     for (size_t i = 0; i < count; i++) {
-        handle->nodes[i].data = line;
+        handle->nodes[i].data = (char *)handle->lines.data + at[i];
         handle->nodes[i].next = i + 1 < count ? &handle->nodes[i + 1] : NULL;
-        line += strlen(line) + 1;
     }
+    if (request->body_size < EXPECT_MIN_BYTES) /* each line is looked at a dozen times */
+        handle->nodes[ACCEPT].next = &handle->nodes[AGENT];
     return S3STORE_OK;
 }
 
@@ -101,8 +125,8 @@ static CURLcode set_request_options(transfer *t)
     CURL *easy = t->handle->easy;
     const s3s_http_request *r = t->request;
     bool has_body = strcmp(r->method, "PUT") == 0 || strcmp(r->method, "POST") == 0;
-    SET(CURLOPT_NOBODY, 0L);
     if (has_body) {
+        SET(CURLOPT_NOBODY, 0L);
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDS, r->body_size > 0 ? r->body : "");
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_size);
@@ -116,43 +140,40 @@ static CURLcode set_request_options(transfer *t)
     }
     SET(CURLOPT_URL, r->url);
     SET(CURLOPT_HTTPHEADER, t->handle->nodes);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(t->http->connect_timeout_us / 1000));
-    SET(CURLOPT_HEADERFUNCTION, receive_header);
     SET(CURLOPT_HEADERDATA, t);
-    SET(CURLOPT_WRITEFUNCTION, receive_body);
     SET(CURLOPT_WRITEDATA, t);
-    SET(CURLOPT_PREREQFUNCTION, begin_request);
     SET(CURLOPT_PREREQDATA, t);
     return CURLE_OK;
 }
 
-/* The handle must not keep pointers into what the caller owns. */
-static void clear_request_options(CURL *easy)
+CURLcode s3s_http_set_callbacks(CURL *easy)
 {
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, NULL);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, NULL);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, NULL);
+    SET(CURLOPT_HEADERFUNCTION, receive_header);
+    SET(CURLOPT_WRITEFUNCTION, receive_body);
+    SET(CURLOPT_PREREQFUNCTION, begin_request);
+    return CURLE_OK;
 }
 
-/* "https://host:port" of a URL: what messages may show. */
-static void copy_host(const char *url, char out[HOST_TEXT_SIZE])
+/* "https://host:port" of the URL: what messages may show. */
+static const char *host_of(transfer *t)
 {
+    const char *url = t->request->url;
     const char *scheme_end = strstr(url, "://");
     const char *start = scheme_end == NULL ? url : scheme_end + 3;
     size_t size = (size_t)(start - url) + strcspn(start, "/?#");
     if (size >= HOST_TEXT_SIZE)
         size = HOST_TEXT_SIZE - 1;
-    memcpy(out, url, size);
-    out[size] = '\0';
+    memcpy(t->host, url, size);
+    t->host[size] = '\0';
+    return t->host;
 }
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
+/* The clock is read once for each turn of the loop, not for each line of an answer. */
 static void touch(transfer *t)
 {
-    t->activity_us = s3s_mono_us(t->http->env);
+    t->moved = true;
 }
 
 /* "HTTP/1.1 200 OK": an informational answer is passed over, the final one is told. */
@@ -198,7 +219,7 @@ static size_t receive_header(char *line, size_t size, size_t count, void *ctx)
     t->header_bytes += bytes;
     if (t->header_bytes > S3S_HTTP_HEADERS_MAX_BYTES) {
         t->stopped = s3s_fail(t->err, S3STORE_CORRUPT,
-                              "%s answered with more than %u bytes of headers", t->host,
+                              "%s answered with more than %u bytes of headers", host_of(t),
                               S3S_HTTP_HEADERS_MAX_BYTES);
         return 0;
     }
@@ -224,7 +245,7 @@ static size_t receive_body(char *data, size_t size, size_t count, void *ctx)
     s3store_status status = S3STORE_OK;
     if (t->request->on_body != NULL && bytes > 0)
         status = t->request->on_body(t->request->ctx, data, bytes, t->err);
-    touch(t); /* after the receiver: its own time is not the server's */
+    touch(t);
     if (status == S3STORE_OK)
         return bytes;
     t->stopped = status;
@@ -278,7 +299,8 @@ static int begin_request(void *ctx, char *ip, char *own_ip, int port, int own_po
 static void note_upload(transfer *t)
 {
     curl_off_t uploaded = 0;
-    curl_easy_getinfo(t->handle->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+    if (t->request->body_size > 0)
+        curl_easy_getinfo(t->handle->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
     bool begun = t->result->progress == S3S_HTTP_NOT_SENT && was_sent(t);
     if (begun)
         t->result->progress = S3S_HTTP_SENT;
@@ -305,9 +327,12 @@ static s3store_status check_limits(transfer *t, int *wait_ms)
     if (status != S3STORE_OK)
         return status;
     int64_t now = s3s_mono_us(t->http->env);
+    if (t->moved)
+        t->activity_us = now;
+    t->moved = false;
     int64_t limit = attempt_limit(t);
     if (limit != S3STORE_TIME_NONE && now >= limit)
-        return s3s_fail(t->err, S3STORE_TIMEOUT, "%s sent nothing for %.1f s%s", t->host,
+        return s3s_fail(t->err, S3STORE_TIMEOUT, "%s sent nothing for %.1f s%s", host_of(t),
                         (double)(now - t->activity_us) / 1e6,
                         t->result->progress == S3S_HTTP_SENT ? " after the request" : "");
     int64_t wait_us = (int64_t)POLL_MAX_MS * 1000;
@@ -389,7 +414,7 @@ static s3store_status explain_failure(transfer *t, CURLcode code)
     if (t->replay_refused)
         detail = "the server had closed the kept connection";
     if (code == CURLE_UNSUPPORTED_PROTOCOL && t->result->progress == S3S_HTTP_NOT_SENT)
-        return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "%s is not a usable address: %s", t->host,
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "%s is not a usable address: %s", host_of(t),
                         detail);
     for (size_t i = 0; i < sizeof code_table / sizeof code_table[0]; i++) {
         if (code_table[i].code != code)
@@ -397,13 +422,14 @@ static s3store_status explain_failure(transfer *t, CURLcode code)
         char what[HOST_TEXT_SIZE + 100];
         const char *format = code_table[i].format;
         const char *place = strstr(format, "%s");
-        snprintf(what, sizeof what, "%.*s%s%s", (int)(place - format), format, t->host, place + 2);
+        snprintf(what, sizeof what, "%.*s%s%s", (int)(place - format), format, host_of(t),
+                 place + 2);
         return s3s_fail(err, code_table[i].status, "%s: %s", what, detail);
     }
     static const char *const when[] = {"before the request was sent", "before an answer came",
                                        "in the middle of the answer",
                                        "in the middle of the answer"};
-    return s3s_fail(err, S3STORE_UNAVAILABLE, "the connection to %s broke %s: %s", t->host,
+    return s3s_fail(err, S3STORE_UNAVAILABLE, "the connection to %s broke %s: %s", host_of(t),
                     when[t->result->progress], detail);
 }
 
@@ -474,20 +500,23 @@ s3store_status s3s_http_transfer(s3s_http *http, s3s_http_handle *handle, const 
                                  const s3s_http_request *request, s3s_http_result *result,
                                  s3store_error *err)
 {
-    transfer t = {.http = http,
-                  .handle = handle,
-                  .call = call,
-                  .request = request,
-                  .result = result,
-                  .err = err};
+    transfer t;
+    memset(&t, 0, offsetof(transfer, host));
+    t.http = http;
+    t.handle = handle;
+    t.call = call;
+    t.request = request;
+    t.result = result;
+    t.err = err;
     handle->detail[0] = '\0';
-    copy_host(request->url, t.host);
     touch(&t);
-    s3store_status status = make_header_list(handle, request, err);
+    s3store_status status = make_header_list(handle, http->user_agent, request, err);
     if (status != S3STORE_OK)
         return status;
     CURLcode code = set_request_options(&t);
     status = code == CURLE_OK ? run(&t) : explain_failure(&t, code);
-    clear_request_options(handle->easy);
+    /* Nothing of the caller's stays: the contexts of callbacks are set anew before each request. */
+    if (request->body_size > 0)
+        curl_easy_setopt(handle->easy, CURLOPT_POSTFIELDS, NULL);
     return status;
 }

@@ -107,7 +107,7 @@ typedef struct s3s_walk_options {
     const char *prefix;      /* "" = all */
     const char *start_after; /* keys above it; NULL = all */
     const char *stop_at;     /* keys below it; NULL = all */
-    size_t limit;            /* LISTs at once; 0 = 16 */
+    size_t limit;            /* LISTs at once; 0 = 32 */
     size_t serial_pages;     /* before going side by side; 0 = 2 */
     uint32_t max_keys;       /* of a page; 0 = the server's default */
     /* The walk has come to key: a key above it such that nothing up to and with that one is
@@ -124,7 +124,8 @@ typedef struct s3s_walk_result {
     int64_t first_took_us;
 } s3s_walk_result;
 
-/* fn as for s3s_list_all, from the calling thread. result may be NULL. */
+/* fn as for s3s_list_all, from the calling thread. result may be NULL. Pages that wait: at most two
+ * for each LIST at once. */
 s3store_status s3s_list_parallel(s3s_env *env, const s3store_object_store *s, s3s_pool *pool,
                                  const s3store_call *call, const s3s_walk_options *options,
                                  s3store_list_fn fn, void *fn_ctx, s3s_walk_result *result,

@@ -1,8 +1,8 @@
 /* objstore/walk.h: private to the parallel listing: its units of work.
  *
  * The keys that are still to come are an ordered list of units, each a range of keys. Units near
- * the front are worked on side by side; what they find waits in pages until all before it was
- * delivered. A unit that turns out to be long is replaced by smaller ones.
+ * the front are worked on side by side, one page at a time; what they find waits in pages until all
+ * before it was delivered. A unit that turns out to be long is replaced by smaller ones.
  */
 #ifndef S3S_OBJSTORE_WALK_H
 #define S3S_OBJSTORE_WALK_H
@@ -21,6 +21,7 @@ typedef struct s3s_walk_page {
 typedef struct s3s_walk_unit {
     struct s3s_walk_unit *next;
     const struct s3s_walk *walk;
+    bool is_first;      /* of the walk */
     bool discovers;     /* directories with LIST and '/', one page; else it lists keys */
     char *prefix;       /* of its LISTs */
     char *after;        /* keys above it; NULL = all */
@@ -34,11 +35,19 @@ typedef struct s3s_walk_unit {
     size_t page_keys;
     size_t keys_per_directory; /* 0 = no directories there */
 
+    /* Shared by all who work on the walk; the rest is whose the unit is while it is busy. */
     s3s_walk_page *first_page, *last_page; /* found, not yet delivered */
     size_t page_count;
-    bool done;   /* nothing more is to be asked for */
-    bool divide; /* into smaller units */
+    bool done; /* nothing more is to be asked for */
+    bool busy; /* somebody asks for a page */
 } s3s_walk_unit;
+
+/* What came of asking for a page. */
+typedef struct s3s_walk_fetched {
+    uint64_t asked; /* LISTs */
+    bool ended;     /* nothing more is to be asked for */
+    bool divide;    /* into smaller units */
+} s3s_walk_fetched;
 
 typedef struct s3s_walk {
     s3s_env *env;
@@ -57,9 +66,10 @@ void s3s_walk_page_free(s3s_walk_page *page, s3s_env *env);
 s3s_walk_page *s3s_walk_page_new(s3s_env *env);
 bool s3s_walk_page_add(s3s_walk_page *page, const s3store_list_entry *entry);
 void s3s_walk_unit_add_page(s3s_walk_unit *unit, s3s_walk_page *page);
-/* Asks for pages until the unit is done, is to be divided, or holds `most` of them. */
-s3store_status s3s_walk_unit_run(s3s_walk_unit *unit, size_t most, s3s_walk_result *result,
-                                 s3store_error *err);
+s3s_walk_page *s3s_walk_unit_take_page(s3s_walk_unit *unit); /* the first; NULL = none */
+/* Asks for the next page, which is the caller's. Touches nothing that is shared. */
+s3store_status s3s_walk_unit_fetch(s3s_walk_unit *unit, s3s_walk_page **out, s3s_walk_fetched *got,
+                                   s3store_error *err);
 
 /* walk_divide.c: puts the units that take the place of this one behind it. */
 s3store_status s3s_walk_divide(s3s_walk_unit *unit, s3store_error *err);

@@ -223,7 +223,6 @@ s3store_status s3s_walk_divide(s3s_walk_unit *unit, s3store_error *err)
         u->first_page = u->last_page = NULL;
         u->page_count = 0;
     }
-    u->divide = false;
     u->done = true;
     if (status != S3STORE_OK)
         free_chain(&c);

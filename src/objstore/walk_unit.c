@@ -55,6 +55,17 @@ void s3s_walk_unit_add_page(s3s_walk_unit *unit, s3s_walk_page *page)
     unit->page_count++;
 }
 
+s3s_walk_page *s3s_walk_unit_take_page(s3s_walk_unit *unit)
+{
+    s3s_walk_page *page = unit->first_page;
+    if (page == NULL)
+        return NULL;
+    unit->first_page = page->next;
+    unit->last_page = unit->first_page != NULL ? unit->last_page : NULL;
+    unit->page_count--;
+    return page;
+}
+
 /* ---- units ----------------------------------------------------------------------------------- */
 
 static bool copy_text(s3s_env *env, const char *text, char **out)
@@ -175,7 +186,7 @@ static bool replace_text(s3s_env *env, char **place, const char *text)
 }
 
 /* Where the next page begins: at the server's token, or behind a gap in what is wanted. */
-static s3store_status prepare_next(s3s_walk_unit *u, const s3store_list_reply *reply,
+static s3store_status prepare_next(s3s_walk_unit *u, const s3store_list_reply *reply, bool *ended,
                                    s3store_error *err)
 {
     const s3s_walk_options *o = u->walk->options;
@@ -184,7 +195,7 @@ static s3store_status prepare_next(s3s_walk_unit *u, const s3store_list_reply *r
     bool same = u->continuation != NULL && strcmp(u->continuation, reply->continuation) == 0;
     if (u->last != NULL && !u->discovers && o->skip != NULL && o->skip(o->skip_ctx, u->last, to) &&
         strcmp(to, u->last) > 0) {
-        u->done = u->stop != NULL && strcmp(to, u->stop) >= 0;
+        *ended = u->stop != NULL && strcmp(to, u->stop) >= 0;
         if (!replace_text(env, &u->after, to) || !replace_text(env, &u->last, to) ||
             !replace_text(env, &u->continuation, NULL))
             return s3s_fail_memory(err, strlen(to));
@@ -199,8 +210,17 @@ static s3store_status prepare_next(s3s_walk_unit *u, const s3store_list_reply *r
                : s3s_fail_memory(err, strlen(reply->continuation));
 }
 
+/* The first answer of a walk, from which nobody works beside us. */
+static void note_first(const s3s_walk *w, const s3store_list_reply *reply, int64_t sent_wall_us,
+                       int64_t sent_us)
+{
+    w->result->first_date_us = reply->date_us;
+    w->result->first_sent_wall_us = sent_wall_us;
+    w->result->first_took_us = s3s_mono_us(w->env) - sent_us;
+}
+
 static s3store_status take_page(s3s_walk_unit *u, taking *t, s3store_list_reply *reply,
-                                s3s_walk_result *result, s3store_error *err)
+                                s3s_walk_fetched *got, s3store_error *err)
 {
     const s3s_walk *w = u->walk;
     s3store_list_request request = {.size = sizeof request,
@@ -216,11 +236,9 @@ static s3store_status take_page(s3s_walk_unit *u, taking *t, s3store_list_reply 
         status = t->status;
     if (status != S3STORE_OK)
         return status;
-    if (result->pages++ == 0) {
-        result->first_date_us = reply->date_us;
-        result->first_sent_wall_us = sent_wall_us;
-        result->first_took_us = s3s_mono_us(w->env) - sent_us;
-    }
+    got->asked = 1;
+    if (u->is_first && u->fetched == 0)
+        note_first(w, reply, sent_wall_us, sent_us);
     if (t->has_last && !replace_text(w->env, &u->last, t->last))
         return s3s_fail_memory(err, sizeof t->last);
     u->fetched++;
@@ -228,35 +246,35 @@ static s3store_status take_page(s3s_walk_unit *u, taking *t, s3store_list_reply 
         u->page_keys = t->keys;
         u->keys_per_directory = t->directories > 0 ? t->in_directories / t->directories : 0;
     }
-    u->done = t->passed_stop || !reply->truncated;
-    return u->done ? S3STORE_OK : prepare_next(u, reply, err);
+    got->ended = t->passed_stop || !reply->truncated;
+    return got->ended ? S3STORE_OK : prepare_next(u, reply, &got->ended, err);
 }
 
-s3store_status s3s_walk_unit_run(s3s_walk_unit *unit, size_t most, s3s_walk_result *result,
-                                 s3store_error *err)
+s3store_status s3s_walk_unit_fetch(s3s_walk_unit *unit, s3s_walk_page **out, s3s_walk_fetched *got,
+                                   s3store_error *err)
 {
     s3s_walk_unit *u = unit;
     s3s_env *env = u->walk->env;
     s3store_list_reply reply;
-    while (!u->done && !u->divide && u->page_count < most) {
-        reply.truncated = false;
-        reply.continuation[0] = '\0';
-        taking t = {.unit = u, .page = s3s_walk_page_new(env), .err = err};
-        if (t.page == NULL)
-            return s3s_fail_memory(err, sizeof *t.page);
-        s3store_status status = take_page(u, &t, &reply, result, err);
-        if (status != S3STORE_OK) {
-            s3s_walk_page_free(t.page, env);
-            return status;
-        }
-        s3s_walk_unit_add_page(u, t.page);
-        u->divide = u->discovers || (!u->done && u->fetched >= u->patience);
-        /* Without directories there is nothing to divide by, and to discover tiny ones takes as
-         * many pages as they have. */
-        if (!u->discovers && u->divide && u->keys_per_directory < TINY_DIRECTORY) {
-            u->divide = false;
-            u->patience = u->fetched + 8;
-        }
+    *out = NULL;
+    *got = (s3s_walk_fetched){0};
+    reply.truncated = false;
+    reply.continuation[0] = '\0';
+    taking t = {.unit = u, .page = s3s_walk_page_new(env), .err = err};
+    if (t.page == NULL)
+        return s3s_fail_memory(err, sizeof *t.page);
+    s3store_status status = take_page(u, &t, &reply, got, err);
+    if (status != S3STORE_OK) {
+        s3s_walk_page_free(t.page, env);
+        return status;
+    }
+    *out = t.page;
+    got->divide = u->discovers || (!got->ended && u->fetched >= u->patience);
+    /* Without directories there is nothing to divide by, and to discover tiny ones takes as many
+     * pages as they have. */
+    if (!u->discovers && got->divide && u->keys_per_directory < TINY_DIRECTORY) {
+        got->divide = false;
+        u->patience = u->fetched + 8;
     }
     return S3STORE_OK;
 }

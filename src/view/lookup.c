@@ -197,7 +197,7 @@ static s3store_status run_lookup(s3store_view *view, const s3store_lookup_option
     if (status != S3STORE_OK) {
         lookup_deinit(l);
         if (err != NULL)
-            (void)s3s_context(err, "view %.300s", view->def.name);
+            s3s_context(err, "view %.300s", view->def.name);
     }
     return status;
 }
@@ -224,7 +224,7 @@ static s3store_status append_tuple(const tuples_source *s, s3store_builder *buil
                                        &s->view->def.columns[s->columns[i]],
                                        s->values[s->columns[i]], err);
     if (status != S3STORE_OK && err != NULL)
-        (void)s3s_context(err, "view %.200s, marker of %.*s", s->view->def.name,
+        s3s_context(err, "view %.200s, marker of %.*s", s->view->def.name,
                           (int)(tuple.size < 300 ? tuple.size : 300), tuple.data);
     return status;
 }

@@ -240,8 +240,9 @@ static s3store_status without_doubt(s3s_publication *p, s3store_status failure, 
 {
     p->in_doubt = false;
     if (failure == S3STORE_UNCERTAIN || failure == S3STORE_ALREADY_EXISTS)
-        err->status = S3STORE_UNAVAILABLE;
-    return s3s_context(err, "nothing is committed");
+        failure = s3s_restate(err, S3STORE_UNAVAILABLE);
+    s3s_context(err, "nothing is committed");
+    return failure;
 }
 
 s3store_status s3s_commit_conclude(s3s_publication *p, s3store_status failure,

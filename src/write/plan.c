@@ -142,7 +142,7 @@ static s3store_status ask_token(s3store_writer *writer, const s3s_input *input, 
             status = s3s_fail_memory(&own, sizeof token);
     }
     if (status != S3STORE_OK && err != NULL) {
-        (void)s3s_context(&own, "token of partition %.300s", item->partition);
+        s3s_context(&own, "token of partition %.300s", item->partition);
         *err = own;
     }
     return status;

@@ -185,8 +185,10 @@ static s3store_status put_data(item_work *w, const s3store_call *call, const cha
     s3store_put_reply reply = {0};
     status = s3s_put(target->store, call, &put, &reply, err);
     if (status == S3STORE_UNCERTAIN) /* of an object that nobody can see: no doubt for the caller */
-        err->status = status = S3STORE_UNAVAILABLE;
-    return status == S3STORE_OK ? status : s3s_context(err, "storing the data");
+        status = s3s_restate(err, S3STORE_UNAVAILABLE);
+    if (status != S3STORE_OK)
+        s3s_context(err, "storing the data");
+    return status;
 }
 
 /* Stamps and puts the ref. *stale: too much time had passed since the data was sent; there is
@@ -216,8 +218,10 @@ static s3store_status put_ref(item_work *w, s3s_try *t, int64_t sent_wall_us, in
     s3store_put_reply reply = {0};
     status = s3s_put(target->store, &call, &put, &reply, err);
     if (status == S3STORE_UNCERTAIN)
-        err->status = status = S3STORE_UNAVAILABLE;
-    return status == S3STORE_OK ? status : s3s_context(err, "storing the ref");
+        status = s3s_restate(err, S3STORE_UNAVAILABLE);
+    if (status != S3STORE_OK)
+        s3s_context(err, "storing the ref");
+    return status;
 }
 
 /* Data, ref, commit under one attempt id. *again: nothing is known to be committed, but may be

@@ -62,7 +62,8 @@ s3store_status s3s_writer_open(s3store_target *target, const s3store_writer_opti
                                      options->view_count, err);
     if (status != S3STORE_OK) {
         s3s_writer_free(w);
-        return s3s_context(err, "opening %s for writing", target->url);
+        s3s_context(err, "opening %s for writing", target->url);
+        return status;
     }
     *out = w;
     return S3STORE_OK;

@@ -347,12 +347,60 @@ static s3store_status run_delete(rig *r, s3store_error *err)
     return status;
 }
 
+/* The four requests of an upload in parts. */
+static s3store_status run_create(rig *r, s3store_error *err)
+{
+    char upload_id[S3STORE_UPLOAD_ID_MAX] = "";
+    s3store_put_request request = {.size = sizeof request, .key = r->file->key};
+    s3store_status status = s3s_create_multipart(&r->meter, NULL, &request, upload_id, err);
+    snprintf(r->result, sizeof r->result, "began %.100s", upload_id);
+    return status;
+}
+
+static s3store_status run_part(rig *r, s3store_error *err)
+{
+    s3store_part_request request = {.size = sizeof request,
+                                    .key = r->file->key,
+                                    .upload_id = "upload-1",
+                                    .number = 2,
+                                    .body = r->body,
+                                    .body_size = r->file->body_size};
+    s3store_put_reply reply;
+    s3store_status status = s3s_put_part(&r->meter, NULL, &request, &reply, err);
+    snprintf(r->result, sizeof r->result, "part etag=%s", reply.etag);
+    return status;
+}
+
+static s3store_status run_complete(rig *r, s3store_error *err)
+{
+    static const s3store_put_reply parts[] = {{.etag = "one"}, {.etag = "two"}};
+    s3store_complete_request request = {.size = sizeof request,
+                                        .key = r->file->key,
+                                        .upload_id = "upload-1",
+                                        .parts = parts,
+                                        .part_count = 2};
+    s3store_put_reply reply;
+    s3store_status status = s3s_complete_multipart(&r->meter, NULL, &request, &reply, err);
+    snprintf(r->result, sizeof r->result, "completed etag=%s date=%s", reply.etag,
+             given(reply.date_us));
+    return status;
+}
+
+static s3store_status run_abort(rig *r, s3store_error *err)
+{
+    s3store_status status = s3s_abort_multipart(&r->meter, NULL, r->file->key, "upload-1", err);
+    snprintf(r->result, sizeof r->result, "aborted");
+    return status;
+}
+
 static const struct {
     const char *name;
     s3store_status (*run)(rig *r, s3store_error *err);
 } verbs[] = {{"put", run_put},         {"put_conditional", run_put}, {"put_fenced", run_put},
              {"get", run_get},         {"get_range", run_get},       {"head", run_head},
-             {"list", run_list},       {"delete", run_delete}};
+             {"list", run_list},       {"delete", run_delete},
+             {"create", run_create},   {"part", run_part},
+             {"complete", run_complete}, {"abort", run_abort}};
 
 static s3store_status run_verb(rig *r, s3store_error *err)
 {

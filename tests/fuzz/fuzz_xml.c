@@ -14,7 +14,7 @@ typedef struct outcome {
 static outcome parse(s3s_xml *xml, const uint8_t *data, size_t size, size_t cut)
 {
     outcome o = {0};
-    FUZZ_CHECK(s3s_xml_begin(xml, NULL) == S3STORE_OK);
+    s3s_xml_begin(xml);
     o.status = s3s_xml_feed(xml, data, cut, NULL);
     if (o.status == S3STORE_OK)
         o.status = s3s_xml_feed(xml, data + cut, size - cut, NULL);

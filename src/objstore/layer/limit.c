@@ -152,39 +152,22 @@ static s3store_status limit_head(void *impl, const s3store_call *call, const cha
     return status;
 }
 
-/* A page is kept here and handed out after the slot is given back: fn is the caller's code, and may
- * make requests of its own. */
-typedef struct held_page {
-    s3s_arena arena;
-    s3store_list_entry *entries;
-    size_t count;
-    size_t capacity;
-    bool failed;
-} held_page;
+/* fn is the caller's code, and may make requests of its own: the slot is given back before it is
+ * called for the first time. The page has been received whole by then (s3store_list_fn). */
+typedef struct passing {
+    limit *l;
+    s3store_list_fn fn;
+    void *fn_ctx;
+    bool given_back;
+} passing;
 
-static bool hold_entry(void *ctx, const s3store_list_entry *entry)
+static bool pass_entry(void *ctx, const s3store_list_entry *entry)
 {
-    held_page *page = ctx;
-    if (page->count == page->capacity) {
-        size_t capacity = page->capacity == 0 ? 64 : page->capacity * 2;
-        s3store_list_entry *more =
-            s3s_realloc(page->arena.env, page->entries, capacity * sizeof *more);
-        if (more == NULL) {
-            page->failed = true;
-            return false;
-        }
-        page->entries = more;
-        page->capacity = capacity;
-    }
-    s3store_list_entry *copy = &page->entries[page->count];
-    *copy = *entry;
-    copy->key = s3s_arena_strdup(&page->arena, entry->key);
-    if (copy->key == NULL) {
-        page->failed = true;
-        return false;
-    }
-    page->count++;
-    return true;
+    passing *p = ctx;
+    if (!p->given_back)
+        give(p->l);
+    p->given_back = true;
+    return p->fn(p->fn_ctx, entry);
 }
 
 static s3store_status limit_list(void *impl, const s3store_call *call,
@@ -197,18 +180,10 @@ static s3store_status limit_list(void *impl, const s3store_call *call,
         s3s_list_reply_reset(reply);
         return status;
     }
-    held_page page = {0};
-    s3s_arena_init(&page.arena, l->env);
-    status = s3s_list(l->inner, call, request, hold_entry, &page, reply, err);
-    give(l);
-    if (status == S3STORE_OK && page.failed)
-        status = s3s_fail_memory(err, page.capacity * sizeof *page.entries);
-    for (size_t i = 0; status == S3STORE_OK && i < page.count; i++) {
-        if (!fn(fn_ctx, &page.entries[i]))
-            break;
-    }
-    s3s_free(l->env, page.entries);
-    s3s_arena_deinit(&page.arena);
+    passing p = {.l = l, .fn = fn, .fn_ctx = fn_ctx};
+    status = s3s_list(l->inner, call, request, pass_entry, &p, reply, err);
+    if (!p.given_back)
+        give(l);
     return status;
 }
 

@@ -182,7 +182,7 @@ static s3store_status run_attempts(retry *r, const op *o, int *attempts, s3store
     int64_t begin_us = s3s_mono_us(r->env);
     bool uncertain = false;
     for (int attempt = 1;; attempt++) {
-        memset(&last, 0, sizeof last);
+        s3s_error_clear(&last);
         *attempts = attempt;
         s3store_status status = run_once(r, o, &last);
         if (status == S3STORE_OK)

@@ -202,10 +202,8 @@ static s3store_status store(s3s_local *l, const s3store_call *call,
         s3s_object_etag(&st, reply->etag);
     status = s3s_local_fsync(l, place->dir, "put: sync the directory", request->key, err);
     if (status != S3STORE_OK) {
-        if (err != NULL)
-            err->status = S3STORE_UNCERTAIN;
         s3s_context(err, "the object is visible, but may be gone after a crash");
-        return S3STORE_UNCERTAIN;
+        return s3s_restate(err, S3STORE_UNCERTAIN);
     }
     return S3STORE_OK;
 }

@@ -12,6 +12,16 @@
 #define SECRET_MAX 512
 #define TOKEN_MAX (16 * 1024)
 #define DATE_SIZE 9
+#define KEYS_MAX 1000 /* days of one process, and a bucket whose region is being learned */
+
+/* A signing key, never changed. */
+typedef struct day_key {
+    struct day_key *older;
+    char date[DATE_SIZE];
+    char region[S3S_SIGN_REGION_SIZE];
+    char service[16];
+    uint8_t key[S3S_SHA256_SIZE];
+} day_key;
 
 struct s3s_credentials {
     s3s_env *env;
@@ -21,14 +31,9 @@ struct s3s_credentials {
     char *session_token;
     char *source;
     int64_t expires_us;
-    s3s_mutex mutex;
-    struct {
-        bool has_key;
-        char date[DATE_SIZE];
-        char region[S3S_SIGN_REGION_SIZE];
-        char service[16];
-        uint8_t key[S3S_SHA256_SIZE];
-    } locked;
+    /* Read for every request by all threads, written once a day: older ones stay until the end,
+     * for those who are reading. */
+    _Atomic(day_key *) newest_key;
 };
 
 void s3s_secret_free(s3s_env *env, char *text)
@@ -82,7 +87,11 @@ static void free_credentials(s3s_credentials *c)
     s3s_secret_free(c->env, c->secret);
     s3s_secret_free(c->env, c->session_token);
     s3s_free(c->env, c->source);
-    s3s_wipe(&c->locked, sizeof c->locked);
+    for (day_key *k = atomic_load(&c->newest_key), *older; k != NULL; k = older) {
+        older = k->older;
+        s3s_wipe(k, sizeof *k);
+        s3s_free(c->env, k);
+    }
     s3s_free(c->env, c);
 }
 
@@ -107,8 +116,6 @@ s3store_status s3s_credentials_new(s3s_env *env, const char *access_key_id, cons
     if (c->access_key_id == NULL || c->secret == NULL || c->source == NULL ||
         (session_token != NULL && c->session_token == NULL))
         status = s3s_fail_memory(err, strlen(source));
-    if (status == S3STORE_OK)
-        status = s3s_mutex_init(&c->mutex, env, err);
     if (status != S3STORE_OK) {
         free_credentials(c);
         return status;
@@ -128,7 +135,6 @@ void s3s_credentials_release(s3s_credentials *credentials)
     if (credentials == NULL ||
         atomic_fetch_sub_explicit(&credentials->references, 1, memory_order_acq_rel) != 1)
         return;
-    s3s_mutex_deinit(&credentials->mutex);
     free_credentials(credentials);
 }
 
@@ -161,28 +167,40 @@ bool s3s_credentials_equal(const s3s_credentials *a, const s3s_credentials *b)
            a->expires_us == b->expires_us;
 }
 
+/* Without memory, or when others were faster, it is computed again. */
+static void keep_key(s3s_credentials *c, day_key *newest, const char *date, const char *region,
+                     const char *service, const uint8_t key[S3S_SHA256_SIZE])
+{
+    size_t kept = 0;
+    for (const day_key *k = newest; k != NULL; k = k->older)
+        kept++;
+    day_key *k = kept < KEYS_MAX ? s3s_calloc(c->env, 1, sizeof *k) : NULL;
+    if (k == NULL)
+        return;
+    k->older = newest;
+    snprintf(k->date, sizeof k->date, "%s", date);
+    snprintf(k->region, sizeof k->region, "%s", region);
+    snprintf(k->service, sizeof k->service, "%s", service);
+    memcpy(k->key, key, S3S_SHA256_SIZE);
+    if (atomic_compare_exchange_strong(&c->newest_key, &newest, k))
+        return;
+    s3s_wipe(k, sizeof *k);
+    s3s_free(c->env, k);
+}
+
 s3store_status s3s_credentials_signing_key(s3s_credentials *credentials, const char *date,
                                            const char *region, const char *service,
                                            uint8_t key[S3S_SHA256_SIZE], s3store_error *err)
 {
     s3s_credentials *c = credentials;
-    s3s_mutex_lock(&c->mutex);
-    bool hit = c->locked.has_key && strcmp(c->locked.date, date) == 0 &&
-               strcmp(c->locked.region, region) == 0 && strcmp(c->locked.service, service) == 0;
-    if (hit)
-        memcpy(key, c->locked.key, S3S_SHA256_SIZE);
-    s3s_mutex_unlock(&c->mutex);
-    if (hit)
+    day_key *newest = atomic_load_explicit(&c->newest_key, memory_order_acquire);
+    if (newest != NULL && strcmp(newest->date, date) == 0 && strcmp(newest->region, region) == 0 &&
+        strcmp(newest->service, service) == 0) {
+        memcpy(key, newest->key, S3S_SHA256_SIZE);
         return S3STORE_OK;
+    }
     s3store_status status = s3s_sign_key(c->secret, date, region, service, key, err);
-    if (status != S3STORE_OK)
-        return status;
-    s3s_mutex_lock(&c->mutex);
-    snprintf(c->locked.date, sizeof c->locked.date, "%s", date);
-    snprintf(c->locked.region, sizeof c->locked.region, "%s", region);
-    snprintf(c->locked.service, sizeof c->locked.service, "%s", service);
-    memcpy(c->locked.key, key, S3S_SHA256_SIZE);
-    c->locked.has_key = true;
-    s3s_mutex_unlock(&c->mutex);
-    return S3STORE_OK;
+    if (status == S3STORE_OK)
+        keep_key(c, newest, date, region, service, key);
+    return status;
 }

@@ -151,8 +151,7 @@ static s3store_status blame(const s3s_look *l, const char *url, s3store_status s
     if (now_us >= l->deadline_us)
         return s3s_fail(err, S3STORE_UNAVAILABLE, "%.*s gave no answer in time",
                         (int)(strcspn(url, ":") + 3 + strcspn(strchr(url, ':') + 3, "/")), url);
-    err->status = S3STORE_UNAVAILABLE;
-    return S3STORE_UNAVAILABLE;
+    return s3s_restate(err, S3STORE_UNAVAILABLE);
 }
 
 s3store_status s3s_fetch(s3s_look *l, s3s_fetch_way way, const s3s_http_request *request,

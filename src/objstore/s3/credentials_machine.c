@@ -128,7 +128,7 @@ s3store_status s3s_look_container(s3s_look *l, s3store_error *err)
     s3s_secret_free(l->chain->env, token);
     /* It was configured: nobody else's credentials are meant. */
     if (s3s_look_is_sources_fault(status)) {
-        err->status = status = S3STORE_NO_CREDENTIALS;
+        status = s3s_restate(err, S3STORE_NO_CREDENTIALS);
         s3s_context(err, "the container endpoint");
     }
     return status;

@@ -329,8 +329,8 @@ static s3store_status attempt(request *r, s3s_fetched *answer, bool *again, s3s_
         return understand(r, answer, again, out, err);
     if (!s3s_look_is_sources_fault(status))
         return status;
-    err->status = S3STORE_NO_CREDENTIALS;
-    return s3s_context(err, "%s", r->source);
+    s3s_context(err, "%s", r->source);
+    return s3s_restate(err, S3STORE_NO_CREDENTIALS);
 }
 
 /* Again while it can help and there is time. */

@@ -1,13 +1,12 @@
 /* The XML of STS. Elements are known by their path, all others are passed over. */
-#include <expat.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/timefmt.h"
 #include "objstore/s3/credentials_parse.h"
+#include "objstore/s3/xml_reader.h"
 
-#define DEPTH_MAX 8
 #define PATH_SIZE 160
 
 /* One allocation of fixed size: no copies of secrets stay behind. Overwritten at the end. */
@@ -21,18 +20,11 @@ typedef struct texts {
 } texts;
 
 typedef struct parser {
-    s3s_env *env;
-    XML_Parser expat;
+    s3s_xml_reader reader;
     texts *texts;
-    const char *failed; /* NULL = nothing */
     char path[PATH_SIZE];
     size_t path_size;
-    size_t depth;
     size_t unknown_depth; /* > 0: inside an element that is passed over */
-    char *text;           /* where the text of the open element goes, or NULL */
-    size_t text_size;
-    size_t text_capacity;
-    bool may_cut; /* the text is for people: it may be cut */
 } parser;
 
 /* ---- elements -------------------------------------------------------------------------------- */
@@ -69,85 +61,46 @@ static const slot *find_slot(const char *path)
     return NULL;
 }
 
-static void stop(parser *p, const char *why)
+static bool on_start(void *ctx, const char *name, size_t size)
 {
-    if (p->failed == NULL)
-        p->failed = why;
-    XML_StopParser(p->expat, XML_FALSE);
-}
-
-static void XMLCALL on_start(void *ctx, const XML_Char *name, const XML_Char **attributes)
-{
-    (void)attributes;
     parser *p = ctx;
-    p->text = NULL;
-    if (++p->depth > DEPTH_MAX) {
-        stop(p, "its elements are nested too deep");
-        return;
-    }
-    const char *colon = strchr(name, ':');
-    const char *local = colon != NULL ? colon + 1 : name;
-    size_t size = strlen(local);
     if (p->unknown_depth > 0 || p->path_size + size + 2 > PATH_SIZE) {
         p->unknown_depth++;
-        return;
+        return false;
     }
     if (p->path_size > 0)
         p->path[p->path_size++] = '/';
-    memcpy(p->path + p->path_size, local, size + 1);
+    memcpy(p->path + p->path_size, name, size);
     p->path_size += size;
-    const slot *found = find_slot(p->path);
-    if (found == NULL)
-        return;
-    p->text = (char *)p->texts + found->offset;
-    p->text_capacity = found->capacity;
-    p->text_size = 0;
-    p->may_cut = p->text == p->texts->message || p->text == p->texts->code;
-    s3s_wipe(p->text, found->capacity); /* the last of several counts */
+    p->path[p->path_size] = '\0';
+    return find_slot(p->path) != NULL;
 }
 
-static void XMLCALL on_end(void *ctx, const XML_Char *name)
+static void on_end(void *ctx, char *text, size_t size)
 {
-    (void)name;
     parser *p = ctx;
-    p->depth--;
-    p->text = NULL;
     if (p->unknown_depth > 0) {
         p->unknown_depth--;
         return;
+    }
+    const slot *found = find_slot(p->path);
+    if (found != NULL) {
+        char *place = (char *)p->texts + found->offset;
+        bool is_for_people = place == p->texts->message || place == p->texts->code;
+        if (size >= found->capacity && !is_for_people)
+            s3s_xml_reader_fail(&p->reader, S3STORE_CORRUPT, "a text in it is too long");
+        if (size >= found->capacity)
+            size = found->capacity - 1;
+        s3s_wipe(place, found->capacity); /* the last of several counts */
+        memcpy(place, text, size);
     }
     char *slash = strrchr(p->path, '/');
     p->path_size = slash == NULL ? 0 : (size_t)(slash - p->path);
     p->path[p->path_size] = '\0';
 }
 
-static void XMLCALL on_text(void *ctx, const XML_Char *text, int size)
-{
-    parser *p = ctx;
-    size_t wanted = (size_t)size;
-    if (p->text == NULL)
-        return;
-    size_t room = p->text_capacity - 1 - p->text_size;
-    if (wanted > room && !p->may_cut) {
-        stop(p, "a text in it is too long");
-        return;
-    }
-    if (wanted > room)
-        wanted = room;
-    memcpy(p->text + p->text_size, text, wanted);
-    p->text_size += wanted;
-}
-
-/* A document type could define entities: no answer of STS has one. */
-static void XMLCALL on_doctype(void *ctx, const XML_Char *name, const XML_Char *system_id,
-                               const XML_Char *public_id, int has_internal_subset)
-{
-    (void)name;
-    (void)system_id;
-    (void)public_id;
-    (void)has_internal_subset;
-    stop(ctx, "it has a document type");
-}
+static const s3s_xml_handler handler = {
+    .start = on_start, .end = on_end, .max_text = S3S_CREDENTIALS_DOCUMENT_MAX};
 
 /* ---- the document ---------------------------------------------------------------------------- */
 
@@ -201,28 +154,23 @@ s3store_status s3s_sts_parse(s3s_env *env, const char *text, size_t size, const 
     *refusal = (s3s_sts_refusal){0};
     if (size > S3S_CREDENTIALS_DOCUMENT_MAX)
         return s3s_fail(err, S3STORE_NO_CREDENTIALS, "%s: the answer is too long", source);
-    parser p = {.env = env, .expat = XML_ParserCreate("UTF-8")};
-    if (p.expat == NULL)
-        return s3s_fail_memory(err, 0);
-    p.texts = s3s_calloc(env, 1, sizeof *p.texts);
-    if (p.texts == NULL) {
-        XML_ParserFree(p.expat);
+    parser p = {.texts = s3s_calloc(env, 1, sizeof *p.texts)};
+    if (p.texts == NULL)
         return s3s_fail_memory(err, sizeof *p.texts);
-    }
-    XML_SetUserData(p.expat, &p);
-    XML_SetElementHandler(p.expat, on_start, on_end);
-    XML_SetCharacterDataHandler(p.expat, on_text);
-    XML_SetStartDoctypeDeclHandler(p.expat, on_doctype);
-    bool good = XML_Parse(p.expat, text != NULL ? text : "", (int)size, 1) == XML_STATUS_OK;
-    s3store_status status;
-    if (good && p.failed == NULL)
+    s3s_xml_reader_init(&p.reader, env, &handler, &p);
+    s3s_xml_reader_begin(&p.reader);
+    /* At once: then the text is copied once, to where it is overwritten. */
+    s3store_status status = s3s_xml_reader_feed(&p.reader, text, size);
+    if (status == S3STORE_OK)
+        status = s3s_xml_reader_end(&p.reader);
+    if (status == S3STORE_OK)
         status = take(env, p.texts, source, out, refusal, err);
-    else if (p.failed == NULL && XML_GetErrorCode(p.expat) == XML_ERROR_NO_MEMORY)
+    else if (status == S3STORE_OUT_OF_MEMORY)
         status = s3s_fail_memory(err, size);
     else
         status = s3s_fail(err, S3STORE_NO_CREDENTIALS, "%s: the answer is not one of STS: %s",
-                          source, p.failed != NULL ? p.failed : "it is not XML");
-    XML_ParserFree(p.expat);
+                          source, p.reader.why);
+    s3s_xml_reader_deinit(&p.reader);
     s3s_wipe(p.texts, sizeof *p.texts);
     s3s_free(env, p.texts);
     return status;

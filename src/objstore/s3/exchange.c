@@ -14,6 +14,7 @@ void s3s_s3_exchange_free(s3s_s3_exchange *x)
     if (x == NULL)
         return;
     s3s_s3_message_deinit(&x->message);
+    s3s_http_lease_deinit(x->store->http, &x->lease);
     s3s_xml_free(x->xml);
     s3s_free(x->store->env, x);
 }
@@ -35,6 +36,20 @@ static s3store_status make_exchange(s3s_s3_store *store, s3s_s3_exchange **out,
     return S3STORE_OK;
 }
 
+/* What answers to others may have changed. */
+static void look_locked(s3s_s3_exchange *x)
+{
+    x->place = x->store->locked.place;
+    x->clock_offset_us = x->store->locked.clock_offset_us;
+}
+
+static void look(s3s_s3_exchange *x)
+{
+    s3s_mutex_lock(&x->store->mutex);
+    look_locked(x);
+    s3s_mutex_unlock(&x->store->mutex);
+}
+
 s3store_status s3s_s3_exchange_take(s3s_s3_store *store, s3s_s3_verb verb, const char *key,
                                     s3s_s3_exchange **out, s3store_error *err)
 {
@@ -44,12 +59,14 @@ s3store_status s3s_s3_exchange_take(s3s_s3_store *store, s3s_s3_verb verb, const
     if (x != NULL) {
         store->locked.idle = x->next;
         store->locked.idle_count--;
+        look_locked(x);
     }
     s3s_mutex_unlock(&store->mutex);
     if (x == NULL) {
         s3store_status status = make_exchange(store, &x, err);
         if (status != S3STORE_OK)
             return status;
+        look(x);
     }
     x->next = NULL;
     x->verb = verb;
@@ -124,15 +141,9 @@ static bool is_read(s3s_s3_verb verb)
            verb == S3S_S3_UPLOADS;
 }
 
-static int64_t signing_time_us(s3s_s3_exchange *x)
+static int64_t signing_time_us(const s3s_s3_exchange *x)
 {
-    int64_t now_us = s3s_wall_us(x->store->env);
-    if (!is_read(x->verb))
-        return now_us;
-    s3s_mutex_lock(&x->store->mutex);
-    now_us += x->store->locked.clock_offset_us;
-    s3s_mutex_unlock(&x->store->mutex);
-    return now_us;
+    return s3s_wall_us(x->store->env) + (is_read(x->verb) ? x->clock_offset_us : 0);
 }
 
 static s3store_status sign(s3s_s3_exchange *x, s3s_credentials *credentials, s3store_error *err)
@@ -158,11 +169,11 @@ static s3store_status send(s3s_s3_exchange *x, const s3store_call *call, s3store
                                 .header_count = m->header_count,
                                 .body = x->damaged != NULL ? x->damaged : m->body,
                                 .body_size = m->body_size,
+                                .lease = &x->lease,
                                 .ctx = x,
                                 .on_status = s3s_s3_on_status,
                                 .on_header = s3s_s3_on_header,
                                 .on_body = s3s_s3_on_body};
-    s3s_s3_receive_begin(x);
     return s3s_http_perform(x->store->http, call, &request, &x->result, err);
 }
 
@@ -259,6 +270,82 @@ static s3store_status attempt(s3s_s3_exchange *x, const s3store_call *call,
     return is_done(x) ? S3STORE_OK : fail_answer(x, credentials, err);
 }
 
+/* ---- why a HEAD was refused ------------------------------------------------------------------ */
+
+#define DENIED_FOR_US (10LL * 1000000)
+
+static bool has_expired(const char *code)
+{
+    static const char *const codes[] = {"ExpiredToken", "ExpiredTokenException", "InvalidToken",
+                                        "TokenRefreshRequired"};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        if (strcmp(code, codes[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_skew(const char *code)
+{
+    return strcmp(code, "RequestTimeTooSkewed") == 0;
+}
+
+static bool is_worth_asking(s3s_s3_exchange *x, const s3s_credentials *credentials)
+{
+    s3s_s3_store *store = x->store;
+    if (x->verb != S3S_S3_HEAD || x->answer.http_status != 403 || x->answer.code[0] != '\0' ||
+        credentials == NULL || s3s_credentials_session_token(credentials) == NULL)
+        return false;
+    s3s_mutex_lock(&store->mutex);
+    bool known = store->locked.denied == credentials &&
+                 s3s_mono_us(store->env) < store->locked.denied_until_us;
+    s3s_mutex_unlock(&store->mutex);
+    return !known;
+}
+
+static s3store_status throw_away_begin(s3store_sink *sink, int64_t total, s3store_error *err)
+{
+    (void)sink, (void)total, (void)err;
+    return S3STORE_OK;
+}
+
+static s3store_status throw_away(s3store_sink *sink, const void *data, size_t size,
+                                 s3store_error *err)
+{
+    (void)sink, (void)data, (void)size, (void)err;
+    return S3STORE_OK;
+}
+
+/* The answer to a HEAD has no body, and so no code: "403" is all that an expired token gets. A GET
+ * of one byte is refused with the code. Only for credentials that can expire, and not for each HEAD
+ * of one who is not allowed to. */
+static s3store_status ask_why(s3s_s3_exchange *x, const s3store_call *call,
+                              s3s_credentials *credentials, s3store_status status,
+                              s3store_error *err)
+{
+    s3store_get_request request = {.size = sizeof request, .key = x->key, .length = 1};
+    s3store_sink sink = {.begin = throw_away_begin, .write = throw_away};
+    s3s_s3_exchange *y = NULL;
+    s3store_error ignored;
+    s3s_error_clear(&ignored);
+    if (s3s_s3_exchange_take(x->store, S3S_S3_GET, x->key, &y, &ignored) != S3STORE_OK)
+        return status;
+    y->get = &request;
+    y->sink = &sink;
+    (void)attempt(y, call, credentials, &ignored);
+    if (y->answer.http_status == 403 && y->answer.code[0] != '\0') {
+        memcpy(x->answer.code, y->answer.code, sizeof x->answer.code);
+        memcpy(x->answer.message, y->answer.message, sizeof x->answer.message);
+        status = fail_answer(x, credentials, err);
+    }
+    s3s_s3_exchange_give(y);
+    s3s_mutex_lock(&x->store->mutex);
+    bool is_passing = has_expired(x->answer.code) || is_skew(x->answer.code);
+    x->store->locked.denied = is_passing ? NULL : credentials;
+    x->store->locked.denied_until_us = s3s_mono_us(x->store->env) + DENIED_FOR_US;
+    s3s_mutex_unlock(&x->store->mutex);
+    return status;
+}
+
 /* ---- once more ------------------------------------------------------------------------------- */
 
 /* The server named the bucket's region, and it is not the one that was signed for. */
@@ -286,7 +373,7 @@ static bool learn_clock(s3s_s3_exchange *x)
     const s3s_s3_answer *a = &x->answer;
     s3s_s3_store *store = x->store;
     int64_t offset_us = 0;
-    bool asks = strcmp(a->code, "RequestTimeTooSkewed") == 0 ||
+    bool asks = is_skew(a->code) ||
                 (a->http_status == 403 && x->verb == S3S_S3_HEAD && a->code[0] == '\0');
     if (!asks || !is_read(x->verb) || store->chain == NULL || a->date_us == S3STORE_TIME_NONE ||
         __builtin_sub_overflow(a->date_us, s3s_wall_us(store->env), &offset_us))
@@ -308,12 +395,7 @@ static bool learn_clock(s3s_s3_exchange *x)
 
 static bool renew_credentials(s3s_s3_exchange *x, const s3s_credentials *credentials)
 {
-    static const char *const codes[] = {"ExpiredToken", "ExpiredTokenException", "InvalidToken",
-                                        "TokenRefreshRequired"};
-    bool expired = false;
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-        expired = expired || strcmp(x->answer.code, codes[i]) == 0;
-    if (!expired || credentials == NULL)
+    if (!has_expired(x->answer.code) || credentials == NULL)
         return false;
     s3s_credential_chain_expire(x->store->chain, credentials);
     return true;
@@ -329,10 +411,9 @@ static s3store_status attempt_with_credentials(s3s_s3_exchange *x, const s3store
         if (status != S3STORE_OK)
             return status;
     }
-    s3s_mutex_lock(&store->mutex);
-    x->place = store->locked.place;
-    s3s_mutex_unlock(&store->mutex);
     s3store_status status = attempt(x, call, credentials, err);
+    if (status != S3STORE_OK && is_worth_asking(x, credentials))
+        status = ask_why(x, call, credentials, status, err);
     *renewed = status != S3STORE_OK && renew_credentials(x, credentials);
     s3s_credentials_release(credentials);
     return status;
@@ -353,5 +434,7 @@ s3store_status s3s_s3_exchange_run(s3s_s3_exchange *x, const s3store_call *call,
             return status;
         may_learn = may_learn && !learned;
         may_renew = may_renew && !renewed;
+        look(x);
+        s3s_s3_receive_begin(x);
     }
 }

@@ -24,6 +24,9 @@ typedef struct s3s_s3_store {
         int64_t clock_offset_us; /* of the server's clock, once it refused ours; for reads only */
         s3s_s3_exchange *idle;
         size_t idle_count;
+        /* These were refused a HEAD, and not for being out of date: not asked again until then. */
+        const s3s_credentials *denied;
+        int64_t denied_until_us;
     } locked;
     size_t max_idle;
 } s3s_s3_store;
@@ -34,9 +37,12 @@ struct s3s_s3_exchange {
     s3s_s3_store *store;
     s3s_s3_message message;
     s3s_s3_place place;
+    int64_t clock_offset_us;
+    s3s_http_lease lease;
     s3s_xml *xml;
     bool xml_begun; /* most answers have none */
     s3s_s3_answer answer;
+    bool received; /* something of it came */
     s3s_http_result result;
 
     /* The request: the one that fits verb is set. */

@@ -133,25 +133,22 @@ static void take_transfer_encoding(s3s_s3_answer *a, const char *value)
     a->chunked = strcasecmp(value, "identity") != 0;
 }
 
+#define WANTED(name, take) {name, sizeof name - 1, take}
 static const struct wanted_header {
     const char *name;
+    size_t name_size;
     void (*take)(s3s_s3_answer *a, const char *value);
 } wanted_headers[] = {
-    {"date", take_date},
-    {"etag", take_etag},
-    {"content-length", take_content_length},
-    {"content-range", take_content_range},
-    {"last-modified", take_last_modified},
-    {"x-amz-request-id", take_request_id},
-    {"x-amz-bucket-region", take_region},
-    {"retry-after", take_retry_after},
-    {"transfer-encoding", take_transfer_encoding},
+    WANTED("date", take_date),
+    WANTED("etag", take_etag),
+    WANTED("content-length", take_content_length),
+    WANTED("content-range", take_content_range),
+    WANTED("last-modified", take_last_modified),
+    WANTED("x-amz-request-id", take_request_id),
+    WANTED("x-amz-bucket-region", take_region),
+    WANTED("retry-after", take_retry_after),
+    WANTED("transfer-encoding", take_transfer_encoding),
 };
-
-static bool name_is(const char *name, size_t size, const char *wanted)
-{
-    return strlen(wanted) == size && strncasecmp(name, wanted, size) == 0;
-}
 
 /* What does not fit is left out and told: the objects of this format have few and short entries. */
 static void take_metadata(s3s_s3_exchange *x, const char *name, size_t name_size,
@@ -174,25 +171,32 @@ static void take_metadata(s3s_s3_exchange *x, const char *name, size_t name_size
         x->metadata_lost = true;
 }
 
+static const struct wanted_header *find_wanted(const char *name, size_t size)
+{
+    for (size_t i = 0; i < sizeof wanted_headers / sizeof wanted_headers[0]; i++)
+        if (wanted_headers[i].name_size == size &&
+            strncasecmp(name, wanted_headers[i].name, size) == 0)
+            return &wanted_headers[i];
+    return NULL;
+}
+
 void s3s_s3_on_header(void *ctx, const char *name, size_t name_size, const char *value,
                       size_t value_size)
 {
     s3s_s3_exchange *x = ctx;
     size_t prefix = sizeof METADATA_PREFIX - 1;
-    if (name_size > prefix && strncasecmp(name, METADATA_PREFIX, prefix) == 0) {
+    if (name_size > prefix && (name[0] | 0x20) == 'x' &&
+        strncasecmp(name, METADATA_PREFIX, prefix) == 0) {
         take_metadata(x, name + prefix, name_size - prefix, value, value_size);
         return;
     }
+    const struct wanted_header *wanted = find_wanted(name, name_size);
     char text[HEADER_VALUE_MAX];
-    if (value_size >= sizeof text || memchr(value, '\0', value_size) != NULL)
+    if (wanted == NULL || value_size >= sizeof text || memchr(value, '\0', value_size) != NULL)
         return; /* none of the wanted ones is that long */
     memcpy(text, value, value_size);
     text[value_size] = '\0';
-    for (size_t i = 0; i < sizeof wanted_headers / sizeof wanted_headers[0]; i++)
-        if (name_is(name, name_size, wanted_headers[i].name)) {
-            wanted_headers[i].take(&x->answer, text);
-            return;
-        }
+    wanted->take(&x->answer, text);
 }
 
 /* ---- status ---------------------------------------------------------------------------------- */
@@ -200,6 +204,7 @@ void s3s_s3_on_header(void *ctx, const char *name, size_t name_size, const char 
 /* Nothing of an earlier attempt stays. */
 void s3s_s3_receive_begin(s3s_s3_exchange *x)
 {
+    x->received = false;
     x->answer = (s3s_s3_answer){.date_us = S3STORE_TIME_NONE,
                                 .last_modified_us = S3STORE_TIME_NONE,
                                 .retry_after_us = -1,
@@ -224,7 +229,9 @@ void s3s_s3_receive_begin(s3s_s3_exchange *x)
 void s3s_s3_on_status(void *ctx, int status)
 {
     s3s_s3_exchange *x = ctx;
-    s3s_s3_receive_begin(x);
+    if (x->received) /* a second answer: the first one's connection broke */
+        s3s_s3_receive_begin(x);
+    x->received = true;
     x->answer.http_status = status;
 }
 
@@ -333,18 +340,18 @@ static s3store_status deliver(s3s_s3_exchange *x, const uint8_t *data, size_t si
 
 /* ---- any body -------------------------------------------------------------------------------- */
 
-static s3store_status begin_xml(s3s_s3_exchange *x, s3store_error *err)
+static void begin_xml(s3s_s3_exchange *x)
 {
-    s3store_status status = x->xml_begun ? S3STORE_OK : s3s_xml_begin(x->xml, err);
-    x->xml_begun = status == S3STORE_OK;
-    return status;
+    if (!x->xml_begun)
+        s3s_xml_begin(x->xml);
+    x->xml_begun = true;
 }
 
 static s3store_status feed_xml(s3s_s3_exchange *x, const void *data, size_t size,
                                s3store_error *err)
 {
-    s3store_status status = begin_xml(x, err);
-    return status == S3STORE_OK ? s3s_xml_feed(x->xml, data, size, err) : status;
+    begin_xml(x);
+    return s3s_xml_feed(x->xml, data, size, err);
 }
 
 static s3store_status take_error_body(s3s_s3_exchange *x, const void *data, size_t size)
@@ -445,9 +452,8 @@ static s3store_status end_get(s3s_s3_exchange *x, s3store_error *err)
 static s3store_status end_document(s3s_s3_exchange *x, s3s_xml_root wanted, const char *what,
                                    s3store_error *err)
 {
-    s3store_status status = begin_xml(x, err);
-    if (status == S3STORE_OK)
-        status = s3s_xml_end(x->xml, err);
+    begin_xml(x);
+    s3store_status status = s3s_xml_end(x->xml, err);
     if (status != S3STORE_OK)
         return status;
     take_error_code(x);
@@ -456,6 +462,19 @@ static s3store_status end_document(s3s_s3_exchange *x, s3s_xml_root wanted, cons
         return S3STORE_OK;
     return s3s_fail_key(err, S3STORE_CORRUPT, x->key,
                         "the server answered with a document that is not %s", what);
+}
+
+/* The page of a portal or a gateway behind 200 is not S3's word that it was done. S3's own answers
+ * to these verbs have no body but an error's. */
+static s3store_status check_is_s3(const s3s_s3_exchange *x, s3store_error *err)
+{
+    const s3s_s3_answer *a = &x->answer;
+    if (x->error_size == 0 || a->etag[0] != '\0' || a->code[0] != '\0')
+        return S3STORE_OK;
+    return s3s_fail_key(err, S3STORE_CORRUPT, x->key,
+                        "something answered %d with %zu bytes that S3 does not send: it may be a "
+                        "proxy or a portal on the way",
+                        a->http_status, x->error_size);
 }
 
 s3store_status s3s_s3_receive_end(s3s_s3_exchange *x, s3store_error *err)
@@ -483,5 +502,5 @@ s3store_status s3s_s3_receive_end(s3s_s3_exchange *x, s3store_error *err)
         break;
     }
     take_error_code(x);
-    return S3STORE_OK;
+    return check_is_s3(x, err);
 }

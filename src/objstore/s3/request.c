@@ -329,12 +329,10 @@ s3store_status s3s_s3_build_list(s3s_s3_message *m, const s3s_s3_place *place,
         status = add_pair_if(m, "prefix", r->prefix, err);
     if (status == S3STORE_OK)
         status = add_pair_if(m, "delimiter", r->delimiter, err);
-    const char *token = r->continuation;
-    if (status == S3STORE_OK && token != NULL && token[0] == S3S_S3_AFTER_KEY)
-        status = add_pair(m, "start-after", token + 1, err);
-    else if (status == S3STORE_OK)
-        status = token != NULL ? add_pair(m, "continuation-token", token, err)
-                               : add_pair_if(m, "start-after", r->start_after, err);
+    if (status == S3STORE_OK)
+        status = r->continuation != NULL
+                     ? add_pair(m, "continuation-token", r->continuation, err)
+                     : add_pair_if(m, "start-after", r->start_after, err);
     if (status == S3STORE_OK && r->max_keys > 0)
         status = add_pair(m, "max-keys", s3s_arena_printf(&m->arena, "%" PRIu32, r->max_keys),
                           err);

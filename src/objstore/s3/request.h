@@ -74,10 +74,6 @@ s3store_status s3s_s3_build_uploads(s3s_s3_message *m, const s3s_s3_place *place
                                     const s3store_list_uploads_request *request,
                                     s3store_error *err);
 
-/* A continuation that begins with this byte, which no token has, is a key to go on after: for
- * servers whose token cannot be read. */
-#define S3S_S3_AFTER_KEY '\x01'
-
 /* Makes m->url and the signature; once for each building. By headers: the hash of the payload is
  * always signed, so that the server verifies the body also on plain HTTP (docs/FORMAT.md
  * "Integrity"). */

@@ -127,11 +127,12 @@ static s3store_status sort_headers(const s3s_sign_input *input, size_t order[S3S
 static s3store_status append_lower(const char *text, s3s_buffer *out, s3store_error *err)
 {
     size_t size = strlen(text);
-    size_t start = out->size;
     s3store_status status = s3s_buffer_append(out, text, size, err);
-    for (size_t i = start; status == S3STORE_OK && i < start + size; i++)
-        if (out->data[i] >= 'A' && out->data[i] <= 'Z')
-            out->data[i] = (uint8_t)(out->data[i] + ('a' - 'A'));
+    if (status != S3STORE_OK)
+        return status;
+    for (uint8_t *c = out->data + out->size - size; size > 0; c++, size--)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (uint8_t)(*c + ('a' - 'A'));
     return status;
 }
 
@@ -256,21 +257,19 @@ s3store_status s3s_sign(const s3s_sign_input *input, const uint8_t key[S3S_SHA25
     s3store_status status = s3s_sign_canonical_request(input, scratch, err);
     if (status != S3STORE_OK)
         return status;
-    uint8_t digest[S3S_SHA256_SIZE];
-    status = s3s_sha256(scratch->data, scratch->size, digest, err);
-    if (status != S3STORE_OK)
-        return status;
+    uint8_t digest[S3S_SHA256_SIZE] = {0};
     char digest_hex[2 * S3S_SHA256_SIZE + 1];
-    s3s_hex(digest, sizeof digest, digest_hex);
     char scope[S3S_SIGN_SCOPE_SIZE];
+    status = s3s_sha256(scratch->data, scratch->size, digest, err);
+    s3s_hex(digest, sizeof digest, digest_hex);
     s3s_sign_scope(input, scope);
     s3s_buffer_clear(scratch);
-    status = s3s_sign_append(scratch, err, "AWS4-HMAC-SHA256\n", input->date_time, "\n", scope,
-                             "\n", digest_hex, NULL);
+    if (status == S3STORE_OK)
+        status = s3s_sign_append(scratch, err, "AWS4-HMAC-SHA256\n", input->date_time, "\n", scope,
+                                 "\n", digest_hex, NULL);
     if (status == S3STORE_OK)
         status = s3s_hmac_sha256(key, S3S_SHA256_SIZE, scratch->data, scratch->size, digest, err);
-    if (status == S3STORE_OK)
-        s3s_hex(digest, sizeof digest, signature);
+    s3s_hex(digest, sizeof digest, signature);
     return status;
 }
 

@@ -23,7 +23,8 @@ static s3store_status put(void *impl, const s3store_call *call,
                           const s3store_put_request *request, s3store_put_reply *reply,
                           s3store_error *err)
 {
-    s3store_error why = {0};
+    s3store_error why;
+    s3s_error_clear(&why);
     s3s_s3_exchange *x = NULL;
     s3s_put_reply_reset(reply);
     s3store_status status = s3s_s3_exchange_take(impl, S3S_S3_PUT, request->key, &x, &why);
@@ -44,8 +45,8 @@ static void fill_info(const s3s_s3_exchange *x, s3store_object_info *info)
 {
     const s3s_s3_answer *a = &x->answer;
     info->object_size = x->object_size;
-    if (x->verb == S3S_S3_HEAD && a->content_length >= 0)
-        info->object_size = (uint64_t)a->content_length;
+    if (x->verb == S3S_S3_HEAD)
+        info->object_size = a->content_length >= 0 ? (uint64_t)a->content_length : UINT64_MAX;
     info->last_modified_us = a->last_modified_us;
     info->date_us = a->date_us;
     memcpy(info->etag, a->etag, sizeof info->etag);
@@ -57,7 +58,8 @@ static void fill_info(const s3s_s3_exchange *x, s3store_object_info *info)
 static s3store_status head(void *impl, const s3store_call *call, const char *key,
                            s3store_object_info *info, s3store_error *err)
 {
-    s3store_error why = {0};
+    s3store_error why;
+    s3s_error_clear(&why);
     s3s_s3_exchange *x = NULL;
     s3store_object_info own_info;
     if (info == NULL)
@@ -97,7 +99,8 @@ static s3store_status get(void *impl, const s3store_call *call,
                           const s3store_get_request *request, s3store_sink *sink,
                           s3store_object_info *info, s3store_error *err)
 {
-    s3store_error why = {0};
+    s3store_error why;
+    s3s_error_clear(&why);
     s3s_s3_exchange *x = NULL;
     s3store_object_info own_info;
     if (info == NULL)
@@ -123,10 +126,7 @@ static s3store_status get(void *impl, const s3store_call *call,
 /* A server that does not know start-after would send everything again and again. */
 static s3store_status check_start(const s3s_s3_exchange *x, s3store_error *why)
 {
-    const char *token = x->list->continuation;
-    const char *after = token == NULL ? x->list->start_after
-                        : token[0] == S3S_S3_AFTER_KEY ? token + 1
-                                                       : NULL;
+    const char *after = x->list->continuation == NULL ? x->list->start_after : NULL;
     for (size_t i = 0; after != NULL && i < s3s_xml_count(x->xml); i++) {
         const s3s_xml_entry *e = s3s_xml_get(x->xml, i);
         if (e->is_prefix)
@@ -155,25 +155,12 @@ static void tell_entries(const s3s_s3_exchange *x, s3store_list_fn fn, void *fn_
     }
 }
 
-/* Where the next page begins: at the server's token, or behind the last key. A common prefix stands
- * for all that begins with it. */
-static void tell_continuation(const s3s_s3_exchange *x, s3store_list_reply *reply)
-{
-    if (!s3s_xml_continuation_is_damaged(x->xml)) {
-        snprintf(reply->continuation, sizeof reply->continuation, "%s",
-                 s3s_xml_continuation(x->xml));
-        return;
-    }
-    const s3s_xml_entry *last = s3s_xml_get(x->xml, s3s_xml_count(x->xml) - 1);
-    snprintf(reply->continuation, sizeof reply->continuation, "%c%.2048s%s", S3S_S3_AFTER_KEY,
-             last->key, last->is_prefix ? "\xf4\x8f\xbf\xbf" : "");
-}
-
 static s3store_status list(void *impl, const s3store_call *call,
                            const s3store_list_request *request, s3store_list_fn fn, void *fn_ctx,
                            s3store_list_reply *reply, s3store_error *err)
 {
-    s3store_error why = {0};
+    s3store_error why;
+    s3s_error_clear(&why);
     s3s_s3_exchange *x = NULL;
     s3store_status status = s3s_s3_exchange_take(impl, S3S_S3_LIST, request->prefix, &x, &why);
     if (status != S3STORE_OK) {
@@ -190,7 +177,8 @@ static s3store_status list(void *impl, const s3store_call *call,
     if (status == S3STORE_OK) {
         reply->truncated = s3s_xml_is_truncated(x->xml);
         if (reply->truncated)
-            tell_continuation(x, reply);
+            snprintf(reply->continuation, sizeof reply->continuation, "%s",
+                     s3s_xml_continuation(x->xml));
         tell_entries(x, fn, fn_ctx);
     }
     s3s_s3_exchange_give(x);
@@ -200,7 +188,8 @@ static s3store_status list(void *impl, const s3store_call *call,
 static s3store_status remove_object(void *impl, const s3store_call *call, const char *key,
                                     s3store_error *err)
 {
-    s3store_error why = {0};
+    s3store_error why;
+    s3s_error_clear(&why);
     s3s_s3_exchange *x = NULL;
     s3store_status status = s3s_s3_exchange_take(impl, S3S_S3_REMOVE, key, &x, &why);
     if (status != S3STORE_OK)
@@ -219,7 +208,8 @@ static s3store_status create_multipart(void *impl, const s3store_call *call,
                                        const s3store_put_request *request, char *upload_id,
                                        s3store_error *err)
 {
-    s3store_error why = {0};
+    s3store_error why;
+    s3s_error_clear(&why);
     s3s_s3_exchange *x = NULL;
     upload_id[0] = '\0';
     s3store_status status = s3s_s3_exchange_take(impl, S3S_S3_CREATE, request->key, &x, &why);
@@ -242,7 +232,8 @@ static s3store_status put_part(void *impl, const s3store_call *call,
                                const s3store_part_request *request, s3store_put_reply *reply,
                                s3store_error *err)
 {
-    s3store_error why = {0};
+    s3store_error why;
+    s3s_error_clear(&why);
     s3s_s3_exchange *x = NULL;
     s3s_put_reply_reset(reply);
     s3store_status status = s3s_s3_exchange_take(impl, S3S_S3_PART, request->key, &x, &why);
@@ -262,7 +253,8 @@ static s3store_status complete_multipart(void *impl, const s3store_call *call,
                                          const s3store_complete_request *request,
                                          s3store_put_reply *reply, s3store_error *err)
 {
-    s3store_error why = {0};
+    s3store_error why;
+    s3s_error_clear(&why);
     s3s_s3_exchange *x = NULL;
     s3s_put_reply_reset(reply);
     s3store_status status = s3s_s3_exchange_take(impl, S3S_S3_COMPLETE, request->key, &x, &why);
@@ -282,7 +274,8 @@ static s3store_status complete_multipart(void *impl, const s3store_call *call,
 static s3store_status abort_multipart(void *impl, const s3store_call *call, const char *key,
                                       const char *upload_id, s3store_error *err)
 {
-    s3store_error why = {0};
+    s3store_error why;
+    s3s_error_clear(&why);
     s3s_s3_exchange *x = NULL;
     s3store_status status = s3s_s3_exchange_take(impl, S3S_S3_ABORT, key, &x, &why);
     if (status != S3STORE_OK)

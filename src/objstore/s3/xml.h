@@ -4,11 +4,9 @@
 #ifndef S3S_OBJSTORE_S3_XML_H
 #define S3S_OBJSTORE_S3_XML_H
 
-#include "base/buffer.h"
+#include "objstore/s3/xml_reader.h"
 
-#define S3S_XML_MAX_BYTES (64u * 1024 * 1024) /* of a document */
 #define S3S_XML_MAX_ENTRIES 10000u            /* of a page; S3 sends 1000 at most */
-#define S3S_XML_MAX_DEPTH 8
 #define S3S_XML_MAX_TEXT 8192u /* of one element: an encoded key of 1024 bytes has 3072 */
 
 typedef struct s3s_xml_entry {
@@ -43,11 +41,12 @@ s3store_status s3s_xml_new(s3s_env *env, s3s_xml **out, s3store_error *err);
 void s3s_xml_free(s3s_xml *xml); /* NULL allowed */
 
 /* Forgets the last document; memory stays. */
-s3store_status s3s_xml_begin(s3s_xml *xml, s3store_error *err);
+void s3s_xml_begin(s3s_xml *xml);
 /* CORRUPT: not well-formed, or beyond a bound; the message has the line. Sticky. */
 s3store_status s3s_xml_feed(s3s_xml *xml, const void *data, size_t size, s3store_error *err);
 /* UNAVAILABLE: the document broke off. After OK the root is known, and for a list: keys are
- * decoded, entries are in byte order of their keys, and the page is complete. */
+ * decoded, entries are in byte order of their keys, and the page is complete. May be called
+ * again. */
 s3store_status s3s_xml_end(s3s_xml *xml, s3store_error *err);
 
 s3s_xml_root s3s_xml_kind(const s3s_xml *xml);
@@ -56,8 +55,6 @@ size_t s3s_xml_count(const s3s_xml *xml);
 const s3s_xml_entry *s3s_xml_get(const s3s_xml *xml, size_t i);
 bool s3s_xml_is_truncated(const s3s_xml *xml);
 const char *s3s_xml_continuation(const s3s_xml *xml); /* "" = none */
-/* More follows, but the token had characters that XML cannot carry: go on after the last key. */
-bool s3s_xml_continuation_is_damaged(const s3s_xml *xml);
 /* Of a list of uploads: where the next page begins. */
 const char *s3s_xml_next_key(const s3s_xml *xml);
 const char *s3s_xml_upload_id(const s3s_xml *xml); /* "" = none */

@@ -247,6 +247,9 @@ static void test_stream__foreign_batches_are_validated_and_counted(void **state)
     assert_fails(s3s_stream_reader_next(reader, &batch, &err), S3STORE_CORRUPT,
                  "batch 1 of the Arrow stream: column \"a\"");
     assert_null(batch.release);
+    /* Who passes no error learns the same status. */
+    assert_int_equal(s3s_stream_reader_next(reader, &batch, NULL), S3STORE_CORRUPT);
+    assert_null(batch.release);
     s3s_stream_reader_free(reader);
     assert_int_equal(f.released, 1);
     s3s_schema_release(f.schema);

@@ -95,10 +95,24 @@ static void test_context__keeps_everything_else(void **state)
     s3store_error err;
     s3s_fail_key(&err, S3STORE_NOT_FOUND, "k", "no such object");
     err.http_status = 404;
-    assert_int_equal(s3s_context(&err, "reading %s", "config"), S3STORE_NOT_FOUND);
+    s3s_context(&err, "reading %s", "config");
+    assert_int_equal(err.status, S3STORE_NOT_FOUND);
     assert_string_equal(err.message, "reading config: no such object");
     assert_string_equal(err.key, "k");
     assert_int_equal(err.http_status, 404);
+}
+
+static void test_restate__without_an_error_to_fill_the_status_is_kept(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_fail_key(&err, S3STORE_UNCERTAIN, "k", "no answer");
+    assert_int_equal(s3s_restate(&err, S3STORE_UNAVAILABLE), S3STORE_UNAVAILABLE);
+    assert_int_equal(err.status, S3STORE_UNAVAILABLE);
+    assert_string_equal(err.message, "no answer");
+    assert_string_equal(err.key, "k");
+    s3s_context(NULL, "nobody %s", "listens");
+    assert_int_equal(s3s_restate(NULL, S3STORE_CORRUPT), S3STORE_CORRUPT);
 }
 
 static void test_metadata__add_and_get(void **state)
@@ -144,6 +158,7 @@ int main(void)
         cmocka_unit_test(test_fail__arguments_may_come_from_the_error_itself),
         cmocka_unit_test(test_fail_errno__has_own_status_and_words),
         cmocka_unit_test(test_context__keeps_everything_else),
+        cmocka_unit_test(test_restate__without_an_error_to_fill_the_status_is_kept),
         cmocka_unit_test(test_metadata__add_and_get),
         cmocka_unit_test(test_metadata__refuses_what_does_not_fit),
     };

@@ -57,6 +57,22 @@ static s3store_status check_thread(void *ctx, size_t item, s3store_error *err)
     return s3s_fail(err, S3STORE_CORRUPT, "as it is, item %zu", item);
 }
 
+static s3store_status fill_error(void *ctx, size_t item, s3store_error *err)
+{
+    (void)ctx;
+    s3s_fail(err, S3STORE_UNCERTAIN, "item %zu", item);
+    return err->status = S3STORE_UNAVAILABLE; /* items need not expect NULL */
+}
+
+static void test_fan_out__items_have_an_error_also_when_nobody_wants_it(void **state)
+{
+    (void)state;
+    s3s_pool *pool = new_pool(2);
+    for (size_t n = 1; n <= 3; n++)
+        assert_int_equal(s3s_fan_out(pool, n, fill_error, NULL, NULL, NULL), S3STORE_UNAVAILABLE);
+    s3s_pool_free(pool);
+}
+
 static void test_fan_out__one_item_runs_in_the_callers_thread(void **state)
 {
     (void)state;
@@ -445,6 +461,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_fan_out__no_items_no_work),
+        TEST(test_fan_out__items_have_an_error_also_when_nobody_wants_it),
         TEST(test_fan_out__one_item_runs_in_the_callers_thread),
         TEST(test_fan_out__results_stand_in_their_slots),
         TEST(test_fan_out__first_failure_wins_over_cancellations),

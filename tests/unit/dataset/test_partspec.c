@@ -81,6 +81,8 @@ static void test_spec__bad_ones_say_what_exists(void **state)
         s3s_part_spec spec;
         assert_fails(s3s_part_spec_parse(&arena, rows[i].text, &spec, &err),
                      S3STORE_INVALID_ARGUMENT, rows[i].why);
+        assert_int_equal(s3s_part_spec_parse(&arena, rows[i].text, &spec, NULL),
+                         S3STORE_INVALID_ARGUMENT);
         assert_null(spec.name);
     }
 }

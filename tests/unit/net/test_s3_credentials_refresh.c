@@ -243,7 +243,7 @@ static void test_store__refused_tokens_are_renewed_once(void **state)
     for (size_t i = 0; i < COUNT(bodies); i++) {
         const http_step steps[] = {
             {.status = 400, .body = bodies[i]},
-            {.status = 200, .body = "x"},
+            {.status = 200, .headers = "ETag: \"e\"\r\n"},
             {.status = 400, .body = bodies[i]},
         };
         http_server_stop(f->server);

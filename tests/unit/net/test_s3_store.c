@@ -6,6 +6,8 @@
 
 #include "base/buffer.h"
 #include "base/env.h"
+#include "base/env_private.h"
+#include "objstore/objstore.h"
 #include "objstore/s3/s3.h"
 #include "support/http_server.h"
 
@@ -29,12 +31,15 @@ typedef struct fixture {
 
 static fixture f;
 static const char *environment_id = "IDENV";
+static const char *environment_token;
 
 static const char *lookup(void *ctx, const char *name)
 {
     (void)ctx;
     if (strcmp(name, "AWS_ACCESS_KEY_ID") == 0)
         return environment_id;
+    if (strcmp(name, "AWS_SESSION_TOKEN") == 0)
+        return environment_token;
     return strcmp(name, "AWS_SECRET_ACCESS_KEY") == 0 ? "hidden" : NULL;
 }
 
@@ -535,6 +540,61 @@ static void test_s3__expired_credentials_are_renewed_once(void **state)
     stop();
 }
 
+/* The answer to a HEAD has no body that would say so. */
+static void test_s3__expired_credentials_are_renewed_for_a_head_too(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 403},                                     /* HEAD */
+        {.status = 403, .body = ERROR_BODY("ExpiredToken")}, /* GET of a byte */
+        {.status = 200, .headers = "ETag: \"e\"\r\nContent-Length: 5\r\n"},
+        {.status = 403}, /* HEAD */
+        {.status = 403, .body = ERROR_BODY("AccessDenied")},
+        {.status = 403}, /* HEAD, and the reason is known by now */
+    };
+    s3store_error err;
+    environment_token = "token-one";
+    START(steps);
+    environment_id = "IDENV";
+    assert_ok(s3s_head(&f.store, NULL, "p/k", &f.info, &err));
+    environment_id = "IDLATER";
+    assert_int_equal(http_server_request_count(f.server), 3);
+    static http_seen seen;
+    http_server_seen(f.server, 1, &seen);
+    assert_string_equal(seen.method, "GET");
+    assert_non_null(strstr(seen_header(1, "range"), "bytes=0-0"));
+    http_server_seen(f.server, 2, &seen);
+    assert_string_equal(seen.method, "HEAD");
+    assert_fails(head(NULL, &err), S3STORE_PERMISSION_DENIED, "AccessDenied");
+    assert_string_equal(err.s3_code, "AccessDenied");
+    assert_int_equal(http_server_request_count(f.server), 5);
+    assert_fails(head(NULL, &err), S3STORE_PERMISSION_DENIED, "HTTP 403");
+    assert_int_equal(http_server_request_count(f.server), 6);
+    environment_id = "IDENV";
+    environment_token = NULL;
+    stop();
+}
+
+/* A portal's page is not S3's word that an object is stored. */
+static void test_s3__a_page_behind_200_is_no_answer_to_a_put(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 200, .body = "<html><body>Please log in</body></html>"},
+        {.status = 200, .body = "ok"},
+        {.status = 200, .headers = "ETag: \"e\"\r\n", .body = "ok"},
+        {.status = 200},
+    };
+    s3store_error err;
+    START(steps);
+    assert_fails(put(NULL, &err), S3STORE_UNCERTAIN, "39 bytes that S3 does not send");
+    assert_fails(s3s_remove(&f.store, NULL, "p/k", &err), S3STORE_CORRUPT, "portal");
+    assert_ok(put(NULL, &err));
+    assert_string_equal(f.put_reply.etag, "e");
+    assert_ok(put(NULL, &err));
+    stop();
+}
+
 /* ---- settings -------------------------------------------------------------------------------- */
 
 static void test_s3__without_credentials_nothing_is_sent(void **state)
@@ -712,7 +772,7 @@ static void test_s3__a_skewed_clock_is_mended_for_reads_only(void **state)
     stop();
 }
 
-static void test_s3__a_token_that_xml_cannot_carry_is_replaced_by_the_last_key(void **state)
+static void test_s3__a_token_with_control_characters_goes_back_as_it_came(void **state)
 {
     (void)state;
     static const http_step steps[] = {
@@ -722,11 +782,8 @@ static void test_s3__a_token_that_xml_cannot_carry_is_replaced_by_the_last_key(v
                  "<Contents><Key>p/a%01b</Key><Size>1</Size></Contents></ListBucketResult>"},
         {.status = 200,
          .body = "<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>"
-                 "<StartAfter>p/a&#x1;b</StartAfter>"
-                 "<Contents><Key>p/c</Key><Size>1</Size></Contents></ListBucketResult>"},
-        {.status = 200,
-         .body = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>p/a\001</Key>"
-                 "<Size>1</Size></Contents></ListBucketResult>"}};
+                 "<ContinuationToken>p/a&#x1;b</ContinuationToken>"
+                 "<Contents><Key>p/c</Key><Size>1</Size></Contents></ListBucketResult>"}};
     s3store_error err;
     START(steps);
     f.key_count = 0;
@@ -738,9 +795,8 @@ static void test_s3__a_token_that_xml_cannot_carry_is_replaced_by_the_last_key(v
     assert_string_equal(f.keys[1], "p/c");
     static http_seen seen;
     http_server_seen(f.server, 1, &seen);
-    assert_non_null(strstr(seen.target, "start-after=p%2Fa%01b"));
-    assert_null(strstr(seen.target, "continuation-token"));
-    assert_fails(list(NULL, &err), S3STORE_CORRUPT, "character");
+    assert_non_null(strstr(seen.target, "continuation-token=p%2Fa%01b"));
+    assert_null(strstr(seen.target, "start-after"));
     stop();
 }
 
@@ -915,7 +971,8 @@ static s3store_status one_of_each(s3store_error *err)
 static void test_s3__no_allocation_when_warm(void **state)
 {
     (void)state;
-    static const http_step steps[] = {{.status = 200, .body = PAGE}};
+    static const http_step steps[] = {
+        {.status = 200, .headers = "ETag: \"e\"\r\n", .body = PAGE}};
     s3store_error err;
     START(steps);
     assert_ok(one_of_each(&err));
@@ -925,10 +982,38 @@ static void test_s3__no_allocation_when_warm(void **state)
     stop();
 }
 
+/* What a target has: nothing of it allocates for a request, however many there are. */
+static void test_s3__no_allocation_in_the_whole_stack(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 200, .headers = "ETag: \"e\"\r\n", .body = PAGE}};
+    const uint64_t many = 1u << 30;
+    s3store_error err;
+    START(steps);
+    s3store_object_store s3 = f.store, limit, retry, meter;
+    assert_ok(s3s_layer_limit_new(f.env, &s3, 4, &limit, &err));
+    assert_ok(s3s_layer_retry_new(f.env, &limit, NULL, &retry, &err));
+    assert_ok(s3s_layer_meter_new(f.env, &retry, &meter, NULL, &err));
+    f.store = meter;
+    assert_ok(one_of_each(&err));
+    s3s_env_fail_alloc_at(f.env, many); /* counts down */
+    for (int i = 0; i < 50; i++)
+        assert_ok(one_of_each(&err));
+    assert_int_equal(atomic_load(&f.env->fail_alloc_at), many);
+    s3s_env_fail_alloc_at(f.env, UINT64_MAX);
+    s3s_store_deinit(&meter);
+    s3s_store_deinit(&retry);
+    s3s_store_deinit(&limit);
+    f.store = s3;
+    stop();
+}
+
 static void test_s3__out_of_memory_is_an_error(void **state)
 {
     (void)state;
-    static const http_step steps[] = {{.status = 200, .body = PAGE}};
+    static const http_step steps[] = {
+        {.status = 200, .headers = "ETag: \"e\"\r\n", .body = PAGE}};
     static const s3s_environment environment = {lookup, NULL};
     s3store_error err;
     START(steps);
@@ -973,6 +1058,8 @@ int main(void)
         cmocka_unit_test(test_s3__deadline_and_cancellation_end_a_stuck_server),
         cmocka_unit_test(test_s3__the_region_is_learned_and_kept),
         cmocka_unit_test(test_s3__expired_credentials_are_renewed_once),
+        cmocka_unit_test(test_s3__expired_credentials_are_renewed_for_a_head_too),
+        cmocka_unit_test(test_s3__a_page_behind_200_is_no_answer_to_a_put),
         cmocka_unit_test(test_s3__without_credentials_nothing_is_sent),
         cmocka_unit_test(test_s3__anonymous_requests_are_not_signed),
         cmocka_unit_test(test_s3__bad_options_are_refused),
@@ -982,12 +1069,13 @@ int main(void)
         cmocka_unit_test(test_s3__a_body_without_a_length_or_an_end_is_refused),
         cmocka_unit_test(test_s3__a_get_can_end_before_its_body),
         cmocka_unit_test(test_s3__a_skewed_clock_is_mended_for_reads_only),
-        cmocka_unit_test(test_s3__a_token_that_xml_cannot_carry_is_replaced_by_the_last_key),
+        cmocka_unit_test(test_s3__a_token_with_control_characters_goes_back_as_it_came),
         cmocka_unit_test(test_s3__an_upload_in_parts_is_sent_as_s3_wants_it),
         cmocka_unit_test(test_s3__a_completion_that_says_nothing_is_uncertain),
         cmocka_unit_test(test_s3__a_part_is_never_uncertain_and_an_upload_needs_its_id),
         cmocka_unit_test(test_s3__a_kept_connection_that_is_dead_leaves_a_put_uncertain),
         cmocka_unit_test(test_s3__no_allocation_when_warm),
+        cmocka_unit_test(test_s3__no_allocation_in_the_whole_stack),
         cmocka_unit_test(test_s3__out_of_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

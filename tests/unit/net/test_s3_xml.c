@@ -26,7 +26,8 @@ static int tear_down(void **state)
 /* Fed in pieces of a size that cuts everything somewhere. */
 static s3store_status parse(const char *text, size_t piece, s3store_error *err)
 {
-    s3store_status status = s3s_xml_begin(xml, err);
+    s3store_status status = S3STORE_OK;
+    s3s_xml_begin(xml);
     size_t size = strlen(text);
     for (size_t i = 0; i < size && status == S3STORE_OK; i += piece)
         status = s3s_xml_feed(xml, text + i, piece < size - i ? piece : size - i, err);
@@ -119,6 +120,7 @@ static void test_xml__encoded_keys_are_decoded_wherever_it_is_said(void **state)
                              "<EncodingType>url</EncodingType>"),
                     64, &err));
     static const char *const expected[] = {"a\001b", "a b", "a%2Fb\xe6\x97\xa5", "a+b"};
+    assert_ok(s3s_xml_end(xml, &err)); /* once more changes nothing */
     for (size_t i = 0; i < 4; i++)
         assert_string_equal(s3s_xml_get(xml, i)->key, expected[i]);
 }
@@ -188,49 +190,96 @@ static void test_xml__answers_about_uploads(void **state)
     }
 }
 
-/* What Ceph sends for keys with control bytes. */
-static void test_xml__what_xml_cannot_carry_damages_only_where_it_is(void **state)
+/* What Ceph sends for keys with control bytes, which XML 1.0 cannot carry. */
+static void test_xml__control_characters_arrive_as_they_are(void **state)
 {
     (void)state;
     s3store_error err;
-    static const char *const tokens[] = {"a&#x01;b", "a&#1;b", "a&#x1F;b", "a\001b", "&#x00;",
-                                         "&#x0000001f;", "&#x1;&#x2;", "\037"};
+    static const char *const texts[][2] = {
+        {"a&#x01;b", "a\001b"},      {"a&#1;b", "a\001b"},       {"a&#x1F;b", "a\037b"},
+        {"a\001b", "a\001b"},        {"&#x0000001f;", "\037"},   {"&#x1;&#x2;", "\001\002"},
+        {"\037", "\037"},            {"a&#x9;b", "a\tb"},        {"a&#10;b", "a\nb"},
+        {"a&#xD;b", "a\rb"},         {"a\rb", "a\rb"},          {"a&amp;b", "a&b"},
+        {"a&#x41;b", "aAb"},         {"&#x20AC;", "\u20ac"},     {"&#128512;", "\U0001f600"},
+        {"&lt;&gt;&apos;&quot;", "<>'\""}, {"a<![CDATA[<&b>]]>c", "a<&b>c"},
+        {"a<!-- <b> -->&amp;<?p <c> ?>d", "a&d"},
+    };
     char text[1000];
-    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         snprintf(text, sizeof text,
                  LIST("<Prefix>p&#x2;</Prefix><IsTruncated>true</IsTruncated>"
-                      "<NextContinuationToken>%s</NextContinuationToken>"
-                      "<EncodingType>url</EncodingType>" ENTRY("a%%01b") ENTRY("b")),
-                 tokens[i]);
+                      "<NextContinuationToken>%s</NextContinuationToken>" ENTRY("%s")),
+                 texts[i][0], texts[i][0]);
         for (size_t piece = 1; piece < 40; piece += 2) {
             assert_ok(parse(text, piece, &err));
-            assert_true(s3s_xml_continuation_is_damaged(xml));
-            assert_int_equal(s3s_xml_count(xml), 2);
-            assert_string_equal(s3s_xml_get(xml, 0)->key, "a\001b");
-        }
-        snprintf(text, sizeof text, LIST(DONE ENTRY("%s")), tokens[i]);
-        assert_fails(parse(text, 17, &err), S3STORE_CORRUPT, "character");
-    }
-    /* References that are good, or no references, stay what they are. */
-    static const char *const good[] = {"a&#x9;b", "a&#10;b", "a&#xD;b", "a&amp;b", "a&#x41;b"};
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        snprintf(text, sizeof text,
-                 LIST("<IsTruncated>true</IsTruncated>"
-                      "<NextContinuationToken>%s</NextContinuationToken>"),
-                 good[i]);
-        for (size_t piece = 1; piece < 40; piece += 3) {
-            assert_ok(parse(text, piece, &err));
-            assert_false(s3s_xml_continuation_is_damaged(xml));
-            assert_int_equal(strlen(s3s_xml_continuation(xml)), 3);
+            assert_string_equal(s3s_xml_continuation(xml), texts[i][1]);
+            assert_int_equal(s3s_xml_count(xml), 1);
+            assert_string_equal(s3s_xml_get(xml, 0)->key, texts[i][1]);
         }
     }
-    assert_fails(parse(LIST(DONE ENTRY("&#x;")), 5, &err), S3STORE_CORRUPT, "XML");
+}
+
+static void test_xml__what_is_no_character_is_refused(void **state)
+{
+    (void)state;
+    s3store_error err;
+    static const char *const keys[] = {"&#x;",      "&#;",     "&;",        "&nbsp;", "&#x110000;",
+                                       "&#xd800;",  "&#0;",    "&#x00;",    "a & b",  "&amp",
+                                       "&#12a;",    "&#-1;",   "&AMP;",     "&#x99999999999999;"};
+    char text[1000];
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        snprintf(text, sizeof text, LIST(DONE ENTRY("%s")), keys[i]);
+        assert_fails(parse(text, 5, &err), S3STORE_CORRUPT, "XML");
+        assert_fails(parse(text, 1000, &err), S3STORE_CORRUPT, "reference");
+    }
     assert_fails(parse("<ListBucketResult>&#x1", 5, &err), S3STORE_UNAVAILABLE, "XML");
-    /* Without a key nobody knows where to go on. */
-    assert_fails(parse(LIST("<IsTruncated>true</IsTruncated><NextContinuationToken>&#1;"
-                            "</NextContinuationToken>"),
-                       9, &err),
-                 S3STORE_CORRUPT, "token");
+    static const char nul[] = "<Error><Code>a\0b</Code></Error>";
+    s3s_xml_begin(xml);
+    assert_fails(s3s_xml_feed(xml, nul, sizeof nul - 1, &err), S3STORE_CORRUPT, "character");
+}
+
+static void test_xml__tags_in_every_form(void **state)
+{
+    (void)state;
+    s3store_error err;
+    static const char *const good[] = {
+        "\xef\xbb\xbf<Error><Code>X</Code></Error>",
+        "<?xml version='1.0'?><!-- > --><Error  a = 'x>y' b=\"/Error>\" ><Code\n>X</Code ></Error >\n",
+        "<s3:Error xmlns:s3='u'><s3:Code>X</s3:Code><s3:Message/></s3:Error>",
+        "<Error><Code/><Code>X</Code><Other><Code>Y</Code>Z</Other></Error><!-- end -->",
+        "<Error><Code>X</Code><Message a='1'/><Extra b=\"2\" /></Error>",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        for (size_t piece = 1; piece < 60; piece += 2) {
+            assert_ok(parse(good[i], piece, &err));
+            assert_int_equal(s3s_xml_kind(xml), S3S_XML_ROOT_ERROR);
+            assert_string_equal(s3s_xml_get_error(xml)->code, "X");
+        }
+    static const char *const bad[] = {
+        "<Error a><Code>X</Code></Error>", "<Error a=1></Error>",  "<Error a='<'></Error>",
+        "<Error a='1'b='2'></Error>",      "< Error></Error>",     "<Error><></></Error>",
+        "<Error></Error><Error></Error>",  "<Error></Error>junk",  "<Error></error>",
+        "<a:Error></Error>",               "<Error/ ></Error>",    "<![CDATA[x]]><Error/>",
+        "<Error><Code>X</Error></Code>",   "</Error>",             "<Error><!ELEMENT x></Error>",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        for (size_t piece = 1; piece < 60; piece += 7)
+            assert_fails(parse(bad[i], piece, &err), S3STORE_CORRUPT, "line 1");
+    static const char *const cut[] = {"<Error><Code>X</Code></Error", "<Error a='", "<Error><!--",
+                                      "<Error><![CDATA[", "<?xml ", "<", "\xef\xbb", "  \n"};
+    for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++)
+        for (size_t piece = 1; piece < 9; piece++)
+            assert_fails(parse(cut[i], piece, &err), S3STORE_UNAVAILABLE, "line");
+}
+
+static void test_xml__messages_are_text(void **state)
+{
+    (void)state;
+    s3store_error err;
+    assert_ok(parse("<Error><Code>X</Code><Message>caf\xc3\xa9</Message></Error>", 9, &err));
+    assert_string_equal(s3s_xml_get_error(xml)->message, "caf\xc3\xa9");
+    assert_ok(parse("<Error><Code>X</Code><Message>caf\xe9\x1b</Message></Error>", 9, &err));
+    assert_string_equal(s3s_xml_get_error(xml)->message, "caf? ");
 }
 
 static void test_xml__other_documents_mean_nothing(void **state)
@@ -287,13 +336,13 @@ static void test_xml__bounds_hold(void **state)
     s3store_error err;
     char *text = malloc(1 << 20);
     memset(text, 'k', 1 << 20);
-    assert_ok(s3s_xml_begin(xml, &err));
+    s3s_xml_begin(xml);
     assert_ok(s3s_xml_feed(xml, "<ListBucketResult><Contents><Key>", 33, &err));
     assert_fails(s3s_xml_feed(xml, text, 1 << 20, &err), S3STORE_CORRUPT, "too long");
     assert_fails(s3s_xml_end(xml, &err), S3STORE_CORRUPT, "too long");
 
     /* Text that nobody asked for is not kept, but the document as a whole is bounded. */
-    assert_ok(s3s_xml_begin(xml, &err));
+    s3s_xml_begin(xml);
     assert_ok(s3s_xml_feed(xml, "<html>", 6, &err));
     for (int i = 0; i < 63; i++)
         assert_ok(s3s_xml_feed(xml, text, 1 << 20, &err));
@@ -301,7 +350,7 @@ static void test_xml__bounds_hold(void **state)
     free(text);
 
     static const char entry[] = "<CommonPrefixes><Prefix>p</Prefix></CommonPrefixes>";
-    assert_ok(s3s_xml_begin(xml, &err));
+    s3s_xml_begin(xml);
     s3store_status status = s3s_xml_feed(xml, "<ListBucketResult>", 18, &err);
     unsigned fed = 0;
     while (status == S3STORE_OK && fed++ <= S3S_XML_MAX_ENTRIES)
@@ -401,7 +450,10 @@ int main(void)
         cmocka_unit_test(test_xml__parser_is_reused_without_leftovers),
         cmocka_unit_test(test_xml__error_document),
         cmocka_unit_test(test_xml__answers_about_uploads),
-        cmocka_unit_test(test_xml__what_xml_cannot_carry_damages_only_where_it_is),
+        cmocka_unit_test(test_xml__control_characters_arrive_as_they_are),
+        cmocka_unit_test(test_xml__what_is_no_character_is_refused),
+        cmocka_unit_test(test_xml__tags_in_every_form),
+        cmocka_unit_test(test_xml__messages_are_text),
         cmocka_unit_test(test_xml__other_documents_mean_nothing),
         cmocka_unit_test(test_xml__damaged_pages_are_refused),
         cmocka_unit_test(test_xml__bounds_hold),

@@ -205,6 +205,71 @@ static void test_walk__ends_when_the_caller_has_enough(void **state)
     tear_down(&f);
 }
 
+typedef struct walkers {
+    fixture *f;
+    s3store_object_store store;
+    uint64_t counts[12];
+} walkers;
+
+static bool count_key(void *ctx, const s3store_list_entry *entry)
+{
+    (void)entry;
+    ++*(uint64_t *)ctx;
+    return true;
+}
+
+static s3store_status walk_once(void *ctx, size_t item, s3store_error *err)
+{
+    walkers *w = ctx;
+    s3s_walk_options o = {.prefix = "d/"};
+    return s3s_list_parallel(w->f->env, &w->store, w->f->pool, NULL, &o, count_key,
+                             &w->counts[item], NULL, err);
+}
+
+/* More walks than the pool has threads, each of which wants all of them. */
+static void test_walk__needs_no_thread_but_the_callers(void **state)
+{
+    (void)state;
+    static const size_t threads[] = {0, 1, 3};
+    for (size_t i = 0; i < COUNT(threads); i++) {
+        s3store_error err;
+        fixture f;
+        set_up(&f);
+        s3s_pool_free(f.pool);
+        assert_ok(s3s_pool_new(f.env, threads[i], &f.pool, &err));
+        generated_store g = {
+            .env = f.env, .prefix = "d/", .periods = 40, .customers = 3, .files = 100};
+        walkers w = {.f = &f, .store = generated_store_make(&g)};
+        assert_ok(s3s_fan_out(f.pool, COUNT(w.counts), walk_once, &w, NULL, &err));
+        for (size_t k = 0; k < COUNT(w.counts); k++)
+            assert_int_equal(w.counts[k], 40 * 3 * 100);
+        tear_down(&f);
+    }
+}
+
+/* The deliverer waits while others list; a cancellation must reach it there. */
+static void test_walk__a_cancellation_ends_it(void **state)
+{
+    (void)state;
+    s3store_error err;
+    fixture f;
+    set_up(&f);
+    generated_store g = {.env = f.env,
+                         .prefix = "d/",
+                         .periods = 50,
+                         .customers = 20,
+                         .files = 100,
+                         .delay_us = 2000};
+    walkers w = {.f = &f, .store = generated_store_make(&g)};
+    s3store_call call = {.deadline_us = s3s_mono_us(f.env) + 5000};
+    s3s_walk_options o = {.prefix = "d/"};
+    s3store_status status = s3s_list_parallel(f.env, &w.store, f.pool, &call, &o, count_key,
+                                              &w.counts[0], NULL, &err);
+    assert_int_equal(status, S3STORE_TIMEOUT);
+    assert_true(w.counts[0] < 100000);
+    tear_down(&f);
+}
+
 /* ---- cost ------------------------------------------------------------------------------------- */
 
 typedef struct counter {
@@ -450,6 +515,8 @@ int main(void)
         cmocka_unit_test(test_walk__directories_and_their_neighbours_keep_byte_order),
         cmocka_unit_test(test_walk__random_trees_list_like_page_after_page),
         cmocka_unit_test(test_walk__ends_when_the_caller_has_enough),
+        cmocka_unit_test(test_walk__needs_no_thread_but_the_callers),
+        cmocka_unit_test(test_walk__a_cancellation_ends_it),
         cmocka_unit_test(test_walk__a_million_keys_in_flat_memory),
         cmocka_unit_test(test_walk__a_hundred_prefixes_at_least_eight_times_faster),
         cmocka_unit_test(test_walk__small_prefixes_cost_what_they_did),
