@@ -62,7 +62,7 @@ static s3store_status examine(patient *p, s3store_cancel *cancel, kit_told *told
     options.cancel = cancel;
     memset(told, 0, sizeof *told);
     *report = (s3store_doctor_report){.size = sizeof *report};
-    return s3s_doctor(s3s_env_retain(p->env), &config, &options, report, err);
+    return s3s_doctor(p->env, &config, &options, report, err);
 }
 
 static void expect(patient *p, const char *text)

@@ -33,7 +33,7 @@ static void measure(uint64_t objects, bool orphans, figures *out)
     config.prefix = "ds";
     config.partition_by = parts;
     config.partition_by_count = 1;
-    assert_ok(s3s_target_open(s3s_env_retain(env), &config, &target, &err));
+    assert_ok(s3s_target_open(env, &config, &target, &err));
     *out = (figures){.verify.size = sizeof out->verify, .orphans.size = sizeof out->orphans};
     if (orphans) {
         s3store_orphans_options options = S3STORE_ORPHANS_OPTIONS_INIT;
