@@ -159,8 +159,11 @@ static void first_record(void *ctx)
     char partition[16];
     int64_t first = 0;
     open_fixture(w, &fx, SLOTS, 1024 * 1024);
-    for (int i = 0; i < 2000; i++)
-        rows[i] = (fixture_row){"entity", i * 7919 % 104729, (int64_t)i * i, false};
+    uint64_t random = 88172645463325252u; /* which no encoding makes small */
+    for (int i = 0; i < 2000; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        rows[i] = (fixture_row){"entity", (int64_t)random, (int64_t)(random * 31), false};
+    }
     for (int i = 0; i < 100; i++) {
         snprintf(partition, sizeof partition, "p=%02d", i % 20);
         fixture_write write = {.partition = partition, .steps = FIXTURE_DATA | FIXTURE_COMMIT};
