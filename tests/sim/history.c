@@ -31,7 +31,8 @@ size_t history_group(const char *path)
 void history_break(history *h, const char *format, ...)
 {
     va_list args;
-    if (h->broken != S3STORE_OK)
+    if (h->broken != S3STORE_OK ||
+        (h->plan->given_up != NULL && strchr(h->plan->given_up, format[1]) != NULL))
         return;
     h->broken = S3STORE_INTERNAL;
     va_start(args, format);
@@ -139,7 +140,7 @@ static void move_to_the_end(const history *h, const faulty_request *r, int64_t p
     int64_t end_us = r->put->expires_at_us + (h->plan->s3 ? SECOND - 1 : 0) + past_end_us;
     int64_t wait_us = end_us - s3s_sim_server_wall_us(h->w.sim);
     fate->late_us = wait_us > 0 ? wait_us : 0;
-    fate->apply_us = s3s_fence_allowance_us(h->w.targets[0]);
+    fate->apply_us += s3s_fence_allowance_us(h->w.targets[0]);
 }
 
 static faulty_fate begin_option(history_writer *w, const menu_option *o, const faulty_request *r)
@@ -370,7 +371,6 @@ static const char *const clock_names[] = {
     "writer half ahead",  "writer far behind",  "writer far ahead",        "writer far behind, reader behind",
     "writer far ahead, reader behind",
 };
-#define CLOCKS_IN_BOUNDS 5
 #define CLOCK_COUNT (sizeof clock_table / sizeof clock_table[0])
 
 static const history_pace paces[] = {
@@ -380,6 +380,17 @@ static const history_pace paces[] = {
     {.name = "slow to hear of the list", .list_after_us = 17 * SECOND},
 };
 #define PACE_COUNT (sizeof paces / sizeof paces[0])
+
+/* With each other and with the server. */
+static bool agree(const int64_t *clock_us)
+{
+    int64_t low = 0, high = 0;
+    for (size_t i = 0; i < WORLD_TARGETS; i++) {
+        low = clock_us[i] < low ? clock_us[i] : low;
+        high = clock_us[i] > high ? clock_us[i] : high;
+    }
+    return high - low <= WORLD_SKEW_US;
+}
 
 static void choose_setting(history *h)
 {
@@ -392,13 +403,13 @@ static void choose_setting(history *h)
     const history_plan *p = h->plan;
     const char *names[PACE_COUNT];
     h->clock_us = p->clock_us;
-    h->clocks_agree = true;
+    h->clocks_agree = agree(p->clock_us);
     h->pace = &paces[0];
     h->second_after_us = p->second_after_us;
     if (p->clocks) {
         size_t i = choose(h, CLOCK_COUNT, clock_names);
         h->clock_us = clock_table[i];
-        h->clocks_agree = i < CLOCKS_IN_BOUNDS;
+        h->clocks_agree = agree(h->clock_us);
         h->phase_us = choose(h, 2, phase_names) == 1 ? SECOND - 1 : 0;
     }
     for (size_t i = 0; i < PACE_COUNT; i++)
@@ -499,6 +510,7 @@ static s3store_status play(history *h, s3store_error *err)
                              .fence = h->plan->fence,
                              .s3 = h->plan->s3,
                              .unconditional = h->plan->unconditional,
+                             .timeout_us = h->plan->timeout_us,
                              .before_clock = before_clock,
                              .before_clock_ctx = h};
     s3store_status status = world_open(&h->w, h->explorer, &options, err);

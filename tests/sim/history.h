@@ -53,7 +53,9 @@ typedef struct history_rule {
     unsigned from, to;
     faulty_fate fate;
     int64_t until_us; /* virtual time since the start of the history; 0 = for ever */
-    bool at_the_end;  /* of its validity: it arrives at the last moment (fate.late is set) */
+    /* It arrives late_us after the last moment of its validity, and the server takes all the time to
+     * apply it that it may, and apply_us more (fate.late is set). */
+    bool at_the_end;
 } history_rule;
 
 typedef struct history_plan {
@@ -62,10 +64,12 @@ typedef struct history_plan {
     s3store_fence fence;
     bool s3;            /* the timing of S3; else exact */
     bool unconditional; /* the server ignores If-None-Match */
+    int64_t timeout_us; /* the commit timeout; 0 = WORLD_TIMEOUT_US */
     bool generated;     /* the first writer has no token */
     bool optimistic;
     bool interleaved; /* writers at once: every order of their steps */
-    bool torn_lists;  /* snapshots LIST key by key, slowly */
+    bool torn_lists;  /* a snapshot LISTs key by key, its steps among those of the writers */
+    const char *given_up; /* letters of what need not hold here; NULL = all must */
     /* Choices. */
     unsigned faults;  /* at most so many in a history */
     unsigned asked;   /* requests that are offered one */
@@ -83,6 +87,12 @@ typedef struct history_plan {
     int64_t clock_us[WORLD_TARGETS];
     int64_t suspend_at_us, suspend_for_us; /* a look at the clock at or after it */
 } history_plan;
+
+/* For scripts: what must have become of the first writer and of what it left. */
+typedef struct history_outcome {
+    s3store_status first, second; /* S3STORE_END: whatever it is */
+    int refs, entries;            /* -1: whatever it is */
+} history_outcome;
 
 /* Sums over the histories of a plan, for tests and figures. */
 typedef struct history_sums {

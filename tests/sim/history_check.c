@@ -54,7 +54,8 @@ void history_run_reader(void *ctx)
 /* When the reader may pass the ref of this stamp: just then it polls. */
 static void add_critical(history *h, int64_t ref_micros)
 {
-    int64_t wall_us = ref_micros + 1 + WORLD_TIMEOUT_US + WORLD_SKEW_US;
+    int64_t wall_us =
+        ref_micros + 1 + h->w.targets[WORLD_READER]->commit_timeout_us + WORLD_SKEW_US;
     if (h->critical_count < SEEN_MAX)
         h->criticals_us[h->critical_count++] =
             wall_us - h->clock_us[WORLD_READER] - WORLD_START_US;
@@ -261,9 +262,12 @@ static void judge_results(history *h)
         return;
     if (w[0].v != w[1].v)
         history_break(h, "(c) two writers of other data under one token both succeeded");
-    if (!same_commit(s3store_write_result_get(w[0].result, 0),
-                     s3store_write_result_get(w[1].result, 0)))
+    const s3store_commit *a = s3store_write_result_get(w[0].result, 0);
+    const s3store_commit *b = s3store_write_result_get(w[1].result, 0);
+    if (!same_commit(a, b))
         history_break(h, "(c) two writers of one token have other results");
+    if (a->state != S3STORE_COMMIT_EXISTING && b->state != S3STORE_COMMIT_EXISTING)
+        history_break(h, "(c) two writers of one token both say that they committed");
 }
 
 static bool is_told(s3store_status status)

@@ -102,7 +102,7 @@ void history_changed(history *h);
 bool history_reached(s3store_status status); /* it says: committed */
 /* The group of a data path; GROUPS: none of the writers'. */
 size_t history_group(const char *path);
-/* The first failure is kept. */
+/* The first failure is kept; one that the plan gives up is none. format begins with "(letter)". */
 void history_break(history *h, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void history_fail(history *h, s3store_status status, const s3store_error *err, const char *who);
 

@@ -55,7 +55,7 @@ static s3store_status open_targets(world *w, const world_options *options, s3sto
     config.version = "v";
     config.fence = options->fence;
     s3store_init_options init = S3STORE_INIT_OPTIONS_INIT;
-    init.commit_timeout_us = WORLD_TIMEOUT_US;
+    init.commit_timeout_us = options->timeout_us != 0 ? options->timeout_us : WORLD_TIMEOUT_US;
     init.max_clock_skew_us = WORLD_SKEW_US;
     bool created;
     s3store_status status = s3s_dataset_init(w->env, &config, &init, &created, err);

@@ -24,6 +24,7 @@ typedef struct world_options {
      * Else that of a directory, which is exact. */
     bool s3;
     bool unconditional; /* the server ignores If-None-Match */
+    int64_t timeout_us; /* 0 = WORLD_TIMEOUT_US */
     void (*before_clock)(void *ctx, const char *process); /* see s3s_sim_options */
     void *before_clock_ctx;
 } world_options;

@@ -209,6 +209,51 @@ static s3store_status faulty_head(void *impl, const s3store_call *call, const ch
     return end(f, &fate, key, status, err);
 }
 
+/* A page that is on its way: its entries are delivered later than they were read. */
+typedef struct held_page {
+    s3store_list_entry *entries;
+    size_t count, capacity;
+    bool failed;
+} held_page;
+
+static bool hold_entry(void *ctx, const s3store_list_entry *entry)
+{
+    held_page *p = ctx;
+    if (p->count == p->capacity) {
+        size_t capacity = p->capacity * 2 + 16;
+        s3store_list_entry *grown = realloc(p->entries, capacity * sizeof *grown);
+        p->failed = grown == NULL;
+        if (p->failed)
+            return false;
+        p->entries = grown;
+        p->capacity = capacity;
+    }
+    p->entries[p->count] = *entry;
+    p->entries[p->count].key = copy_text(entry->key);
+    p->failed = p->entries[p->count].key == NULL;
+    p->count += !p->failed;
+    return !p->failed;
+}
+
+static s3store_status list_and_hold(faulty_store *f, const s3store_call *call,
+                                    const s3store_list_request *request, int64_t after_us,
+                                    s3store_list_fn fn, void *fn_ctx, s3store_list_reply *reply,
+                                    s3store_error *err)
+{
+    held_page p = {0};
+    s3store_status status = s3s_list(f->inner, call, request, hold_entry, &p, reply, err);
+    if (status == S3STORE_OK && p.failed)
+        status = s3s_fail_memory(err, sizeof *p.entries);
+    pause_for(f, after_us);
+    bool more = status == S3STORE_OK;
+    for (size_t i = 0; i < p.count; i++) {
+        more = more && fn(fn_ctx, &p.entries[i]);
+        free((char *)p.entries[i].key);
+    }
+    free(p.entries);
+    return status;
+}
+
 static s3store_status faulty_list(void *impl, const s3store_call *call,
                                   const s3store_list_request *request, s3store_list_fn fn,
                                   void *fn_ctx, s3store_list_reply *reply, s3store_error *err)
@@ -221,7 +266,10 @@ static s3store_status faulty_list(void *impl, const s3store_call *call,
     pause_for(f, fate.before_us);
     s3store_status status = fate.refuse != S3STORE_OK
                                 ? refuse(&fate, request->prefix, err)
+                            : fate.after_us > 0
+                                ? list_and_hold(f, call, &page, fate.after_us, fn, fn_ctx, reply, err)
                                 : s3s_list(f->inner, call, &page, fn, fn_ctx, reply, err);
+    fate.after_us = 0;
     return end(f, &fate, request->prefix, status, err);
 }
 
