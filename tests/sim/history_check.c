@@ -51,14 +51,17 @@ void history_run_reader(void *ctx)
     }
 }
 
-/* When the reader may pass the ref of this stamp: just then it polls. */
-static void add_critical(history *h, int64_t ref_micros)
+/* When the reader may pass the ref of this stamp: just then it polls. And when one that leaves out the
+ * skew, or counts it the wrong way, would. */
+static void add_criticals(history *h, int64_t ref_micros)
 {
-    int64_t wall_us =
-        ref_micros + 1 + h->w.targets[WORLD_READER]->commit_timeout_us + WORLD_SKEW_US;
-    if (h->critical_count < SEEN_MAX)
-        h->criticals_us[h->critical_count++] =
-            wall_us - h->clock_us[WORLD_READER] - WORLD_START_US;
+    int64_t timeout_us = h->w.targets[WORLD_READER]->commit_timeout_us;
+    for (int64_t skew_us = -WORLD_SKEW_US; skew_us <= WORLD_SKEW_US; skew_us += WORLD_SKEW_US) {
+        int64_t wall_us = ref_micros + 1 + timeout_us + skew_us;
+        if (h->critical_count < CRITICALS_MAX)
+            h->criticals_us[h->critical_count++] =
+                wall_us - h->clock_us[WORLD_READER] - WORLD_START_US;
+    }
 }
 
 void history_note_ref(history *h, const char *key)
@@ -66,7 +69,7 @@ void history_note_ref(history *h, const char *key)
     s3s_ref ref;
     if (s3s_ref_parse(key, &ref, NULL) != S3STORE_OK)
         return;
-    add_critical(h, ref.micros);
+    add_criticals(h, ref.micros);
     for (size_t i = 0; i < h->note_count; i++) {
         const attempt_note *n = &h->notes[i];
         bool committed = h->shown[0][0] != '\0' || h->shown[1][0] != '\0'; /* then it may be a restamp */

@@ -13,6 +13,7 @@
 #define GROUPS 2 /* tokens: that of the first writer, and another one */
 #define TEXT_SIZE 256
 #define SEEN_MAX 32
+#define CRITICALS_MAX 64
 #define CUTS_MAX 64
 #define NOTES_MAX 32
 
@@ -79,7 +80,7 @@ typedef struct history {
     s3s_mutex mutex;
     s3s_cond changed;
     unsigned version;
-    int64_t criticals_us[SEEN_MAX];
+    int64_t criticals_us[CRITICALS_MAX];
     size_t critical_count;
     bool over, torn_list_begun;
 

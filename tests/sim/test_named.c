@@ -57,7 +57,7 @@ static const history_rule slow_server[] = {
     /* Nothing else comes through before that. */
     {COMMIT(2, 0), .fate = {.refuse = S3STORE_UNAVAILABLE}, .until_us = 21 * SECOND},
     {.verb = S3S_VERB_HEAD, .kind = FAULTY_COMMIT, .from = 2, .to = 2,
-     .fate = {.before_us = 12 * SECOND}},
+     .fate = {.before_us = 14 * SECOND}},
 };
 static const history_rule unsure[] = {
     {COMMIT(1, 0), .fate = {LOST}, .until_us = 400 * SECOND},
@@ -68,6 +68,12 @@ static const history_rule data_is_slow[] = {
     {PUT(0, FAULTY_DATA, 1, 1), .fate = {.after_us = 14 * MINUTE}}};
 static const history_rule copy_of_the_data_is_late[] = {
     {PUT(0, FAULTY_DATA, 1, 1), .fate = {.late = true, .late_us = 20 * SECOND, LOST}}};
+/* The LIST that shows the second writer's ref, and not yet the first's, is long on its way. */
+static const history_rule list_is_slow[] = {
+    {PUT(0, FAULTY_REF, 1, 1), .fate = {.before_us = 5 * SECOND}},
+    {.writer = WORLD_READER, .verb = S3S_VERB_LIST, .kind = FAULTY_OTHER, .from = 4, .to = 4,
+     .fate = {.after_us = 17 * SECOND}},
+};
 static const history_rule reader_between_list_and_head[] = {
     {COMMIT(1, 1), .fate = {.before_us = 2 * SECOND}},
     {.writer = WORLD_READER, .verb = S3S_VERB_HEAD, .kind = FAULTY_COMMIT, .from = 1, .to = 0,
@@ -177,6 +183,9 @@ static const struct named {
     {{.name = "X05 a marker that comes between LIST and HEAD",
       SCRIPT(reader_between_list_and_head)},
      {S3STORE_OK, ANY, 1, 1}},
+    {{.name = "X06 a ref that comes after a LIST, and a later one that was in it",
+      SCRIPT(list_is_slow), .second = SECOND_OTHER, .second_after_us = SECOND},
+     {S3STORE_OK, S3STORE_OK, 2, 2}},
     /* From a snapshot to the stream; the reader behind and ahead. */
     {{.name = "P01 handoff, the reader behind", SCRIPT(last_moment_and_dies), .s3 = true,
       .clock_us = {0, 0, -SECOND, -SECOND}},
