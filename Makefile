@@ -2,6 +2,8 @@
 BUILD := build
 PREFIX := /usr/local
 .PHONY: all setup demo test lint bench fuzz install uninstall deb clean
+JOBS := $(shell nproc)
+.PHONY: all setup demo test lint bench fuzz proof proof-build install clean
 
 all: setup
 	@cmake --preset release --log-level=WARNING >/dev/null
@@ -43,6 +45,13 @@ deb:
 	@cmake --preset release -B build/deb -DCMAKE_INSTALL_PREFIX=/usr -DS3STORE_TESTS=OFF --log-level=WARNING >/dev/null
 	@cmake --build build/deb --target product printed -- --quiet
 	@cd build/deb && cpack >cpack.log 2>&1 || { cat cpack.log; exit 1; }
+# Everything that `make test` proves in short forms, for PROOF_SECONDS (default 3600).
+proof-build:
+	@scripts/setup build test fuzz
+	@scripts/proof --build
+
+proof: proof-build
+	@scripts/proof
 
 clean:
 	@rm -rf $(BUILD)

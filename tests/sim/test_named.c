@@ -41,6 +41,8 @@ static const history_rule last_moment_and_dies[] = {
     {COMMIT(1, 1), .fate = {.late = true, .crash = true}, .at_the_end = true}};
 static const history_rule node_behind[] = {
     {COMMIT(1, 1), .fate = {.late = true, .apply_us = SECOND, .crash = true}, .at_the_end = true}};
+static const history_rule on_its_way[] = {
+    {COMMIT(1, 1), .fate = {.late = true, .late_us = 20 * SECOND, LOST}}};
 static const history_rule refs_late[] = {
     {PUT(0, FAULTY_REF, 1, 0), .fate = {.late = true, .late_us = 20 * SECOND, LOST}}};
 static const history_rule ref_lost[] = {{PUT(0, FAULTY_REF, 1, 1), .fate = {LOST}}};
@@ -186,6 +188,9 @@ static const struct named {
     {{.name = "X06 a ref that comes after a LIST, and a later one that was in it",
       SCRIPT(list_is_slow), .second = SECOND_OTHER, .second_after_us = SECOND},
      {S3STORE_OK, S3STORE_OK, 2, 2}},
+    {{.name = "X07 the clock is known to be wrong, and a commit is on its way: UNCERTAIN",
+      SCRIPT(on_its_way), .clock_us = {5 * SECOND, 0, 0, 0}},
+     {S3STORE_UNCERTAIN, ANY, 1, 1}},
     /* From a snapshot to the stream; the reader behind and ahead. */
     {{.name = "P01 handoff, the reader behind", SCRIPT(last_moment_and_dies), .s3 = true,
       .clock_us = {0, 0, -SECOND, -SECOND}},
