@@ -224,6 +224,9 @@ s3store_status s3s_commit_try(s3s_publication *p, s3s_verdict *verdict, bool *ag
     /* A damaged marker takes the key; whoever made it, it was not this call. */
     *err = head == S3STORE_DAMAGED_MARKER ? head_error : s.error;
     *again = why != REFUSED_FINAL && head != S3STORE_DAMAGED_MARKER;
+    /* Where nothing arbitrates, a new try would replace a commit that could not be asked for. */
+    if (!p->conditional && head != S3STORE_NOT_FOUND)
+        *again = false;
     return err->status;
 }
 

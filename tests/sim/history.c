@@ -315,7 +315,7 @@ static void restamp(history *h, history_writer *w)
         s3store_write_result_free(w->result);
         w->status = s3s_restamp(h->w.targets[w->index], PARTITION, "first", NULL, &w->result,
                                 &w->err);
-    } while (w->status == S3STORE_NOT_FOUND && history_wait(h, &version, false));
+    } while (w->status == S3STORE_NOT_FOUND && !h->hopeless && history_wait(h, &version, false));
     h->run->sums.restamped += history_reached(w->status);
 }
 
@@ -341,10 +341,12 @@ static void run_director(void *ctx)
     history *h = ctx;
     unsigned version = 0;
     wait_for_first(h);
-    if (h->plan->second == SECOND_RESTAMPS) /* it waits for a commit: there may never be one */
+    if (h->plan->second == SECOND_RESTAMPS) { /* it waits for a commit: there may never be one */
         (void)s3s_sleep_us(h->w.env, END_US, NULL, NULL);
-    while (h->plan->second != SECOND_RESTAMPS && !h->writers[1].ended &&
-           !h->writers[1].crashed && history_wait(h, &version, false))
+        h->hopeless = true;
+        history_changed(h);
+    }
+    while (!h->writers[1].ended && !h->writers[1].crashed && history_wait(h, &version, false))
         ;
     (void)s3s_sleep_us(h->w.env, END_US, NULL, NULL);
     h->over = true;

@@ -82,7 +82,7 @@ typedef struct history {
     unsigned version;
     int64_t criticals_us[CRITICALS_MAX];
     size_t critical_count;
-    bool over, torn_list_begun;
+    bool over, hopeless, torn_list_begun; /* hopeless: no commit comes any more */
 
     seen_list seen;
     cut cuts[CUTS_MAX];

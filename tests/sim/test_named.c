@@ -66,6 +66,11 @@ static const history_rule unsure[] = {
     {.verb = S3S_VERB_HEAD, .kind = FAULTY_COMMIT, .from = 2, .to = 0,
      .fate = {.refuse = S3STORE_UNAVAILABLE}, .until_us = 400 * SECOND},
 };
+static const history_rule cannot_be_asked[] = {
+    {COMMIT(1, 0), .fate = {LOST}, .until_us = 100 * SECOND},
+    {.verb = S3S_VERB_HEAD, .kind = FAULTY_COMMIT, .from = 2, .to = 2,
+     .fate = {.refuse = S3STORE_PERMISSION_DENIED}},
+};
 static const history_rule data_is_slow[] = {
     {PUT(0, FAULTY_DATA, 1, 1), .fate = {.after_us = 14 * MINUTE}}};
 static const history_rule copy_of_the_data_is_late[] = {
@@ -191,6 +196,9 @@ static const struct named {
     {{.name = "X07 the clock is known to be wrong, and a commit is on its way: UNCERTAIN",
       SCRIPT(on_its_way), .clock_us = {5 * SECOND, 0, 0, 0}},
      {S3STORE_UNCERTAIN, ANY, 1, 1}},
+    {{.name = "X08 the condition ignored, and nobody can be asked: no new try replaces a commit",
+      SCRIPT(cannot_be_asked), .unconditional = true, RETRIED},
+     {S3STORE_OK, S3STORE_OK, 2, 2}},
     /* From a snapshot to the stream; the reader behind and ahead. */
     {{.name = "P01 handoff, the reader behind", SCRIPT(last_moment_and_dies), .s3 = true,
       .clock_us = {0, 0, -SECOND, -SECOND}},
