@@ -71,6 +71,10 @@ static const history_rule cannot_be_asked[] = {
     {.verb = S3S_VERB_HEAD, .kind = FAULTY_COMMIT, .from = 2, .to = 2,
      .fate = {.refuse = S3STORE_PERMISSION_DENIED}},
 };
+static const history_rule copies_on_their_way[] = {
+    {COMMIT(1, 5), .fate = {.late = true, .late_us = 10 * SECOND, LOST}}, /* one call's attempts */
+    {COMMIT(6, 0), .fate = {.refuse = S3STORE_PERMISSION_DENIED}},
+};
 static const history_rule data_is_slow[] = {
     {PUT(0, FAULTY_DATA, 1, 1), .fate = {.after_us = 14 * MINUTE}}};
 static const history_rule copy_of_the_data_is_late[] = {
@@ -199,6 +203,9 @@ static const struct named {
     {{.name = "X08 the condition ignored, and nobody can be asked: no new try replaces a commit",
       SCRIPT(cannot_be_asked), .unconditional = true, RETRIED},
      {S3STORE_OK, S3STORE_OK, 2, 2}},
+    {{.name = "X09 refused for good, while earlier copies are on their way: not certain at once",
+      SCRIPT(copies_on_their_way)},
+     {S3STORE_OK, ANY, 2, 2}},
     /* From a snapshot to the stream; the reader behind and ahead. */
     {{.name = "P01 handoff, the reader behind", SCRIPT(last_moment_and_dies), .s3 = true,
       .clock_us = {0, 0, -SECOND, -SECOND}},
