@@ -394,42 +394,83 @@ static bool agree(const int64_t *clock_us)
     return high - low <= WORLD_SKEW_US;
 }
 
-static void choose_setting(history *h)
+static const char *const phase_names[] = {"whole second", "end of a second"};
+static const int64_t phases_us[] = {0, SECOND - 1};
+#define PHASE_COUNT 2
+static const char *const delay_names[] = {"second at once", "second 3 s later",
+                                          "second 20 s later"};
+static const int64_t delays_us[] = {0, 3 * SECOND, 20 * SECOND};
+#define DELAY_COUNT 3
+
+size_t history_setting_count(const history_plan *p)
 {
-    static const char *const phase_names[] = {"whole second", "end of a second"};
-    static const char *const delay_names[] = {"second at once", "second 3 s later",
-                                              "second 20 s later"};
-    static const int64_t delays_us[] = {0, 3 * SECOND, 20 * SECOND};
+    return (p->clocks ? CLOCK_COUNT * PHASE_COUNT : 1) * (p->paces ? PACE_COUNT : 1) *
+           (p->delays ? DELAY_COUNT : 1);
+}
+
+history_plan history_setting(const history_plan *plan, size_t i, char *name)
+{
+    history_plan p = *plan;
+    int n = snprintf(name, HISTORY_NAME_SIZE, "%s", plan->name);
+    if (p.clocks) {
+        memcpy(p.clock_us, clock_table[i % CLOCK_COUNT], sizeof p.clock_us);
+        n += snprintf(name + n, HISTORY_NAME_SIZE - (size_t)n, ": %s",
+                      clock_names[i % CLOCK_COUNT]);
+        i /= CLOCK_COUNT;
+        p.phase_us = phases_us[i % PHASE_COUNT];
+        n += snprintf(name + n, HISTORY_NAME_SIZE - (size_t)n, ", %s",
+                      phase_names[i % PHASE_COUNT]);
+        i /= PHASE_COUNT;
+    }
+    if (p.paces) {
+        p.pace = (unsigned)(i % PACE_COUNT);
+        n += snprintf(name + n, HISTORY_NAME_SIZE - (size_t)n, ", reader %s", paces[p.pace].name);
+        i /= PACE_COUNT;
+    }
+    if (p.delays) {
+        p.second_after_us = delays_us[i];
+        snprintf(name + n, HISTORY_NAME_SIZE - (size_t)n, ", %s", delay_names[i]);
+    }
+    p.clocks = p.paces = p.delays = false;
+    p.name = name;
+    return p;
+}
+
+static void choose_pause(history *h)
+{
     static const char *const pause_names[] = {"16 s", "16 minutes", "5 hours"};
     static const int64_t pauses_us[] = {16 * SECOND, 16 * MINUTE, 300 * MINUTE};
+    static char texts[128][16];
+    const char *looks[128];
+    for (size_t i = 0; i < 128; i++) {
+        snprintf(texts[i], sizeof texts[i], "look %zu", i);
+        looks[i] = texts[i];
+    }
+    h->suspend_at = (unsigned)choose(h, h->plan->suspend + 1, looks);
+    h->suspend_for_us = pauses_us[h->suspend_at > 0 ? choose(h, 3, pause_names) : 0];
+}
+
+static void choose_setting(history *h)
+{
     const history_plan *p = h->plan;
     const char *names[PACE_COUNT];
     h->clock_us = p->clock_us;
-    h->clocks_agree = agree(p->clock_us);
-    h->pace = &paces[0];
+    h->phase_us = p->phase_us;
+    h->pace = &paces[p->pace];
     h->second_after_us = p->second_after_us;
     if (p->clocks) {
-        size_t i = choose(h, CLOCK_COUNT, clock_names);
-        h->clock_us = clock_table[i];
-        h->clocks_agree = agree(h->clock_us);
-        h->phase_us = choose(h, 2, phase_names) == 1 ? SECOND - 1 : 0;
+        h->clock_us = clock_table[choose(h, CLOCK_COUNT, clock_names)];
+        h->phase_us = phases_us[choose(h, PHASE_COUNT, phase_names)];
     }
+    h->clocks_agree = agree(h->clock_us);
     for (size_t i = 0; i < PACE_COUNT; i++)
         names[i] = paces[i].name;
     if (p->paces)
         h->pace = &paces[choose(h, PACE_COUNT, names)];
     if (p->delays)
-        h->second_after_us = delays_us[choose(h, 3, delay_names)];
-    if (p->suspend > 0) {
-        static char texts[128][16];
-        const char *looks[128];
-        for (size_t i = 0; i < 128; i++) {
-            snprintf(texts[i], sizeof texts[i], "look %zu", i);
-            looks[i] = texts[i];
-        }
-        h->suspend_at = (unsigned)choose(h, p->suspend + 1, looks);
-        h->suspend_for_us = pauses_us[h->suspend_at > 0 ? choose(h, 3, pause_names) : 0];
-    }
+        h->second_after_us = delays_us[choose(h, DELAY_COUNT, delay_names)];
+    if (p->suspend > 0)
+        choose_pause(h);
 }
 
 static s3store_status init_history(history *h, history_run *run, s3s_explorer *explorer,

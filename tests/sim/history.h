@@ -85,6 +85,8 @@ typedef struct history_plan {
     const history_rule *rules;
     size_t rule_count;
     int64_t clock_us[WORLD_TARGETS];
+    int64_t phase_us;  /* the first writer begins so long after a whole second */
+    unsigned pace;     /* how the reader of the stream works; 0 = polls at once */
     int64_t suspend_at_us, suspend_for_us; /* a look at the clock at or after it */
 } history_plan;
 
@@ -111,6 +113,12 @@ typedef struct history_run {
     size_t refs, data, entries; /* objects of the writers; what the reader saw of them */
     int64_t deadline_mono_us;   /* real time to stop at: END; 0 = none */
 } history_run;
+
+/* The choices of a plan's setting one by one: how many settings there are; and the plan of one of
+ * them, without those choices. name: HISTORY_NAME_SIZE bytes, for the new plan's name. */
+#define HISTORY_NAME_SIZE 160
+size_t history_setting_count(const history_plan *plan);
+history_plan history_setting(const history_plan *plan, size_t i, char *name);
 
 /* For s3s_explore: ctx is a history_run. explorer NULL = a script. */
 s3store_status history_one(void *ctx, s3s_explorer *explorer, s3store_error *err);

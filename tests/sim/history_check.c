@@ -307,7 +307,8 @@ static void judge_words(history *h, const history_writer *w)
     if (h->faults_met == 0 && h->clocks_agree && w->status != S3STORE_OK && !reused)
         history_break(h, "(i) nothing was wrong, and writer %zu failed: %s: %.200s", w->index,
                       s3store_status_name(w->status), w->err.message);
-    if (history_reached(w->status) || w->status == S3STORE_UNCERTAIN)
+    /* When a fence closes for certain is a matter of clocks that agree. */
+    if (history_reached(w->status) || w->status == S3STORE_UNCERTAIN || !h->clocks_agree)
         return;
     for (size_t i = 0; i < h->note_count; i++)
         if (h->notes[i].writer == w->index && strstr(h->shown[w->group], h->notes[i].id) != NULL)

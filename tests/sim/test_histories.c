@@ -3,7 +3,9 @@
  *   test_sim_histories                       every plan, in its short form
  *   test_sim_histories list
  *   test_sim_histories replay PLAN CHOICES   one history again: "#17", or "0,2,1"; prints its choices
- *   test_sim_histories long SECONDS PART OF  the long forms, a share of the plans, for so long
+ *   test_sim_histories long SECONDS PART OF  the long forms for so long: each setting of each plan (its
+ *                                            clocks, paces, delays) a plan of its own, with its
+ *                                            share of the time; of those every OF-th, from PART
  */
 #include "support/test.h"
 
@@ -68,7 +70,7 @@ static const history_plan short_plans[] = {
 };
 #define SHORT_COUNT (sizeof short_plans / sizeof short_plans[0])
 
-/* Larger than an hour: these are stopped by the time. */
+/* Stopped by the time. */
 static const history_plan long_plans[] = {
     {.name = "long: three faults",
      .faults = 3, .asked = 12, .faulty = 1, .menu = MENU_ALL, .second = SECOND_LATER},
@@ -105,14 +107,14 @@ static int64_t now_us(void)
 
 static uint64_t total;
 
-static bool explore(const history_plan *plan, int64_t seconds)
+static bool explore(const history_plan *plan, int64_t time_us)
 {
     static char trace[1 << 16];
     history_run run = {.plan = plan};
     s3store_error err = {0};
     uint64_t histories = 0;
     int64_t begun = now_us();
-    run.deadline_mono_us = seconds > 0 ? begun + seconds * 1000000 : 0;
+    run.deadline_mono_us = time_us > 0 ? begun + time_us : 0;
     s3store_status status = s3s_explore(history_one, &run, 0, &histories, &err);
     bool stopped = status == S3STORE_END;
     double took = SECONDS(now_us() - begun);
@@ -138,22 +140,64 @@ static bool explore(const history_plan *plan, int64_t seconds)
     return false;
 }
 
-static const history_plan *find_plan(const char *name)
+/* All settings of the long plans, one after the other. false: there are no more. */
+typedef struct settings {
+    size_t plan, i;
+    char name[HISTORY_NAME_SIZE];
+} settings;
+
+static bool next_setting(settings *s, history_plan *out)
 {
-    for (size_t i = 0; i < SHORT_COUNT + LONG_COUNT; i++) {
-        const history_plan *p = i < SHORT_COUNT ? &short_plans[i] : &long_plans[i - SHORT_COUNT];
-        if (strcmp(p->name, name) == 0)
-            return p;
+    while (s->plan < LONG_COUNT && s->i == history_setting_count(&long_plans[s->plan])) {
+        s->plan++;
+        s->i = 0;
     }
-    return NULL;
+    if (s->plan == LONG_COUNT)
+        return false;
+    *out = history_setting(&long_plans[s->plan], s->i++, s->name);
+    return true;
+}
+
+static bool explore_long(int64_t seconds, size_t part, size_t of)
+{
+    history_plan plan;
+    size_t count = 0, mine = 0, at = 0;
+    int64_t end_us = now_us() + seconds * 1000000;
+    for (settings s = {0}; next_setting(&s, &plan);)
+        mine += count++ % of == part;
+    count = 0;
+    for (settings s = {0}; next_setting(&s, &plan);) {
+        if (count++ % of != part)
+            continue;
+        int64_t left_us = end_us - now_us();
+        if (left_us <= 0 || !explore(&plan, left_us / (int64_t)(mine - at++)))
+            return left_us <= 0;
+    }
+    return true;
+}
+
+static bool find_plan(const char *name, settings *s, history_plan *out)
+{
+    for (size_t i = 0; i < SHORT_COUNT; i++) {
+        *out = short_plans[i];
+        if (strcmp(out->name, name) == 0)
+            return true;
+    }
+    *s = (settings){0};
+    while (next_setting(s, out))
+        if (strcmp(out->name, name) == 0)
+            return true;
+    return false;
 }
 
 static int replay(const char *name, const char *choices)
 {
     static char trace[1 << 16];
-    history_run run = {.plan = find_plan(name)};
+    settings at;
+    history_plan plan;
+    history_run run = {.plan = &plan};
     s3store_error err = {0};
-    if (run.plan == NULL) {
+    if (!find_plan(name, &at, &plan)) {
         fprintf(stderr, "there is no plan \"%s\"\n", name);
         return 2;
     }
@@ -177,15 +221,14 @@ int main(int argc, char **argv)
     if (strcmp(verb, "list") == 0) {
         for (size_t i = 0; i < SHORT_COUNT; i++)
             printf("%s\n", short_plans[i].name);
-        for (size_t i = 0; i < LONG_COUNT; i++)
-            printf("%s\n", long_plans[i].name);
+        history_plan plan;
+        for (settings s = {0}; next_setting(&s, &plan);)
+            printf("%s\n", plan.name);
         return 0;
     }
     if (strcmp(verb, "long") == 0 && argc == 5) {
-        size_t part = strtoul(argv[3], NULL, 10), of = strtoul(argv[4], NULL, 10);
-        size_t share = (LONG_COUNT - part + of - 1) / of;
-        for (size_t i = part; ok && i < LONG_COUNT; i += of)
-            ok = explore(&long_plans[i], strtol(argv[2], NULL, 10) / (long)share + 1);
+        ok = explore_long(strtol(argv[2], NULL, 10), strtoul(argv[3], NULL, 10),
+                          strtoul(argv[4], NULL, 10));
     } else if (argc == 1 || strcmp(verb, "short") == 0) {
         for (size_t i = 0; ok && i < SHORT_COUNT; i++)
             ok = argc < 3 || strstr(short_plans[i].name, argv[2]) != NULL
