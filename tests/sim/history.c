@@ -369,8 +369,14 @@ static const int64_t clock_table[][WORLD_TARGETS] = {
     {5 * SECOND, 0, -SECOND, 0},
 };
 static const char *const clock_names[] = {
-    "equal clocks",       "readers ahead",      "writer and reader ahead", "writer behind",
-    "writer half ahead",  "writer far behind",  "writer far ahead",        "writer far behind, reader behind",
+    "equal clocks",
+    "readers ahead",
+    "writer and reader ahead",
+    "writer behind",
+    "writer half ahead",
+    "writer far behind",
+    "writer far ahead",
+    "writer far behind, reader behind",
     "writer far ahead, reader behind",
 };
 #define CLOCK_COUNT (sizeof clock_table / sizeof clock_table[0])

@@ -14,7 +14,8 @@
  *   (e) a reader of the stream that follows the contract misses no committed row
  *   (f) a snapshot, and the stream from its offset, are everything; for every cut
  *   (g) no ref is sent so late after its data that a sweep for orphans may have removed them
- *   (i) no error is lost: what is said to have failed is not committed, and without faults nothing fails
+ *   (i) no error is lost: what is said to have failed is not committed, and nothing fails without
+ *       faults
  */
 #ifndef S3S_TESTS_SIM_HISTORY_H
 #define S3S_TESTS_SIM_HISTORY_H
@@ -31,7 +32,7 @@ typedef enum history_second {
     SECOND_AT_ONCE,     /* the same token, at the same time */
     SECOND_OTHER,       /* a token of its own in the same partition, a little later */
     SECOND_OTHER_DATA,  /* the same token with other data, after the first */
-    SECOND_RESTAMPS,    /* an operator puts the commit into the stream again, as soon as there is one */
+    SECOND_RESTAMPS,    /* an operator puts the commit into the stream again, when there is one */
 } history_second;
 
 /* Groups of what may become of a request. */

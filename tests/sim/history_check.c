@@ -72,7 +72,8 @@ void history_note_ref(history *h, const char *key)
     add_criticals(h, ref.micros);
     for (size_t i = 0; i < h->note_count; i++) {
         const attempt_note *n = &h->notes[i];
-        bool committed = h->shown[0][0] != '\0' || h->shown[1][0] != '\0'; /* then it may be a restamp */
+        /* Then it may be a restamp. */
+        bool committed = h->shown[0][0] != '\0' || h->shown[1][0] != '\0';
         if (strcmp(n->id, ref.attempt) == 0 && !committed &&
             ref.micros - n->sent_us > TRY_BOUND_US)
             history_break(h, "(g) a ref was sent %lld s after its data",

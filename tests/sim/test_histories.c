@@ -158,20 +158,27 @@ static bool next_setting(settings *s, history_plan *out)
     return true;
 }
 
+/* Each plan has the same share of the time, and in it each setting. */
 static bool explore_long(int64_t seconds, size_t part, size_t of)
 {
     history_plan plan;
-    size_t count = 0, mine = 0, at = 0;
+    double weight = 0;
+    size_t count = 0;
     int64_t end_us = now_us() + seconds * 1000000;
     for (settings s = {0}; next_setting(&s, &plan);)
-        mine += count++ % of == part;
+        if (count++ % of == part)
+            weight += 1.0 / (double)history_setting_count(&long_plans[s.plan]);
     count = 0;
     for (settings s = {0}; next_setting(&s, &plan);) {
         if (count++ % of != part)
             continue;
+        double own = 1.0 / (double)history_setting_count(&long_plans[s.plan]);
         int64_t left_us = end_us - now_us();
-        if (left_us <= 0 || !explore(&plan, left_us / (int64_t)(mine - at++)))
-            return left_us <= 0;
+        if (left_us <= 0)
+            return true;
+        if (!explore(&plan, (int64_t)((double)left_us * own / weight) + 1))
+            return false;
+        weight -= own;
     }
     return true;
 }
