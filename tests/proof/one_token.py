@@ -46,7 +46,7 @@ def one_round(place, url, number):
 
 def test_sixteen_processes_of_one_token_report_one_result(place):
     """And the stream has each round once."""
-    url = place.new("race", "--partition-by", "p", "--commit-timeout", "8s", "--types", "p:int64")
+    url = place.new("race", "--partition-by", "p", "--commit-timeout", "12s", "--types", "p:int64")
     follower = proof.Follower(place, url, "race")
     paths = [one_round(place, url, number) for number in range(ROUNDS)]
     data = [k for k in place.keys(url) if k.endswith(".parquet")]

@@ -380,6 +380,13 @@ static const char *const clock_names[] = {
     "writer far ahead, reader behind",
 };
 #define CLOCK_COUNT (sizeof clock_table / sizeof clock_table[0])
+#define CLOCKS_THAT_AGREE 5
+
+/* Without arbitration the order of commits is a matter of clocks: they must agree. */
+static size_t clock_count(const history_plan *p)
+{
+    return p->unconditional ? CLOCKS_THAT_AGREE : CLOCK_COUNT;
+}
 
 static const history_pace paces[] = {
     {.name = "polls at once"},
@@ -410,7 +417,7 @@ static const int64_t delays_us[] = {0, 3 * SECOND, 20 * SECOND};
 
 size_t history_setting_count(const history_plan *p)
 {
-    return (p->clocks ? CLOCK_COUNT * PHASE_COUNT : 1) * (p->paces ? PACE_COUNT : 1) *
+    return (p->clocks ? clock_count(p) * PHASE_COUNT : 1) * (p->paces ? PACE_COUNT : 1) *
            (p->delays ? DELAY_COUNT : 1);
 }
 
@@ -419,10 +426,10 @@ history_plan history_setting(const history_plan *plan, size_t i, char *name)
     history_plan p = *plan;
     int n = snprintf(name, HISTORY_NAME_SIZE, "%s", plan->name);
     if (p.clocks) {
-        memcpy(p.clock_us, clock_table[i % CLOCK_COUNT], sizeof p.clock_us);
-        n += snprintf(name + n, HISTORY_NAME_SIZE - (size_t)n, ": %s",
-                      clock_names[i % CLOCK_COUNT]);
-        i /= CLOCK_COUNT;
+        size_t clock = i % clock_count(&p);
+        memcpy(p.clock_us, clock_table[clock], sizeof p.clock_us);
+        n += snprintf(name + n, HISTORY_NAME_SIZE - (size_t)n, ": %s", clock_names[clock]);
+        i /= clock_count(&p);
         p.phase_us = phases_us[i % PHASE_COUNT];
         n += snprintf(name + n, HISTORY_NAME_SIZE - (size_t)n, ", %s",
                       phase_names[i % PHASE_COUNT]);
@@ -465,7 +472,7 @@ static void choose_setting(history *h)
     h->pace = &paces[p->pace];
     h->second_after_us = p->second_after_us;
     if (p->clocks) {
-        h->clock_us = clock_table[choose(h, CLOCK_COUNT, clock_names)];
+        h->clock_us = clock_table[choose(h, clock_count(p), clock_names)];
         h->phase_us = phases_us[choose(h, PHASE_COUNT, phase_names)];
     }
     h->clocks_agree = agree(h->clock_us);
