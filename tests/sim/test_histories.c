@@ -29,6 +29,10 @@ static const history_rule first_dies[] = {
 };
 
 static const history_plan short_plans[] = {
+    /* The attempt of the retry sorts before that of the first, which left its data. */
+    {.name = "a snapshot key by key",
+     .interleaved = true, .torn_lists = true, .second = SECOND_LATER, .rules = first_dies,
+     .rule_count = 1, .clock_us = {SECOND / 2, -SECOND / 2, 0, 0}},
     /* Every step, every fate, every clock; the same token again afterwards. */
     {.name = "one fault, clocks",
      .faults = 1, .asked = 100, .faulty = 1, .menu = MENU_ALL, .clocks = true,
@@ -71,10 +75,6 @@ static const history_plan short_plans[] = {
      .given_up = "def", .second = SECOND_NONE},
     {.name = "two writers of one token, every order of their steps",
      .interleaved = true, .second = SECOND_AT_ONCE},
-    /* The attempt of the retry sorts before that of the first, which left its data. */
-    {.name = "a snapshot key by key",
-     .interleaved = true, .torn_lists = true, .second = SECOND_LATER, .rules = first_dies,
-     .rule_count = 1, .clock_us = {SECOND / 2, -SECOND / 2, 0, 0}},
 };
 #define SHORT_COUNT (sizeof short_plans / sizeof short_plans[0])
 
