@@ -1,7 +1,7 @@
 # The front door. Each target installs the Debian packages that it needs and are missing.
 BUILD := build
 PREFIX := /usr/local
-.PHONY: all setup demo test lint bench fuzz install uninstall deb clean
+.PHONY: all setup demo test lint bench fuzz proof proof-build install uninstall deb clean
 
 all: setup
 	@cmake --preset release --log-level=WARNING >/dev/null
@@ -43,6 +43,14 @@ deb:
 	@cmake --preset release -B build/deb -DCMAKE_INSTALL_PREFIX=/usr -DS3STORE_TESTS=OFF --log-level=WARNING >/dev/null
 	@cmake --build build/deb --target product printed -- --quiet
 	@cd build/deb && cpack >cpack.log 2>&1 || { cat cpack.log; exit 1; }
+
+# Everything that `make test` proves in short forms, for PROOF_SECONDS (default 3600).
+proof-build:
+	@scripts/setup build test fuzz
+	@scripts/proof --build
+
+proof: proof-build
+	@scripts/proof
 
 clean:
 	@rm -rf $(BUILD)

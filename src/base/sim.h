@@ -21,6 +21,10 @@ typedef struct s3s_sim_options {
     s3s_sim_choose_fn choose; /* NULL = always the first */
     void *choose_ctx;
     bool branch_on_locks;   /* LOCK points offer a choice too; default: they do not */
+    /* Called before an actor of that process reads a clock, from inside it: it may sleep, as a
+     * machine that is suspended between any two instructions. NULL = nothing happens. */
+    void (*before_clock)(void *ctx, const char *process);
+    void *before_clock_ctx;
     uint64_t max_steps;     /* 0 = 10 million; beyond: the run fails (livelock) */
 } s3s_sim_options;
 

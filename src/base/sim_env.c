@@ -45,6 +45,9 @@ static void sim_release(s3s_env *env, void *p)
 static int64_t sim_clock_us(s3s_env *env, s3s_clock clock)
 {
     const s3s_sim *sim = env->sim;
+    if (sim->options.before_clock != NULL && clock != S3S_CLOCK_SERVER &&
+        sim->current != &sim->main)
+        sim->options.before_clock(sim->options.before_clock_ctx, sim->current->group->name);
     switch (clock) {
     case S3S_CLOCK_WALL:
         return s3s_sim_server_wall_us(sim) + sim->current->wall_offset_us;

@@ -165,7 +165,7 @@ static s3store_status ask_marker(const s3s_publication *p, s3s_verdict *verdict,
 
 /* A 403 without a marker: too late, clocks that disagree, or truly no permission. *again: too
  * late. */
-static s3store_status explain_forbidden(const s3s_publication *p, const sending *s, bool *again,
+static s3store_status explain_forbidden(s3s_publication *p, const sending *s, bool *again,
                                         s3store_error *err)
 {
     const s3store_target *target = p->target;
@@ -179,6 +179,7 @@ static s3store_status explain_forbidden(const s3s_publication *p, const sending 
         int64_t apart_us = s->date_us > s->answered_us ? s->date_us - s->answered_us
                                                        : s->answered_us - s->date_us;
         if (apart_us > target->max_clock_skew_us + granularity_us) {
+            p->doubt_ends_us = INT64_MAX; /* no time of ours says when the fence closes there */
             char theirs[S3STORE_TIME_TEXT_SIZE], ours[S3STORE_TIME_TEXT_SIZE];
             s3store_time_format(s->date_us, theirs, sizeof theirs);
             s3store_time_format(s->answered_us, ours, sizeof ours);
@@ -223,6 +224,9 @@ s3store_status s3s_commit_try(s3s_publication *p, s3s_verdict *verdict, bool *ag
     /* A damaged marker takes the key; whoever made it, it was not this call. */
     *err = head == S3STORE_DAMAGED_MARKER ? head_error : s.error;
     *again = why != REFUSED_FINAL && head != S3STORE_DAMAGED_MARKER;
+    /* Where nothing arbitrates, a new try would replace a commit that could not be asked for. */
+    if (!p->conditional && head != S3STORE_NOT_FOUND)
+        *again = false;
     return err->status;
 }
 

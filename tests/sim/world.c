@@ -31,6 +31,10 @@ static size_t choose(void *ctx, size_t count, const char *const *names)
     for (size_t i = 0; i < count; i++)
         if (s3s_ends_with(names[i], " done"))
             return i;
+    /* Readers that look at once after every step see all that a slower one could. */
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(names[i], "eager", strlen("eager")) == 0)
+            return i;
     return s3s_explore_choose(g->explorer, count, names);
 }
 
@@ -51,12 +55,12 @@ static s3store_status open_targets(world *w, const world_options *options, s3sto
     config.version = "v";
     config.fence = options->fence;
     s3store_init_options init = S3STORE_INIT_OPTIONS_INIT;
-    init.commit_timeout_us = 15000000;
-    init.max_clock_skew_us = 1000000;
+    init.commit_timeout_us = options->timeout_us != 0 ? options->timeout_us : WORLD_TIMEOUT_US;
+    init.max_clock_skew_us = WORLD_SKEW_US;
     bool created;
     s3store_status status = s3s_dataset_init(w->env, &config, &init, &created, err);
-    for (size_t i = 0; i <= WORLD_WRITERS && status == S3STORE_OK; i++) {
-        config.store = i < WORLD_WRITERS ? &w->faults[i].store : &w->store;
+    for (size_t i = 0; i < WORLD_TARGETS && status == S3STORE_OK; i++) {
+        config.store = &w->faults[i].store;
         status = s3s_target_open(w->env, &config, &w->targets[i], err);
     }
     if (status != S3STORE_OK)
@@ -64,7 +68,7 @@ static s3store_status open_targets(world *w, const world_options *options, s3sto
     s3store_write_result *result = NULL;
     status = s3s_writer_open(w->targets[0], NULL, &w->writers[0], err);
     if (status == S3STORE_OK)
-        status = world_write(w, 0, "2000-01-01", "setup", 1, NULL, &result, err);
+        status = world_write(w, 0, "2099-01-01", "setup", 1, NULL, &result, err); /* sorts last */
     s3store_write_result_free(result);
     for (size_t i = 1; i < WORLD_WRITERS && status == S3STORE_OK; i++)
         status = s3s_writer_open(w->targets[i], NULL, &w->writers[i], err);
@@ -85,16 +89,23 @@ s3store_status world_open(world *w, s3s_explorer *explorer, const world_options 
     memset(w, 0, sizeof *w);
     the_gate = (gate){.explorer = explorer};
     s3s_sim_options options = {.seed = 1,
-                               .start_wall_us = INT64_C(1517966773000000),
+                               .start_wall_us = WORLD_START_US,
                                .choose = choose,
-                               .choose_ctx = &the_gate};
+                               .choose_ctx = &the_gate,
+                               .before_clock = own->before_clock,
+                               .before_clock_ctx = own->before_clock_ctx};
     s3store_status status = s3s_sim_new(&options, &w->sim, err);
     if (status != S3STORE_OK)
         return status;
     w->env = s3s_sim_env(w->sim);
     status = s3s_memory_store_new(w->env, &w->store, err);
-    for (size_t i = 0; i < WORLD_WRITERS; i++)
+    for (size_t i = 0; i < WORLD_TARGETS; i++) {
         faulty_init(&w->faults[i], w->env, w->sim, &w->store);
+        w->faults[i].coarse = own->s3;
+        w->faults[i].ignores_conditions = own->unconditional;
+        if (own->s3)
+            w->faults[i].store.name = "s3";
+    }
     setup_step step = {.w = w, .options = own, .err = err};
     if (status == S3STORE_OK)
         status = s3s_sim_add(w->sim, "setup", 0, run_setup, &step, err);
@@ -109,7 +120,7 @@ static void run_close(void *ctx)
     world *w = ctx;
     for (size_t i = 0; i < WORLD_WRITERS; i++)
         s3s_writer_free(w->writers[i]);
-    for (size_t i = 0; i <= WORLD_WRITERS; i++)
+    for (size_t i = 0; i < WORLD_TARGETS; i++)
         if (w->targets[i] != NULL)
             s3s_target_release(w->targets[i]);
 }
@@ -123,7 +134,7 @@ void world_close(world *w)
         (void)s3s_sim_run(w->sim, NULL);
     s3s_store_deinit(&w->store);
     s3s_sim_free(w->sim);
-    for (size_t i = 0; i < WORLD_WRITERS; i++)
+    for (size_t i = 0; i < WORLD_TARGETS; i++)
         faulty_deinit(&w->faults[i]);
 }
 
@@ -132,42 +143,57 @@ s3store_status world_run(world *w, s3store_error *err)
     return s3s_sim_run(w->sim, err);
 }
 
+static s3store_status make_rows(const char *day, const char *id, int64_t v, size_t count,
+                                struct ArrowSchema *schema, struct ArrowArray *rows,
+                                s3store_error *err)
+{
+    s3store_builder *builder = NULL;
+    s3store_status status = s3store_schema_new(3, schema, err);
+    if (status == S3STORE_OK)
+        status = s3store_schema_add(schema, "day", "u", true, err);
+    if (status == S3STORE_OK)
+        status = s3store_schema_add(schema, "id", "u", true, err);
+    if (status == S3STORE_OK)
+        status = s3store_schema_add(schema, "v", "l", true, err);
+    if (status == S3STORE_OK)
+        status = s3store_builder_new(schema, &builder, err);
+    for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
+        status = s3store_builder_append_bytes(builder, 0, day, strlen(day), err);
+        if (status == S3STORE_OK)
+            status = s3store_builder_append_bytes(builder, 1, id, strlen(id), err);
+        if (status == S3STORE_OK)
+            status = s3store_builder_append_int(builder, 2, v + (int64_t)i, err);
+    }
+    if (status == S3STORE_OK)
+        status = s3store_builder_finish(builder, rows, err);
+    s3store_builder_free(builder);
+    return status;
+}
+
+s3store_status world_write_rows(world *w, size_t writer, const char *day, const char *id,
+                                int64_t v, size_t rows, const s3store_write_options *options,
+                                s3store_write_result **out, s3store_error *err)
+{
+    struct ArrowSchema schema = {0};
+    struct ArrowArray batch = {0};
+    struct ArrowArrayStream stream = {0};
+    *out = NULL;
+    s3store_status status = make_rows(day, id, v, rows, &schema, &batch, err);
+    if (status == S3STORE_OK)
+        status = s3store_stream_from_batches(&schema, &batch, 1, &stream, err);
+    /* Before the write: it may crash, and only what belongs to the simulation goes with it. */
+    if (schema.release != NULL)
+        schema.release(&schema);
+    return status != S3STORE_OK ? status
+                                : s3s_write(w->writers[writer], &stream, options, out, err);
+}
+
 s3store_status world_write(world *w, size_t writer, const char *day, const char *id, int64_t v,
                            const char *token, s3store_write_result **out, s3store_error *err)
 {
-    struct ArrowSchema schema = {0};
-    struct ArrowArray rows = {0};
-    struct ArrowArrayStream stream = {0};
-    s3store_builder *builder = NULL;
-    *out = NULL;
-    s3store_status status = s3store_schema_new(3, &schema, err);
-    if (status == S3STORE_OK)
-        status = s3store_schema_add(&schema, "day", "u", true, err);
-    if (status == S3STORE_OK)
-        status = s3store_schema_add(&schema, "id", "u", true, err);
-    if (status == S3STORE_OK)
-        status = s3store_schema_add(&schema, "v", "l", true, err);
-    if (status == S3STORE_OK)
-        status = s3store_builder_new(&schema, &builder, err);
-    if (status == S3STORE_OK)
-        status = s3store_builder_append_bytes(builder, 0, day, strlen(day), err);
-    if (status == S3STORE_OK)
-        status = s3store_builder_append_bytes(builder, 1, id, strlen(id), err);
-    if (status == S3STORE_OK)
-        status = s3store_builder_append_int(builder, 2, v, err);
-    if (status == S3STORE_OK)
-        status = s3store_builder_finish(builder, &rows, err);
-    if (status == S3STORE_OK)
-        status = s3store_stream_from_batches(&schema, &rows, 1, &stream, err);
     s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
     options.token = token;
-    /* Before the write: it may crash, and only what belongs to the simulation goes with it. */
-    s3store_builder_free(builder);
-    if (schema.release != NULL)
-        schema.release(&schema);
-    return status != S3STORE_OK
-               ? status
-               : s3s_write(w->writers[writer], &stream, &options, out, err);
+    return world_write_rows(w, writer, day, id, v, 1, &options, out, err);
 }
 
 typedef struct key_count {
@@ -202,7 +228,7 @@ s3store_status world_count_rows(world *w, int64_t *rows, s3store_error *err)
     options.pattern_count = 1;
     options.history = true;
     *rows = 0;
-    s3store_status status = s3s_reader_open(w->targets[WORLD_WRITERS], NULL, &reader, err);
+    s3store_status status = s3s_reader_open(w->targets[WORLD_READER], NULL, &reader, err);
     if (status == S3STORE_OK)
         status = s3s_read_stream(reader, &options, &stream, err);
     if (status == S3STORE_OK)

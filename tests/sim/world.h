@@ -10,18 +10,31 @@
 
 #define WORLD_WRITERS 2
 #define WORLD_READER WORLD_WRITERS
+#define WORLD_CUTTER (WORLD_WRITERS + 1) /* reads snapshots */
+#define WORLD_TARGETS (WORLD_WRITERS + 2)
+
+#define WORLD_START_US INT64_C(1517966773000000) /* the server's clock at virtual time 0 */
+#define WORLD_TIMEOUT_US INT64_C(15000000)       /* the commit timeout */
+#define WORLD_SKEW_US INT64_C(1000000)           /* what the dataset allows */
 
 typedef struct world_options {
     bool in_order;       /* no choice of who goes on: the chooser is only asked by the test */
     s3store_fence fence;
+    /* The timing of S3: expiry in whole seconds, compared coarsely; the server may take its time.
+     * Else that of a directory, which is exact. */
+    bool s3;
+    bool unconditional; /* the server ignores If-None-Match */
+    int64_t timeout_us; /* 0 = WORLD_TIMEOUT_US */
+    void (*before_clock)(void *ctx, const char *process); /* see s3s_sim_options */
+    void *before_clock_ctx;
 } world_options;
 
 typedef struct world {
     s3s_sim *sim;
     s3s_env *env;
     s3store_object_store store; /* shared by everybody */
-    faulty_store faults[WORLD_WRITERS]; /* in front of it, for one writer each */
-    s3store_target *targets[WORLD_WRITERS + 1]; /* the last one reads */
+    faulty_store faults[WORLD_TARGETS]; /* in front of it, for each target */
+    s3store_target *targets[WORLD_TARGETS];
     s3store_writer *writers[WORLD_WRITERS];
 } world;
 
@@ -37,6 +50,10 @@ s3store_status world_run(world *w, s3store_error *err);
 /* One row (id, v) of a day under a token (NULL = none). */
 s3store_status world_write(world *w, size_t writer, const char *day, const char *id, int64_t v,
                            const char *token, s3store_write_result **out, s3store_error *err);
+/* Several rows (id, v), (id, v + 1) ... */
+s3store_status world_write_rows(world *w, size_t writer, const char *day, const char *id,
+                                int64_t v, size_t rows, const s3store_write_options *options,
+                                s3store_write_result **out, s3store_error *err);
 /* Rows that a snapshot of everything sees, with history. */
 s3store_status world_count_rows(world *w, int64_t *rows, s3store_error *err);
 /* What a reader of the stream has seen: data paths in order. */

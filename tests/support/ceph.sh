@@ -9,8 +9,8 @@
 #                                  with the command's code
 #
 # The environment: S3STORE_TEST_URL, AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-# AWS_REGION. Any number of instances may run side by side: ports are free ones, keys and cluster
-# id are drawn for each.
+# AWS_REGION, S3STORE_TEST_CEPH_DIR (DIR, with the pids of its processes). Any number of instances
+# may run side by side: ports are free ones, keys and cluster id are drawn for each.
 #
 #   CEPH_STS=1       session tokens: role arn:aws:iam:::role/s3role may be assumed (then every
 #                    authentication error is a plain AccessDenied)
@@ -192,6 +192,7 @@ export AWS_REGION='us-east-1'
 export AWS_EC2_METADATA_DISABLED='true'
 export NO_PROXY='127.0.0.1,localhost'
 export S3STORE_TEST_URL='s3://$BUCKET/t'
+export S3STORE_TEST_CEPH_DIR='$dir'
 unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_CA_BUNDLE AWS_DEFAULT_REGION
 ENV
         [ "${CEPH_TLS:-0}" != 1 ] || echo "export AWS_CA_BUNDLE='$dir/ca.pem'" >>"$dir/env"

@@ -13,7 +13,7 @@
 typedef struct faulty_late {
     struct faulty_late *next;
     faulty_store *owner;
-    int64_t after_us;
+    int64_t after_us, apply_us;
     s3store_put_request put;
     char *key;
     void *body;
@@ -41,16 +41,37 @@ static void late_free(faulty_late *l)
     free(l);
 }
 
+/* A PUT comes to the server. */
+static s3store_status deliver(faulty_store *f, const s3store_call *call,
+                              const s3store_put_request *request, int64_t apply_us,
+                              s3store_put_reply *reply, s3store_error *err)
+{
+    s3store_put_request put = *request;
+    if (f->coarse && put.fenced)
+        put.expires_at_us += 999999;
+    int64_t now_us = s3s_server_wall_us(f->env);
+    if (apply_us > 0 && (!put.fenced || (now_us >= put.valid_from_us &&
+                                         now_us <= put.expires_at_us))) {
+        (void)s3s_sleep_us(f->env, apply_us, NULL, NULL);
+        put.fenced = false;
+        call = NULL;
+    }
+    s3store_status status = s3s_put(f->inner, call, &put, reply, err);
+    if (status == S3STORE_OK && f->stored != NULL)
+        f->stored(f->stored_ctx, &put);
+    return status;
+}
+
 static void late_run(void *ctx)
 {
     faulty_late *l = ctx;
     faulty_store *f = l->owner;
     s3store_put_reply reply = {0};
     (void)s3s_sleep_us(f->env, l->after_us, NULL, NULL);
-    (void)s3s_put(f->inner, NULL, &l->put, &reply, NULL);
+    (void)deliver(f, NULL, &l->put, l->apply_us, &reply, NULL);
 }
 
-static bool late_send(faulty_store *f, const s3store_put_request *put, int64_t after_us)
+static bool late_send(faulty_store *f, const s3store_put_request *put, const faulty_fate *fate)
 {
     faulty_late *l = calloc(1, sizeof *l);
     if (l == NULL)
@@ -58,7 +79,8 @@ static bool late_send(faulty_store *f, const s3store_put_request *put, int64_t a
     l->next = f->lates;
     f->lates = l;
     l->owner = f;
-    l->after_us = after_us;
+    l->after_us = fate->late_us;
+    l->apply_us = fate->apply_us;
     l->put = *put;
     l->put.metadata_count = 0;
     l->key = copy_text(put->key);
@@ -151,10 +173,10 @@ static s3store_status faulty_put(void *impl, const s3store_call *call,
         reply->date_us = s3s_server_wall_us(f->env);
         status = refuse(&fate, request->key, err);
     } else if (fate.late) {
-        if (f->sim == NULL || !late_send(f, &put, fate.late_us))
+        if (f->sim == NULL || !late_send(f, &put, &fate))
             return s3s_fail(err, S3STORE_INTERNAL, "the late request could not be kept");
     } else {
-        status = s3s_put(f->inner, fate.before_us > 0 ? NULL : call, &put, reply, err);
+        status = deliver(f, fate.before_us > 0 ? NULL : call, &put, fate.apply_us, reply, err);
     }
     if (fate.no_date || fate.answer != S3STORE_OK)
         reply->date_us = S3STORE_TIME_NONE;
@@ -187,16 +209,67 @@ static s3store_status faulty_head(void *impl, const s3store_call *call, const ch
     return end(f, &fate, key, status, err);
 }
 
+/* A page that is on its way: its entries are delivered later than they were read. */
+typedef struct held_page {
+    s3store_list_entry *entries;
+    size_t count, capacity;
+    bool failed;
+} held_page;
+
+static bool hold_entry(void *ctx, const s3store_list_entry *entry)
+{
+    held_page *p = ctx;
+    if (p->count == p->capacity) {
+        size_t capacity = p->capacity * 2 + 16;
+        s3store_list_entry *grown = realloc(p->entries, capacity * sizeof *grown);
+        p->failed = grown == NULL;
+        if (p->failed)
+            return false;
+        p->entries = grown;
+        p->capacity = capacity;
+    }
+    p->entries[p->count] = *entry;
+    p->entries[p->count].key = copy_text(entry->key);
+    p->failed = p->entries[p->count].key == NULL;
+    p->count += !p->failed;
+    return !p->failed;
+}
+
+static s3store_status list_and_hold(faulty_store *f, const s3store_call *call,
+                                    const s3store_list_request *request, int64_t after_us,
+                                    s3store_list_fn fn, void *fn_ctx, s3store_list_reply *reply,
+                                    s3store_error *err)
+{
+    held_page p = {0};
+    s3store_status status = s3s_list(f->inner, call, request, hold_entry, &p, reply, err);
+    if (status == S3STORE_OK && p.failed)
+        status = s3s_fail_memory(err, sizeof *p.entries);
+    pause_for(f, after_us);
+    bool more = status == S3STORE_OK;
+    for (size_t i = 0; i < p.count; i++) {
+        more = more && fn(fn_ctx, &p.entries[i]);
+        free((char *)p.entries[i].key);
+    }
+    free(p.entries);
+    return status;
+}
+
 static s3store_status faulty_list(void *impl, const s3store_call *call,
                                   const s3store_list_request *request, s3store_list_fn fn,
                                   void *fn_ctx, s3store_list_reply *reply, s3store_error *err)
 {
     faulty_store *f = impl;
     faulty_fate fate = begin(f, S3S_VERB_LIST, request->prefix, NULL);
+    s3store_list_request page = *request;
+    if (f->page_max > 0 && (page.max_keys == 0 || page.max_keys > f->page_max))
+        page.max_keys = f->page_max;
     pause_for(f, fate.before_us);
     s3store_status status = fate.refuse != S3STORE_OK
                                 ? refuse(&fate, request->prefix, err)
-                                : s3s_list(f->inner, call, request, fn, fn_ctx, reply, err);
+                            : fate.after_us > 0
+                                ? list_and_hold(f, call, &page, fate.after_us, fn, fn_ctx, reply, err)
+                                : s3s_list(f->inner, call, &page, fn, fn_ctx, reply, err);
+    fate.after_us = 0;
     return end(f, &fate, request->prefix, status, err);
 }
 

@@ -31,6 +31,7 @@ typedef struct faulty_fate {
     s3store_status refuse; /* not OK: it is not done, this is the answer */
     bool late;             /* the answer goes out first, it is done late_us later */
     int64_t late_us;
+    int64_t apply_us;      /* the server accepts it when it comes, and applies it so much later */
     int64_t after_us;      /* time passes before the answer arrives */
     s3store_status answer; /* not OK: the answer, whatever happened */
     bool no_date;
@@ -48,7 +49,11 @@ typedef struct faulty_store {
     void *ctx;
     bool ignores_conditions;
     bool ignores_fence;
+    bool coarse;       /* expiry is compared in whole seconds, the last one included */
+    uint32_t page_max; /* entries of a LIST page at most; 0 = as asked */
     int64_t date_offset_us; /* of the dates in answers */
+    void (*stored)(void *ctx, const s3store_put_request *put); /* one has taken effect; NULL */
+    void *stored_ctx;
     unsigned counts[5][FAULTY_KINDS];
     size_t trace_size;
     char trace[8192]; /* "put data, put ref, ..." */

@@ -801,6 +801,52 @@ static void test_memory__leaks_are_counted_and_reclaimed(void **state)
     s3s_sim_free(sim);
 }
 
+/* ---- a machine that stands still ------------------------------------------------------------- */
+
+struct still {
+    s3s_env *env;
+    int looks;
+    int64_t before_us, after_us, other_us;
+};
+
+static void stand_still(void *ctx, const char *process)
+{
+    struct still *s = ctx;
+    if (strcmp(process, "a") == 0 && ++s->looks == 2)
+        (void)s3s_sleep_us(s->env, 3600 * INT64_C(1000000), NULL, NULL);
+}
+
+static void look_twice(void *ctx)
+{
+    struct still *s = ctx;
+    s->before_us = s3s_wall_us(s->env);
+    s->after_us = s3s_wall_us(s->env);
+}
+
+static void look_once(void *ctx)
+{
+    struct still *s = ctx;
+    s->other_us = s3s_wall_us(s->env);
+}
+
+static void test_clock__a_machine_may_stand_still_before_it_looks(void **state)
+{
+    (void)state;
+    s3store_error err;
+    struct still s = {0};
+    s3s_sim *sim;
+    s3s_sim_options options = {.before_clock = stand_still, .before_clock_ctx = &s};
+    assert_ok(s3s_sim_new(&options, &sim, &err));
+    s.env = s3s_sim_env(sim);
+    assert_ok(s3s_sim_add(sim, "a.child", 0, look_twice, &s, &err));
+    assert_ok(s3s_sim_add(sim, "b", 0, look_once, &s, &err));
+    assert_ok(s3s_sim_run(sim, &err));
+    assert_int_equal(s.looks, 2);
+    assert_int_equal(s.after_us - s.before_us, 3600 * INT64_C(1000000));
+    assert_int_equal(s.other_us, s.before_us);
+    s3s_sim_free(sim);
+}
+
 static void test_speed__is_printed_for_the_curious(void **state)
 {
     (void)state;
@@ -843,6 +889,7 @@ int main(void)
         cmocka_unit_test(test_crash__ends_the_group_and_nothing_else),
         cmocka_unit_test(test_sim__same_seed_same_history),
         cmocka_unit_test(test_memory__leaks_are_counted_and_reclaimed),
+        cmocka_unit_test(test_clock__a_machine_may_stand_still_before_it_looks),
         cmocka_unit_test(test_speed__is_printed_for_the_curious),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
