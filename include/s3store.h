@@ -98,6 +98,9 @@ typedef struct s3store_error {
 
 #define S3STORE_DEFAULT_MAX_INFLIGHT 32                   /* requests at once, per target */
 #define S3STORE_DEFAULT_MEMORY_BYTES (256u * 1024 * 1024) /* budget of one write or read */
+#define S3STORE_DEFAULT_CHUNK_ROWS 1000000                /* of one commit, at most */
+#define S3STORE_DEFAULT_CHUNK_BYTES (128u * 1024 * 1024)
+#define S3STORE_DEFAULT_ENCODE_POOL_BYTES (48u * 1024 * 1024) /* kept between writes, per writer */
 #define S3STORE_DEFAULT_READ_AHEAD_PARTITIONS 1
 #define S3STORE_READ_AHEAD_NONE (-1) /* "0 partitions ahead" where 0 means default */
 #define S3STORE_DEFAULT_POLL_MAX 1000
@@ -617,6 +620,8 @@ typedef struct s3store_init_options {
     /* Views to record, by columns. A dataset that exists gets others with s3store_view_add. */
     const s3store_view_def *const *views;
     size_t view_count;
+    uint64_t chunk_rows;  /* where a large input is cut into several commits of a partition; recorded */
+    uint64_t chunk_bytes; /* when not 0. Writers use S3STORE_DEFAULT_CHUNK_... where nothing is said */
 } s3store_init_options;
 #define S3STORE_INIT_OPTIONS_INIT                                                                  \
     {.size = sizeof(s3store_init_options),                                                         \
