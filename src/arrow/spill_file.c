@@ -103,9 +103,10 @@ static s3store_status put_array(s3s_buffer *b, const s3s_field *field,
     return status;
 }
 
-static s3store_status write_all(s3s_spill_file *file, const char *dir, const uint8_t *data, size_t size,
-                                s3store_error *err)
+s3store_status s3s_spill_file_append(s3s_spill_file *file, const char *dir, const void *bytes,
+                                     size_t size, s3store_error *err)
 {
+    const uint8_t *data = bytes;
     while (size > 0) {
         ssize_t n = pwrite(file->fd, data, size, (off_t)file->size);
         if (n < 0 && errno == EINTR)
@@ -133,7 +134,7 @@ s3store_status s3s_spill_file_write(s3s_env *env, s3s_spill_file *file, const ch
     if (status == S3STORE_OK) {
         uint64_t size = b.size;
         memcpy(b.data, &size, sizeof size);
-        status = write_all(file, dir, b.data, b.size, err);
+        status = s3s_spill_file_append(file, dir, b.data, b.size, err);
     }
     s3s_buffer_deinit(&b);
     return status;

@@ -16,6 +16,9 @@ void s3s_spill_file_close(s3s_spill_file *file);
 s3store_status s3s_spill_file_write(s3s_env *env, s3s_spill_file *file, const char *dir,
                                     const s3s_schema *schema, const struct ArrowArray *batch,
                                     s3store_error *err);
+/* Appends bytes of another kind: not in a file that batches are read from. */
+s3store_status s3s_spill_file_append(s3s_spill_file *file, const char *dir, const void *data,
+                                     size_t size, s3store_error *err);
 /* The batch at *at, which moves behind it; END at the end. Any thread, also beside a write. */
 s3store_status s3s_spill_file_read(s3s_env *env, const s3s_spill_file *file, const char *dir,
                                    const s3s_schema *schema, uint64_t *at, struct ArrowArray *out,
