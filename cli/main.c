@@ -1,4 +1,5 @@
 /* The command: a table of verbs. */
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -182,8 +183,18 @@ static int run_verb(const cli_verb *verb, int argc, char **argv)
     return code;
 }
 
+/* What is freed goes back: without this every thread keeps a heap of its own, and large buffers that
+ * were freed stay in it, beside the budget that --memory sets. */
+static void return_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 int main(int argc, char **argv)
 {
+    return_memory();
     if (argc < 2) {
         print_overview(stderr);
         return CLI_USAGE;

@@ -17,6 +17,8 @@ static void print_commit(const s3store_commit *c)
     }
     cli_json_text(&j, "token", c->token);
     cli_json_int(&j, "row_count", c->row_count);
+    if (c->chunk > 0)
+        cli_json_int(&j, "chunk", c->chunk);
     if (c->error != NULL) {
         cli_json_text(&j, "error", c->error->message);
         cli_json_text(&j, "error_status", s3store_status_name(c->error->status));

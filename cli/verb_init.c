@@ -9,6 +9,8 @@ typedef struct init_values {
     int64_t commit_timeout_us, max_clock_skew_us;
     cli_list types, views;
     int compression;
+    int64_t chunk_rows;
+    uint64_t chunk_bytes;
 } init_values;
 
 static const char *const compressions[] = {"default", "snappy", "zstd", "gzip", "uncompressed",
@@ -26,6 +28,10 @@ static const cli_option options[] = {
      VALUE(compression), compressions},
     {"--view", 0, "NAME=C,...", "a view: an index of the tuples of columns; may be repeated",
      CLI_REPEAT, VALUE(views), NULL},
+    {"--chunk-rows", 0, "N", "rows of one commit at most: larger inputs are cut (default 1000000)",
+     CLI_INT, VALUE(chunk_rows), NULL},
+    {"--chunk-bytes", 0, "SIZE", "bytes of one commit's rows at most (default 128M)", CLI_BYTES,
+     VALUE(chunk_bytes), NULL},
 };
 
 static void defaults(void *values)
@@ -64,6 +70,8 @@ static int create(cli_context *cli, const init_values *v, const s3store_view_def
     init.commit_timeout_us = v->commit_timeout_us;
     init.max_clock_skew_us = v->max_clock_skew_us;
     init.compression = (s3store_compression)v->compression;
+    init.chunk_rows = (uint64_t)v->chunk_rows;
+    init.chunk_bytes = v->chunk_bytes;
     init.call = &call;
     init.views = views;
     init.view_count = v->views.count;

@@ -13,7 +13,7 @@ typedef struct write_values {
     int64_t inserted_at_us;
     int format, compression, fence;
     cli_list types;
-    bool optimistic, dry_run, keep_going, accept_different, allow_unaddressable;
+    bool optimistic, dry_run, keep_going, accept_different, allow_unaddressable, no_token;
 } write_values;
 
 static const char *const formats[] = {"auto", "jsonl", "csv", "parquet", NULL};
@@ -31,6 +31,8 @@ static const cli_option options[] = {
      VALUE(token), NULL},
     {"--token-template", 0, "TEXT", "a token for each partition, '{column}' stands for its value",
      CLI_TEXT, VALUE(token_template), NULL},
+    {"--no-token", 0, NULL, "an input of several commits for a partition needs a token, or this", CLI_FLAG,
+     VALUE(no_token), NULL},
     {"--inserted-at", 0, "TIME", "insertion time (default: now)", CLI_TIME, VALUE(inserted_at_us),
      NULL},
     {"--compression", 0, "NAME", "snappy, zstd, gzip or uncompressed", CLI_CHOICE,
@@ -144,6 +146,7 @@ static int write_input(cli_context *cli, s3store_target *target, const write_val
     write.keep_going = v->keep_going;
     write.accept_different = v->accept_different;
     write.dry_run = v->dry_run;
+    write.no_token = v->no_token;
     write.cancel = cli->cancel;
     write.timeout_ms = cli_timeout_ms(cli);
     s3store_status status = S3STORE_OK;
@@ -173,6 +176,8 @@ static int run(cli_context *cli, void *values)
     s3store_error err = {0};
     if (v->token != NULL && v->token_template != NULL)
         return cli_usage(cli, "--token and --token-template exclude each other");
+    if (v->no_token && (v->token != NULL || v->token_template != NULL))
+        return cli_usage(cli, "--no-token and a token exclude each other");
     if (v->token != NULL && s3store_token_validate(v->token, &err) != S3STORE_OK)
         return cli_usage(cli, "--token: %s", err.message);
     if (cli->args.count == 1 && isatty(STDIN_FILENO))
@@ -197,8 +202,11 @@ const cli_verb cli_verb_write = {
         "commits each partition wholly or not at all. Prints one JSON line for each partition, in key\n"
         "order: partition, status (committed, existing, committed_late, failed, not_tried; planned with\n"
         "--dry-run), offset,\n"
-        "data_path, ref_path, inserted_at, token, row_count, error.\n"
-        "With --token the same write can be repeated: what is committed already is returned as it was.\n\n"
+        "data_path, ref_path, inserted_at, token, row_count, chunk, error.\n"
+        "With --token the same write can be repeated: what is committed already is returned as it was.\n"
+        "An input of any size is written within --memory. Where a partition has more rows than one\n"
+        "commit takes (init --chunk-rows, --chunk-bytes) it gets several, one line each; such an input\n"
+        "needs a token, so that it can be repeated when it is interrupted, or --no-token.\n\n"
         "Examples:\n"
         "  s3store write file:///data/quakes feed.jsonl --token feed-0412\n"
         "  zcat feed.csv.gz | s3store write file:///data/quakes --format csv\n"

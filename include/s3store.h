@@ -98,6 +98,9 @@ typedef struct s3store_error {
 
 #define S3STORE_DEFAULT_MAX_INFLIGHT 32                   /* requests at once, per target */
 #define S3STORE_DEFAULT_MEMORY_BYTES (256u * 1024 * 1024) /* budget of one write or read */
+#define S3STORE_DEFAULT_CHUNK_ROWS 1000000                /* of one commit, at most */
+#define S3STORE_DEFAULT_CHUNK_BYTES (128u * 1024 * 1024)
+#define S3STORE_DEFAULT_ENCODE_POOL_BYTES (48u * 1024 * 1024) /* kept between writes, per writer */
 #define S3STORE_DEFAULT_READ_AHEAD_PARTITIONS 1
 #define S3STORE_READ_AHEAD_NONE (-1) /* "0 partitions ahead" where 0 means default */
 #define S3STORE_DEFAULT_POLL_MAX 1000
@@ -617,6 +620,8 @@ typedef struct s3store_init_options {
     /* Views to record, by columns. A dataset that exists gets others with s3store_view_add. */
     const s3store_view_def *const *views;
     size_t view_count;
+    uint64_t chunk_rows;  /* where a large input is cut into several commits of a partition; recorded */
+    uint64_t chunk_bytes; /* when not 0. Writers use S3STORE_DEFAULT_CHUNK_... where nothing is said */
 } s3store_init_options;
 #define S3STORE_INIT_OPTIONS_INIT                                                                  \
     {.size = sizeof(s3store_init_options),                                                         \
@@ -803,6 +808,7 @@ typedef struct s3store_writer_options {
     /* Views beside those that are recorded; of one that is recorded too the columns must agree. */
     const s3store_view_def *const *views;
     size_t view_count;
+    uint64_t encode_pool_bytes; /* memory of encoded objects kept for the next ones; 0: 48 MiB */
 } s3store_writer_options;
 #define S3STORE_WRITER_OPTIONS_INIT {.size = sizeof(s3store_writer_options)}
 
@@ -815,11 +821,23 @@ S3STORE_API void s3store_writer_free(s3store_writer *writer);
 S3STORE_API s3store_target *s3store_writer_target(const s3store_writer *writer); /* borrowed */
 
 /* Gives the token of one partition: writes at most token_size - 1 bytes and a NUL into token. Rows
- * are the partition's, as a struct array (borrowed for the call). May be called from any thread. */
+ * are the partition's, as a struct array (borrowed for the call). May be called from any thread. An
+ * input that memory does not hold comes in several parts: the function is then asked for each, and must
+ * give the same token. */
 typedef s3store_status (*s3store_token_fn)(void *ctx, const char *partition,
                                            const struct ArrowSchema *schema,
                                            const struct ArrowArray *rows, char *token,
                                            size_t token_size, s3store_error *err);
+
+/* Gives the partition key ("day=2018-02-07") of one row of rows: writes at most key_size - 1 bytes and a
+ * NUL into key. input_row: its number in the whole input, from 0. Called once for each row, in order. */
+typedef s3store_status (*s3store_partition_fn)(void *ctx, const struct ArrowSchema *schema,
+                                               const struct ArrowArray *rows, int64_t row,
+                                               int64_t input_row, char *key, size_t key_size,
+                                               s3store_error *err);
+/* The same of a C struct, for s3store_write_records. */
+typedef s3store_status (*s3store_partition_record_fn)(void *ctx, const void *record, char *key,
+                                                      size_t key_size, s3store_error *err);
 
 typedef struct s3store_write_options {
     size_t size;
@@ -835,6 +853,11 @@ typedef struct s3store_write_options {
     bool accept_different;        /* a token committed with other data: its result, no error */
     s3store_cancel *cancel;
     int64_t timeout_ms; /* 0 = none; honoured until the data is stored */
+    bool no_token; /* without a token: an input may be cut into several commits all the same, though
+                      repeating it would write the rows once more */
+    s3store_partition_fn partition_of; /* instead of by columns; not with partition */
+    s3store_partition_record_fn partition_of_record; /* s3store_write_records only */
+    void *partition_of_ctx;
 } s3store_write_options;
 #define S3STORE_WRITE_OPTIONS_INIT                                                                 \
     {.size = sizeof(s3store_write_options), .inserted_at_us = S3STORE_TIME_NONE}
@@ -864,6 +887,7 @@ typedef struct s3store_commit {
     int64_t row_count;
     uint64_t size_bytes;   /* of the data object; 0 = unknown (existing) */
     const s3store_error *error; /* FAILED and LATE; else NULL */
+    uint32_t chunk; /* from 1, where the partition has several commits; else 0 */
 } s3store_commit;
 
 /* Outcomes in byte order of the partition keys. */
@@ -889,8 +913,33 @@ s3store_write_records(s3store_writer *writer, const s3store_record_type *type, c
                       size_t record_count, const s3store_write_options *options,
                       s3store_write_result **out, s3store_error *err);
 
-/* Whether (partition, token) is committed, and its result (one commit). NOT_FOUND: it is not. One
- * HEAD. */
+/* The partition key of one row of a batch (both borrowed), by columns. key_size: at least
+ * S3STORE_KEY_MAX_BYTES + 1. No request. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_partition_key(const s3store_writer *writer, const struct ArrowSchema *schema,
+                      const struct ArrowArray *rows, int64_t row, char *key, size_t key_size,
+                      s3store_error *err);
+
+/* What a write would divide its input into, without writing: partitions in byte order of their keys,
+ * rows in input order. The stream is consumed; the rows must fit the memory budget. Of options,
+ * partition and partition_of count. */
+typedef struct s3store_groups s3store_groups;
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_group_by_partition(s3store_writer *writer, struct ArrowArrayStream *input,
+                           const s3store_write_options *options, s3store_groups **out,
+                           s3store_error *err);
+S3STORE_API size_t s3store_groups_count(const s3store_groups *groups); /* 0 for NULL */
+/* Key (NULL beyond the last) and number of rows of group i. */
+S3STORE_API const char *s3store_groups_key(const s3store_groups *groups, size_t i);
+S3STORE_API int64_t s3store_groups_rows(const s3store_groups *groups, size_t i);
+/* The rows of group i as a stream of one batch, yours; it may outlive groups. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_groups_stream(const s3store_groups *groups, size_t i, struct ArrowArrayStream *out,
+                      s3store_error *err);
+S3STORE_API void s3store_groups_free(s3store_groups *groups); /* NULL allowed */
+
+/* Whether (partition, token) is committed, and its result: one commit, or those of all its chunks.
+ * NOT_FOUND: it is not. One HEAD, and one more for each chunk. */
 S3STORE_API S3STORE_MUST_CHECK s3store_status
 s3store_lookup_commit(s3store_target *target, const char *partition, const char *token,
                       const s3store_call *call, s3store_write_result **out, s3store_error *err);

@@ -41,6 +41,9 @@ s3store_status s3store_write(s3store_writer *writer, struct ArrowArrayStream *in
     S3S_REQUIRE(input);
     s3store_write_options own = S3STORE_WRITE_OPTIONS_INIT;
     s3store_status status = write_options(options, &own, err);
+    if (status == S3STORE_OK && own.partition_of_record != NULL)
+        status = s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                          "partition_of_record is for s3store_write_records: use partition_of");
     if (status != S3STORE_OK) {
         if (input->release != NULL)
             input->release(input);
@@ -81,6 +84,26 @@ static void free_records(void *impl)
     s3s_free(s->env, s);
 }
 
+/* The caller's function of a record, as one of a row. */
+typedef struct record_key {
+    const s3store_write_options *options;
+    const s3store_record_type *type;
+    const char *records;
+} record_key;
+
+static s3store_status key_of_record(void *ctx, const struct ArrowSchema *schema,
+                                    const struct ArrowArray *rows, int64_t row, int64_t input_row,
+                                    char *key, size_t key_size, s3store_error *err)
+{
+    const record_key *k = ctx;
+    (void)schema;
+    (void)rows;
+    (void)row;
+    return k->options->partition_of_record(
+        k->options->partition_of_ctx, k->records + (size_t)input_row * k->type->record_size, key,
+        key_size, err);
+}
+
 s3store_status s3store_write_records(s3store_writer *writer, const s3store_record_type *type,
                                      const void *records, size_t record_count,
                                      const s3store_write_options *options,
@@ -110,10 +133,46 @@ s3store_status s3store_write_records(s3store_writer *writer, const s3store_recor
                               .type = type,
                               .records = records,
                               .count = record_count};
+    record_key key = {.options = &own, .type = type, .records = records};
+    s3store_write_options with_key = own;
+    if (own.partition_of_record != NULL) {
+        with_key.partition_of = key_of_record;
+        with_key.partition_of_ctx = &key;
+    }
     struct ArrowArrayStream stream = {0};
     s3s_batch_source batches = {.impl = source, .next = next_records, .free = free_records};
     status = s3s_stream_make(writer->env, schema, batches, &stream, err);
-    return status == S3STORE_OK ? s3s_write(writer, &stream, &own, out, err) : status;
+    return status == S3STORE_OK ? s3s_write(writer, &stream, &with_key, out, err) : status;
+}
+
+s3store_status s3store_group_by_partition(s3store_writer *writer, struct ArrowArrayStream *input,
+                                          const s3store_write_options *options,
+                                          s3store_groups **out, s3store_error *err)
+{
+    S3S_REQUIRE(out);
+    *out = NULL;
+    S3S_REQUIRE(writer);
+    S3S_REQUIRE(input);
+    s3store_write_options own = S3STORE_WRITE_OPTIONS_INIT;
+    s3store_status status = write_options(options, &own, err);
+    if (status != S3STORE_OK) {
+        if (input->release != NULL)
+            input->release(input);
+        return status;
+    }
+    return s3s_group_by_partition(writer, input, &own, out, err);
+}
+
+s3store_status s3store_partition_key(const s3store_writer *writer,
+                                     const struct ArrowSchema *schema,
+                                     const struct ArrowArray *rows, int64_t row, char *key,
+                                     size_t key_size, s3store_error *err)
+{
+    S3S_REQUIRE(writer);
+    S3S_REQUIRE(schema);
+    S3S_REQUIRE(rows);
+    S3S_REQUIRE(key);
+    return s3s_partition_key(writer, schema, rows, row, key, key_size, err);
 }
 
 s3store_status s3store_lookup_commit(s3store_target *target, const char *partition,

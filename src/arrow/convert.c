@@ -189,12 +189,18 @@ static s3store_status convert_ints(const convert *cv, const s3s_column *c, const
     return S3STORE_OK;
 }
 
+/* Up to here integers and doubles are the same numbers; above only some integers have a double, and
+ * one that has enters the content hash differently (FORMAT "Content hash"): none is taken. */
+#define INTEGER_MAX (UINT64_C(1) << DBL_MANT_DIG)
+
 /* Whether an integer has an exact float with so many digits of mantissa: its bits without the
  * zeros at the end must fit. */
 static bool exact_in(uint64_t magnitude, int digits)
 {
     if (magnitude == 0)
         return true;
+    if (magnitude > INTEGER_MAX)
+        return false;
     int used = 64 - __builtin_clzll(magnitude) - __builtin_ctzll(magnitude);
     return used <= digits;
 }

@@ -71,7 +71,8 @@ static s3store_status reserve_status(s3s_buffer *b, size_t more, s3store_error *
     return S3STORE_OUT_OF_MEMORY;
 }
 
-s3store_status s3s_buffer_append(s3s_buffer *b, const void *data, size_t size, s3store_error *err)
+s3store_status s3s_buffer_append_slow(s3s_buffer *b, const void *data, size_t size,
+                                      s3store_error *err)
 {
     if (size > b->capacity - b->size || size > b->max - b->size) { /* it rarely is */
         s3store_status status = reserve_status(b, size, err);

@@ -2,6 +2,8 @@
 #ifndef S3S_BASE_BUFFER_H
 #define S3S_BASE_BUFFER_H
 
+#include <string.h>
+
 #include "base/env.h"
 
 typedef struct s3s_buffer {
@@ -17,7 +19,18 @@ void s3s_buffer_deinit(s3s_buffer *b);
 void s3s_buffer_clear(s3s_buffer *b); /* keeps the memory */
 /* Room for `more` bytes after size; the pointer to them. Geometric growth. NULL on failure. */
 uint8_t *s3s_buffer_reserve(s3s_buffer *b, size_t more, s3store_error *err);
-s3store_status s3s_buffer_append(s3s_buffer *b, const void *data, size_t size, s3store_error *err);
+s3store_status s3s_buffer_append_slow(s3s_buffer *b, const void *data, size_t size,
+                                      s3store_error *err);
+/* Encoders call this for every few bytes: where there is room it is a copy and nothing else. */
+static inline s3store_status s3s_buffer_append(s3s_buffer *b, const void *data, size_t size,
+                                               s3store_error *err)
+{
+    if (size == 0 || size > SIZE_MAX / 2 || size > b->capacity - b->size || size > b->max - b->size)
+        return s3s_buffer_append_slow(b, data, size, err);
+    memcpy(b->data + b->size, data, size);
+    b->size += size;
+    return S3STORE_OK;
+}
 s3store_status s3s_buffer_append_text(s3s_buffer *b, const char *text, s3store_error *err);
 s3store_status s3s_buffer_printf(s3s_buffer *b, s3store_error *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -20,6 +20,17 @@ s3store_status s3s_datafile_encode(s3s_env *env, s3s_schema *schema,
                                    s3store_compression compression, s3s_buffer *out,
                                    s3store_error *err);
 
+/* The same batch by batch, into a sink. */
+typedef struct s3s_parquet_writer s3s_datafile_encoder;
+s3store_status s3s_datafile_encoder_new(s3s_env *env, s3s_schema *schema,
+                                        const s3s_parquet_write_options *options,
+                                        s3s_parquet_sink sink, s3s_datafile_encoder **out,
+                                        s3store_error *err);
+s3store_status s3s_datafile_encoder_add(s3s_datafile_encoder *encoder,
+                                        const struct ArrowArray *batch, s3store_error *err);
+s3store_status s3s_datafile_encoder_finish(s3s_datafile_encoder *encoder, s3store_error *err);
+void s3s_datafile_encoder_free(s3s_datafile_encoder *encoder); /* NULL allowed */
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* Up to this size an object is fetched whole whatever columns are wanted: one round trip, in which

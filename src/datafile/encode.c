@@ -23,3 +23,27 @@ s3store_status s3s_datafile_encode(s3s_env *env, s3s_schema *schema,
         s3s_parquet_writer_free(writer);
     return status;
 }
+
+s3store_status s3s_datafile_encoder_new(s3s_env *env, s3s_schema *schema,
+                                        const s3s_parquet_write_options *options,
+                                        s3s_parquet_sink sink, s3s_datafile_encoder **out,
+                                        s3store_error *err)
+{
+    return s3s_parquet_writer_new(env, schema, options, sink, out, err);
+}
+
+s3store_status s3s_datafile_encoder_add(s3s_datafile_encoder *encoder,
+                                        const struct ArrowArray *batch, s3store_error *err)
+{
+    return s3s_parquet_writer_add(encoder, batch, err);
+}
+
+s3store_status s3s_datafile_encoder_finish(s3s_datafile_encoder *encoder, s3store_error *err)
+{
+    return s3s_parquet_writer_finish(encoder, err);
+}
+
+void s3s_datafile_encoder_free(s3s_datafile_encoder *encoder)
+{
+    s3s_parquet_writer_free(encoder);
+}

@@ -13,6 +13,9 @@
 #define S3S_CONFIG_DATASET "dataset.json"
 #define S3S_CONFIG_SCHEMA_DIR "schema/"
 
+/* What a dataset may say of its chunks. */
+#define S3S_CHUNK_MAX INT64_MAX
+
 /* Body of a timing object to nanoseconds: trimmed of Unicode white space, Go duration, floor. what:
  * one of the two names above; key: for messages. BAD_CONFIG. */
 s3store_status s3s_timing_parse(const char *body, size_t size, const char *what, const char *key,
@@ -29,6 +32,7 @@ typedef struct s3s_descriptor {
     const char *inserted_at_column; /* NULL = none */
     s3store_compression compression; /* DEFAULT = not said */
     const char *consistency;        /* NULL = not said */
+    uint64_t chunk_rows, chunk_bytes; /* where an input is cut into commits; 0 = not said */
 } s3s_descriptor;
 /* BAD_CONFIG naming the key and the member; a format number above ours is UNSUPPORTED. Unknown
  * members are ignored. */

@@ -106,6 +106,21 @@ static s3store_status read_compression(const s3s_json *root, const char *key,
                         key, text);
 }
 
+static s3store_status read_size(const s3s_json *root, const char *member, const char *key,
+                                uint64_t *out, s3store_error *err)
+{
+    const s3s_json *value = s3s_json_get(root, member);
+    int64_t number;
+
+    if (value == NULL)
+        return S3STORE_OK;
+    if (!s3s_json_int(value, &number) || number < 1)
+        return s3s_fail_key(err, S3STORE_BAD_CONFIG, key, "%s: \"%s\" is not a positive number", key,
+                            member);
+    *out = (uint64_t)number;
+    return S3STORE_OK;
+}
+
 static s3store_status copy_text(s3s_arena *arena, const char *text, const char **out,
                                 s3store_error *err)
 {
@@ -175,6 +190,10 @@ static s3store_status read_members(s3s_descriptor *d, const s3s_json *root, cons
         status = read_text(root, "consistency", key, &text, err);
     if (status == S3STORE_OK)
         status = copy_text(&d->arena, text, &d->consistency, err);
+    if (status == S3STORE_OK)
+        status = read_size(root, "chunk_rows", key, &d->chunk_rows, err);
+    if (status == S3STORE_OK)
+        status = read_size(root, "chunk_bytes", key, &d->chunk_bytes, err);
     if (status == S3STORE_OK && (d->entity_count == 0) != (d->version == NULL))
         status = s3s_fail_key(err, S3STORE_BAD_CONFIG, key,
                               "%s: \"entity\" and \"version\" belong together: both or neither",
@@ -249,6 +268,14 @@ s3store_status s3s_descriptor_write(const s3s_descriptor *d, s3s_buffer *out, s3
         s3s_json_name(&w, "consistency");
         s3s_json_put_text(&w, d->consistency);
     }
+    if (d->chunk_rows > 0) {
+        s3s_json_name(&w, "chunk_rows");
+        s3s_json_put_int(&w, (int64_t)d->chunk_rows);
+    }
+    if (d->chunk_bytes > 0) {
+        s3s_json_name(&w, "chunk_bytes");
+        s3s_json_put_int(&w, (int64_t)d->chunk_bytes);
+    }
     s3s_json_close(&w, '}');
     return s3s_json_end(&w, err);
 }
@@ -269,6 +296,18 @@ static s3store_status agree_text(const char *setting, const char *recorded, cons
     if (recorded == NULL || wanted == NULL || strcmp(recorded, wanted) == 0)
         return S3STORE_OK;
     return contradiction(setting, recorded, wanted, key, err);
+}
+
+static s3store_status agree_size(const char *setting, uint64_t recorded, uint64_t wanted,
+                                 const char *key, s3store_error *err)
+{
+    char have[24], want[24];
+
+    if (recorded == 0 || wanted == 0 || recorded == wanted)
+        return S3STORE_OK;
+    snprintf(have, sizeof have, "%llu", (unsigned long long)recorded);
+    snprintf(want, sizeof want, "%llu", (unsigned long long)wanted);
+    return contradiction(setting, have, want, key, err);
 }
 
 /* "a,b,c" for messages; cut with "..." when it is long. */
@@ -325,6 +364,10 @@ s3store_status s3s_descriptor_agree(const s3s_descriptor *recorded, const s3s_de
                             wanted->inserted_at_column, key, err);
     if (status == S3STORE_OK)
         status = agree_text("consistency", recorded->consistency, wanted->consistency, key, err);
+    if (status == S3STORE_OK)
+        status = agree_size("chunk-rows", recorded->chunk_rows, wanted->chunk_rows, key, err);
+    if (status == S3STORE_OK)
+        status = agree_size("chunk-bytes", recorded->chunk_bytes, wanted->chunk_bytes, key, err);
     if (status == S3STORE_OK && recorded->compression != S3STORE_COMPRESSION_DEFAULT &&
         wanted->compression != S3STORE_COMPRESSION_DEFAULT)
         status = agree_text("compression", compression_name(recorded->compression),

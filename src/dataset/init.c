@@ -77,6 +77,9 @@ static s3store_status copy_options(const s3store_init_options *options, s3store_
         (int)out->compression > S3STORE_COMPRESSION_UNCOMPRESSED)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "init options: compression has an unknown value");
+    if (out->chunk_rows > S3S_CHUNK_MAX || out->chunk_bytes > S3S_CHUNK_MAX)
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                        "init options: chunk_rows or chunk_bytes is above 2^63");
     return S3STORE_OK;
 }
 
@@ -142,6 +145,8 @@ static s3store_status prepare(init *in, const s3store_target_config *config,
     if (status != S3STORE_OK)
         return status;
     in->wanted.compression = options->compression;
+    in->wanted.chunk_rows = options->chunk_rows;
+    in->wanted.chunk_bytes = options->chunk_bytes;
     in->timings[ITEM_TIMEOUT] =
         want_timing(S3S_CONFIG_COMMIT_TIMEOUT, options->commit_timeout_us,
                     local ? LOCAL_COMMIT_TIMEOUT_US : S3STORE_DEFAULT_COMMIT_TIMEOUT_US);
@@ -208,6 +213,10 @@ static s3store_status check_descriptor(const init *in, const s3s_buffer *body, c
         status = one_sided("compression", false, key, err);
     if (status == S3STORE_OK && want->consistency != NULL && have.consistency == NULL)
         status = one_sided("consistency", false, key, err);
+    if (status == S3STORE_OK && want->chunk_rows != 0 && have.chunk_rows == 0)
+        status = one_sided("chunk-rows", false, key, err);
+    if (status == S3STORE_OK && want->chunk_bytes != 0 && have.chunk_bytes == 0)
+        status = one_sided("chunk-bytes", false, key, err);
     s3s_descriptor_deinit(&have);
     return status;
 }

@@ -12,6 +12,7 @@
 #define ATTEMPT "attemptid"
 #define CONTENT_HASH "contenthash"
 #define HASH_DIGITS 16
+#define CHUNK "chunk"
 
 /* The three numbers, all required. */
 static const struct {
@@ -26,9 +27,9 @@ static const struct {
 
 void s3s_marker_metadata(const s3s_marker *marker, s3store_metadata *out)
 {
-    char text[32];
+    char text[48];
 
-    /* Five short entries always fit: what add returns is known. */
+    /* Six short entries always fit: what add returns is known. */
     memset(out, 0, sizeof *out);
     s3store_metadata_add(out, ATTEMPT, marker->attempt);
     for (size_t i = 0; i < NUMBER_COUNT; i++) {
@@ -40,6 +41,11 @@ void s3s_marker_metadata(const s3s_marker *marker, s3store_metadata *out)
     if (marker->has_content_hash) {
         snprintf(text, sizeof text, "%016" PRIx64, marker->content_hash);
         s3store_metadata_add(out, CONTENT_HASH, text);
+    }
+    if (marker->chunk_rows > 0) {
+        snprintf(text, sizeof text, "%" PRIu64 ",%" PRIu64, marker->chunk_rows,
+                 marker->chunk_bytes);
+        s3store_metadata_add(out, CHUNK, text);
     }
 }
 
@@ -73,6 +79,19 @@ static bool parse_hash(const char *text, uint64_t *out)
     return true;
 }
 
+/* "<rows>,<bytes>", both positive. */
+static bool parse_chunk(const char *text, uint64_t *rows, uint64_t *bytes)
+{
+    const char *comma = strchr(text, ',');
+    int64_t a, b;
+    if (comma == NULL || !s3s_parse_i64(text, (size_t)(comma - text), &a) ||
+        !s3s_parse_i64(comma + 1, strlen(comma + 1), &b) || a < 1 || b < 1)
+        return false;
+    *rows = (uint64_t)a;
+    *bytes = (uint64_t)b;
+    return true;
+}
+
 s3store_status s3s_marker_parse(const s3store_metadata *metadata, const char *key,
                                 s3s_marker *out, s3store_error *err)
 {
@@ -95,6 +114,9 @@ s3store_status s3s_marker_parse(const s3store_metadata *metadata, const char *ke
     const char *hash = s3store_metadata_get(metadata, CONTENT_HASH);
     if (hash != NULL)
         marker.has_content_hash = parse_hash(hash, &marker.content_hash);
+    const char *chunk = s3store_metadata_get(metadata, CHUNK);
+    if (chunk != NULL)
+        (void)parse_chunk(chunk, &marker.chunk_rows, &marker.chunk_bytes);
     *out = marker;
     return S3STORE_OK;
 }

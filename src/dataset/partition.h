@@ -63,6 +63,15 @@ s3store_status s3s_group_batches(s3s_env *env, const s3s_schema *schema,
                                  const struct ArrowArray *const *batches, size_t batch_count,
                                  const s3s_part_spec *specs, size_t spec_count,
                                  bool allow_unaddressable, s3s_groups *out, s3store_error *err);
+/* The same by a function, which gives the key of each row into a buffer of S3S_KEY_SIZE bytes. names:
+ * of the parts. */
+typedef s3store_status (*s3s_row_key_fn)(void *ctx, size_t batch, int64_t row, char *key,
+                                         s3store_error *err);
+s3store_status s3s_group_by_function(s3s_env *env, const struct ArrowArray *const *batches,
+                                     size_t batch_count, const char *const *names,
+                                     size_t name_count, bool allow_unaddressable,
+                                     s3s_row_key_fn fn, void *ctx, s3s_groups *out,
+                                     s3store_error *err);
 void s3s_groups_deinit(s3s_groups *groups);
 
 /* The distinct combinations of values, as texts "name=value/...", and which of them each row has:

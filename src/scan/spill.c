@@ -15,7 +15,7 @@
 #define CHUNK_ROWS_MIN 64
 
 typedef struct run {
-    spill_file file;
+    s3s_spill_file file;
     unsigned level;
     uint64_t at; /* from here on for merging: the batch that it is at */
     struct ArrowArray batch;

@@ -4,26 +4,8 @@
 #ifndef S3S_SCAN_SPILL_H
 #define S3S_SCAN_SPILL_H
 
+#include "arrow/spill_file.h"
 #include "scan/internal.h"
-
-/* ---- spill_file.c: batches in a file without a name -------------------------------------------- */
-
-typedef struct spill_file {
-    int fd; /* -1 = not open */
-    uint64_t size;
-} spill_file;
-
-/* In dir; nothing is left behind, also after a crash. IO naming the directory and its option. */
-s3store_status s3s_spill_file_open(spill_file *file, const char *dir, s3store_error *err);
-void s3s_spill_file_close(spill_file *file);
-/* Appends a batch whose arrays begin at their buffers' beginning. */
-s3store_status s3s_spill_file_write(s3s_env *env, spill_file *file, const char *dir,
-                                    const s3s_schema *schema, const struct ArrowArray *batch,
-                                    s3store_error *err);
-/* The batch at *at, which moves behind it; END at the end. */
-s3store_status s3s_spill_file_read(s3s_env *env, const spill_file *file, const char *dir,
-                                   const s3s_schema *schema, uint64_t *at, struct ArrowArray *out,
-                                   s3store_error *err);
 
 /* ---- spill.c ------------------------------------------------------------------------------------ */
 

@@ -25,7 +25,9 @@ static s3s_marker marker_of(const s3s_publication *p, const s3s_try *t)
                     .inserted_at_us = p->inserted_at_us,
                     .row_count = p->row_count,
                     .has_content_hash = p->has_content_hash,
-                    .content_hash = p->content_hash};
+                    .content_hash = p->content_hash,
+                    .chunk_rows = p->chunk_rows,
+                    .chunk_bytes = p->chunk_bytes};
     memcpy(m.attempt, t->attempt, sizeof m.attempt);
     return m;
 }

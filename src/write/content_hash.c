@@ -1,5 +1,6 @@
 /* XXH64 over the rows of a partition, in a form that widening the schema, adding columns and
- * reordering them leave unchanged. docs/FORMAT.md "Content hash" is the specification.
+ * reordering them leave unchanged. docs/FORMAT.md "Content hash" is the specification. The size of a
+ * row, by which inputs are cut into chunks, is made of the same values, so that it is as stable.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -157,62 +158,171 @@ static s3store_status put_value(hasher *h, const s3s_column *c, int64_t row, s3s
 }
 
 typedef struct hashed_column {
+    size_t position; /* in the schema */
     s3s_column view;
     size_t prefix_size;
     uint8_t *prefix; /* name length and name, as they enter the hash */
 } hashed_column;
 
+struct s3s_content_hasher {
+    s3s_env *env;
+    s3s_arena arena;
+    const s3s_schema *schema;
+    hashed_column *columns; /* by name */
+    size_t count;
+    hasher hasher;
+};
+
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(((const hashed_column *)a)->view.field->name,
-                  ((const hashed_column *)b)->view.field->name);
+    const uint8_t *x = ((const hashed_column *)a)->prefix, *y = ((const hashed_column *)b)->prefix;
+    return strcmp((const char *)x + 4, (const char *)y + 4);
+}
+
+static s3store_status add_column(s3s_content_hasher *h, size_t position, s3store_error *err)
+{
+    const char *name = h->schema->fields[position].name;
+    uint32_t size = (uint32_t)strlen(name);
+    hashed_column *c = &h->columns[h->count++];
+    c->position = position;
+    c->prefix_size = 4 + size;
+    c->prefix = s3s_arena_alloc(&h->arena, c->prefix_size + 1);
+    if (c->prefix == NULL)
+        return s3s_fail_memory(err, c->prefix_size);
+    memcpy(c->prefix, &size, 4);
+    memcpy(c->prefix + 4, name, size + 1);
+    return S3STORE_OK;
+}
+
+s3store_status s3s_content_hasher_new(s3s_env *env, const s3s_schema *schema, const bool *skip,
+                                      s3s_content_hasher **out, s3store_error *err)
+{
+    s3store_status status = S3STORE_OK;
+    s3s_content_hasher *h = s3s_alloc(env, sizeof *h);
+    *out = NULL;
+    if (h == NULL)
+        return s3s_fail_memory(err, sizeof *h);
+    h->env = env;
+    h->schema = schema;
+    h->count = 0;
+    h->hasher.used = 0;
+    s3s_arena_init(&h->arena, env);
+    s3s_xxh64_begin(&h->hasher.state, 0);
+    h->columns = s3s_arena_calloc(&h->arena, schema->field_count + 1, sizeof *h->columns);
+    if (h->columns == NULL)
+        status = s3s_fail_memory(err, schema->field_count * sizeof *h->columns);
+    for (size_t i = 0; i < schema->field_count && status == S3STORE_OK; i++)
+        if (skip == NULL || !skip[i])
+            status = add_column(h, i, err);
+    if (status != S3STORE_OK) {
+        s3s_content_hasher_free(h);
+        return status;
+    }
+    qsort(h->columns, h->count, sizeof *h->columns, compare_names);
+    *out = h;
+    return S3STORE_OK;
+}
+
+s3store_status s3s_content_hasher_add(s3s_content_hasher *h, const struct ArrowArray *batch,
+                                      s3store_error *err)
+{
+    for (size_t i = 0; i < h->count; i++)
+        s3s_batch_column(h->schema, batch, h->columns[i].position, &h->columns[i].view);
+    for (int64_t row = 0; row < batch->length; row++) {
+        for (size_t i = 0; i < h->count; i++) {
+            if (s3s_column_is_null(&h->columns[i].view, row))
+                continue;
+            put(&h->hasher, h->columns[i].prefix, h->columns[i].prefix_size);
+            s3store_status status = put_value(&h->hasher, &h->columns[i].view, row, err);
+            if (status != S3STORE_OK)
+                return status;
+        }
+    }
+    return S3STORE_OK;
+}
+
+uint64_t s3s_content_hasher_end(s3s_content_hasher *h)
+{
+    s3s_xxh64_update(&h->hasher.state, h->hasher.buffer, h->hasher.used);
+    h->hasher.used = 0;
+    return s3s_xxh64_end(&h->hasher.state);
+}
+
+void s3s_content_hasher_free(s3s_content_hasher *h)
+{
+    if (h == NULL)
+        return;
+    s3s_arena_deinit(&h->arena);
+    s3s_free(h->env, h);
 }
 
 s3store_status s3s_content_hash(s3s_env *env, const s3s_schema *schema,
                                 const struct ArrowArray *batch, const bool *skip, uint64_t *out,
                                 s3store_error *err)
 {
-    s3store_status status = S3STORE_OK;
-    s3s_arena arena;
-    s3s_arena_init(&arena, env);
-    hasher *h = s3s_arena_alloc(&arena, sizeof *h);
-    hashed_column *columns = s3s_arena_calloc(&arena, schema->field_count + 1, sizeof *columns);
-    if (h == NULL || columns == NULL) {
-        status = s3s_fail_memory(err, sizeof *h);
-        goto done;
-    }
-    size_t count = 0;
-    for (size_t i = 0; i < schema->field_count; i++) {
-        if (skip != NULL && skip[i])
-            continue;
-        hashed_column *c = &columns[count++];
-        s3s_batch_column(schema, batch, i, &c->view);
-        uint32_t size = (uint32_t)strlen(c->view.field->name);
-        c->prefix_size = 4 + size;
-        c->prefix = s3s_arena_alloc(&arena, c->prefix_size);
-        if (c->prefix == NULL) {
-            status = s3s_fail_memory(err, c->prefix_size);
-            goto done;
-        }
-        memcpy(c->prefix, &size, 4);
-        memcpy(c->prefix + 4, c->view.field->name, size);
-    }
-    qsort(columns, count, sizeof *columns, compare_names);
-    h->used = 0;
-    s3s_xxh64_begin(&h->state, 0);
-    for (int64_t row = 0; row < batch->length; row++) {
-        for (size_t i = 0; i < count; i++) {
-            if (s3s_column_is_null(&columns[i].view, row))
-                continue;
-            put(h, columns[i].prefix, columns[i].prefix_size);
-            status = put_value(h, &columns[i].view, row, err);
-            if (status != S3STORE_OK)
-                goto done;
-        }
-    }
-    s3s_xxh64_update(&h->state, h->buffer, h->used);
-    *out = s3s_xxh64_end(&h->state);
-done:
-    s3s_arena_deinit(&arena);
+    s3s_content_hasher *h = NULL;
+    s3store_status status = s3s_content_hasher_new(env, schema, skip, &h, err);
+    if (status == S3STORE_OK)
+        status = s3s_content_hasher_add(h, batch, err);
+    if (status == S3STORE_OK)
+        *out = s3s_content_hasher_end(h);
+    s3s_content_hasher_free(h);
     return status;
+}
+
+/* ---- sizes of rows --------------------------------------------------------------------------- */
+
+/* Of every value that is not null; 0: of each its own. */
+static uint32_t value_size(const s3s_field *field)
+{
+    switch (field->type) {
+    case S3S_TYPE_NULL:
+        return 0;
+    case S3S_TYPE_BOOL:
+        return 1;
+    case S3S_TYPE_DATE32:
+        return 4;
+    case S3S_TYPE_FIXED_BINARY:
+    case S3S_TYPE_DECIMAL:
+        return 4 + (uint32_t)field->width;
+    case S3S_TYPE_INTERVAL:
+        return 4 + 16;
+    default:
+        return s3s_type_is_bytes(field->type) ? 0 : 8;
+    }
+}
+
+static void add_size(uint32_t *sizes, int64_t row, uint64_t more)
+{
+    uint64_t sum = sizes[row] + more;
+    sizes[row] = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+}
+
+void s3s_row_sizes(const s3s_schema *schema, const struct ArrowArray *batch, const bool *skip,
+                   uint32_t *sizes)
+{
+    memset(sizes, 0, (size_t)batch->length * sizeof *sizes);
+    for (size_t i = 0; i < schema->field_count; i++) {
+        s3s_column c;
+        if (skip[i])
+            continue;
+        s3s_batch_column(schema, batch, i, &c);
+        uint32_t each = value_size(c.field);
+        bool is_bytes = s3s_type_is_bytes(c.field->type);
+        for (int64_t row = 0; row < c.length; row++) {
+            if (c.validity != NULL && s3s_column_is_null(&c, row))
+                continue;
+            add_size(sizes, row, is_bytes ? 4 + s3s_column_bytes(&c, row).size : each);
+        }
+    }
+}
+
+uint64_t s3s_row_width(const s3s_schema *schema)
+{
+    uint64_t width = 0;
+    for (size_t i = 0; i < schema->field_count; i++)
+        width += s3s_type_is_bytes(schema->fields[i].type)
+                     ? sizeof(int64_t)
+                     : s3s_type_value_size(&schema->fields[i]) + 1;
+    return width;
 }

@@ -1,6 +1,7 @@
-/* Drains the input into memory, in the types that the dataset has recorded.
+/* The input piece by piece, in the types that the dataset has recorded.
  *
- * The whole input is held: it must fit the memory budget.
+ * A piece is a bounded number of rows of one batch of the stream: what is held at a time is the
+ * writer's choice, not the producer's.
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,10 @@
 #include "arrow/stream.h"
 #include "base/bytes.h"
 #include "write/write_private.h"
+
+#define PIECE_BYTES (4u * 1024 * 1024)
+/* Besides its values: its size, and what grouping needs. */
+#define HELD_ROW_BYTES (sizeof(uint32_t) + sizeof(s3s_row) + sizeof(uint32_t))
 
 /* The type of the inserted-at column: as recorded, else whole microseconds or finer. Its values
  * in the input do not count. */
@@ -130,7 +135,8 @@ static s3store_status check_columns(const s3store_writer *writer, const s3s_sche
                                     const s3store_write_options *options, s3store_error *err)
 {
     const s3s_descriptor *settings = &writer->target->settings;
-    for (size_t i = 0; i < settings->part_count && options->partition == NULL; i++) {
+    bool by_columns = options->partition == NULL && options->partition_of == NULL;
+    for (size_t i = 0; i < settings->part_count && by_columns; i++) {
         const char *name = settings->parts[i].column;
         if (settings->inserted_at_column != NULL && strcmp(name, settings->inserted_at_column) == 0)
             continue;
@@ -178,18 +184,63 @@ static s3store_status check_keys(const s3s_input *input, const s3s_descriptor *s
                : check_no_nulls(input, batch, settings->version, "version", err);
 }
 
+static s3store_status make_room(s3s_input *input, s3store_error *err)
+{
+    if (input->batch_count < input->batch_capacity)
+        return S3STORE_OK;
+    size_t capacity = input->batch_capacity == 0 ? 16 : input->batch_capacity * 2;
+    struct ArrowArray *batches =
+        s3s_realloc(input->env, input->batches, capacity * sizeof *batches);
+    if (batches == NULL)
+        return s3s_fail_memory(err, capacity * sizeof *batches);
+    input->batches = batches;
+    uint32_t **sizes = s3s_realloc(input->env, (void *)input->row_sizes, capacity * sizeof *sizes);
+    if (sizes == NULL)
+        return s3s_fail_memory(err, capacity * sizeof *sizes);
+    input->row_sizes = sizes;
+    input->batch_capacity = capacity;
+    return S3STORE_OK;
+}
+
+/* A row that alone is more than the budget: nothing could be done with it. */
+static s3store_status check_rows_fit(const s3s_input *input, const uint32_t *sizes, int64_t rows,
+                                     s3store_error *err)
+{
+    uint64_t budget = input->writer->target->memory_bytes;
+    for (int64_t i = 0; i < rows; i++)
+        if (sizes[i] > budget || sizes[i] == UINT32_MAX)
+            return s3s_fail(err, S3STORE_LIMIT_EXCEEDED,
+                            "row %lld of the input has %s%lu bytes, more than the memory budget of "
+                            "%llu: raise memory_bytes (--memory)",
+                            (long long)(input->row_count + i + 1),
+                            sizes[i] == UINT32_MAX ? "at least " : "", (unsigned long)sizes[i],
+                            (unsigned long long)budget);
+    return S3STORE_OK;
+}
+
+/* Takes the batch over. */
 static s3store_status keep_batch(s3s_input *input, struct ArrowArray *batch, s3store_error *err)
 {
-    if (input->batch_count == input->batch_capacity) {
-        size_t capacity = input->batch_capacity == 0 ? 16 : input->batch_capacity * 2;
-        struct ArrowArray *grown =
-            s3s_realloc(input->env, input->batches, capacity * sizeof *grown);
-        if (grown == NULL)
-            return s3s_fail_memory(err, capacity * sizeof *grown);
-        input->batches = grown;
-        input->batch_capacity = capacity;
+    s3store_status status = make_room(input, err);
+    if (status != S3STORE_OK)
+        return status;
+    size_t size = (size_t)batch->length * sizeof(uint32_t);
+    uint32_t *sizes = s3s_alloc(input->env, size);
+    if (sizes == NULL)
+        return s3s_fail_memory(err, size);
+    s3s_row_sizes(input->schema, batch, input->skip, sizes);
+    uint64_t bytes = s3s_batch_bytes(input->schema, batch);
+    if (bytes > input->writer->target->memory_bytes)
+        status = check_rows_fit(input, sizes, batch->length, err);
+    if (status != S3STORE_OK) {
+        s3s_free(input->env, sizes);
+        return status;
     }
+    input->row_sizes[input->batch_count] = sizes;
     input->batches[input->batch_count++] = *batch;
+    input->row_count += batch->length;
+    input->held_rows += batch->length;
+    input->held_bytes += bytes + (uint64_t)batch->length * HELD_ROW_BYTES;
     batch->release = NULL;
     return S3STORE_OK;
 }
@@ -228,125 +279,165 @@ static s3store_status fill_inserted_at(const s3s_input *input, int64_t inserted_
 
 /* ---- the batches ----------------------------------------------------------------------------- */
 
-typedef struct gathering {
-    s3store_writer *writer;
-    const s3store_call *call;
-    int64_t inserted_at_us;
-    s3s_stream_reader *reader;
-    s3s_schema *source;
-    s3s_input *input;
-} gathering;
-
-static s3store_status check_size(const gathering *g, int64_t rows, s3store_error *err)
+static s3store_status take_piece(s3s_input *input, const struct ArrowArray *piece,
+                                 s3store_error *err)
 {
-    uint64_t budget = g->writer->target->memory_bytes;
-    if (g->input->byte_count <= budget && rows <= UINT32_MAX &&
-        g->input->batch_count < UINT32_MAX)
-        return S3STORE_OK;
-    return s3s_fail(err, S3STORE_LIMIT_EXCEEDED,
-                    "the input is larger than the memory budget of %llu bytes: write it in parts, "
-                    "or raise memory_bytes (--memory)",
-                    (unsigned long long)budget);
-}
-
-/* Takes one batch of the stream into the input, converted. */
-static s3store_status take_batch(gathering *g, const struct ArrowArray *batch, s3store_error *err)
-{
-    s3s_input *input = g->input;
     struct ArrowArray converted = {0};
     char where[64] = "the input";
     if (input->row_count > 0)
         snprintf(where, sizeof where, "the input, batch that begins with row %lld",
                  (long long)input->row_count + 1);
-    s3store_status status = s3s_batch_convert(g->writer->env, g->source, batch, input->schema,
+    s3store_status status = s3s_batch_convert(input->env, input->source, piece, input->schema,
                                               where, &converted, err);
-    if (status != S3STORE_OK)
-        return status;
-    int64_t rows = converted.length;
-    input->byte_count += s3s_batch_bytes(input->schema, &converted);
-    status = check_size(g, rows, err);
     if (status == S3STORE_OK)
-        status = fill_inserted_at(input, g->inserted_at_us, &converted, err);
+        status = fill_inserted_at(input, input->inserted_at_us, &converted, err);
     if (status == S3STORE_OK)
-        status = check_keys(input, &g->writer->target->settings, &converted, err);
+        status = check_keys(input, &input->writer->target->settings, &converted, err);
     if (status == S3STORE_OK)
         status = keep_batch(input, &converted, err);
-    if (status == S3STORE_OK)
-        input->row_count += rows;
     s3s_array_release(&converted);
     return status;
 }
 
 /* The next batch that has rows; END after the last. */
-static s3store_status next_rows(const gathering *g, struct ArrowArray *out, s3store_error *err)
+static s3store_status next_rows(s3s_input *input, struct ArrowArray *out, s3store_error *err)
 {
     for (;;) {
-        s3store_status status = s3s_call_check(g->writer->env, g->call, err);
+        s3store_status status = s3s_call_check(input->env, input->call, err);
         if (status == S3STORE_OK)
-            status = s3s_stream_reader_next(g->reader, out, err);
+            status = s3s_stream_reader_next(input->reader, out, err);
         if (status != S3STORE_OK || out->length > 0)
             return status;
         s3s_array_release(out);
     }
 }
 
-/* What can be said of the schema alone, before the first row is converted. */
-static s3store_status prepare(gathering *g, const s3store_write_options *options,
-                              s3store_error *err)
+/* The inserted-at column, and the constant columns of a partition that the caller named. */
+static s3store_status choose_skipped(s3s_input *input, s3store_error *err)
 {
-    s3s_env *env = g->writer->env;
-    s3s_input *input = g->input;
-    const char *inserted_at = g->writer->target->settings.inserted_at_column;
-    const s3s_schema *in = s3s_stream_reader_schema(g->reader);
+    const s3s_descriptor *settings = &input->writer->target->settings;
+    bool named = input->options->partition != NULL;
+    input->skip = s3s_calloc(input->env, input->schema->field_count + 1, sizeof *input->skip);
+    if (input->skip == NULL)
+        return s3s_fail_memory(err, input->schema->field_count);
+    if (input->inserted_at != SIZE_MAX)
+        input->skip[input->inserted_at] = true;
+    for (size_t i = 0; named && i < settings->part_count; i++) {
+        size_t at = s3s_schema_find(input->schema, settings->parts[i].column);
+        if (at != SIZE_MAX && settings->parts[i].format == S3S_FORMAT_NONE)
+            input->skip[at] = true;
+    }
+    return S3STORE_OK;
+}
+
+/* What can be said of the schema alone, before the first row is converted. */
+static s3store_status prepare(s3s_input *input, s3store_error *err)
+{
+    s3s_env *env = input->env;
+    s3store_writer *writer = input->writer;
+    const char *inserted_at = writer->target->settings.inserted_at_column;
+    const s3s_schema *in = s3s_stream_reader_schema(input->reader);
     s3s_schema *recorded = NULL;
     uint32_t version;
     bool grown;
-    s3store_status status = check_columns(g->writer, in, options, err);
+    s3store_status status = check_columns(writer, in, input->options, err);
     if (status == S3STORE_OK)
-        status = s3s_target_schema(g->writer->target, g->call, false, &version, &recorded, err);
+        status = s3s_target_schema(writer->target, input->call, false, &version, &recorded, err);
     if (status == S3STORE_OK)
-        status = incoming_schema(env, in, recorded, inserted_at, &input->incoming, err);
+        status = incoming_schema(env, in, recorded, inserted_at, &input->asked, err);
     if (status == S3STORE_OK)
-        status = s3s_schema_evolve(env, recorded, input->incoming, &input->schema, &grown, err);
+        status = s3s_schema_evolve(env, recorded, input->asked, &input->schema, &grown, err);
     if (status == S3STORE_OK)
-        status = source_schema(env, in, inserted_at, &g->source, err);
+        status = source_schema(env, in, inserted_at, &input->source, err);
     if (status == S3STORE_OK && inserted_at != NULL)
         input->inserted_at = s3s_schema_find(input->schema, inserted_at);
+    if (status == S3STORE_OK)
+        status = choose_skipped(input, err);
+    if (status == S3STORE_OK)
+        input->row_width = s3s_row_width(input->schema);
     s3s_schema_release(recorded);
     return status;
 }
 
+/* Rows of a batch that are taken at a time. */
+static int64_t piece_rows(const s3s_input *input, const struct ArrowArray *batch)
+{
+    uint64_t per_row = s3s_batch_bytes(s3s_stream_reader_schema(input->reader), batch) /
+                           (uint64_t)batch->length +
+                       1;
+    uint64_t rows = PIECE_BYTES / per_row;
+    return rows < 1 ? 1 : rows > UINT32_MAX / 2 ? UINT32_MAX / 2 : (int64_t)rows;
+}
+
+/* The next piece of the batch that pieces are taken from. */
+static s3store_status slice_incoming(s3s_input *input, s3store_error *err)
+{
+    const struct ArrowArray *whole = s3s_shared_batch_get(input->incoming);
+    struct ArrowArray slice = {0};
+    int64_t rest = whole->length - input->incoming_at, rows = piece_rows(input, whole);
+    if (rows > rest)
+        rows = rest;
+    s3store_status status = s3s_call_check(input->env, input->call, err);
+    if (status == S3STORE_OK)
+        status = s3s_batch_slice(input->incoming, input->incoming_at, rows, &slice, err);
+    if (status == S3STORE_OK)
+        status = take_piece(input, &slice, err);
+    s3s_array_release(&slice);
+    input->incoming_at += rows;
+    if (status != S3STORE_OK || input->incoming_at >= whole->length) {
+        s3s_shared_batch_release(input->incoming);
+        input->incoming = NULL;
+    }
+    return status;
+}
+
 /* An input without rows is nothing to write, whatever its columns are. */
-s3store_status s3s_input_gather(s3store_writer *writer, struct ArrowArrayStream *stream,
-                                const s3store_write_options *options, const s3store_call *call,
-                                int64_t inserted_at_us, s3s_input *out, s3store_error *err)
+s3store_status s3s_input_next(s3s_input *input, s3store_error *err)
 {
     struct ArrowArray batch = {0};
-    gathering g = {
-        .writer = writer, .call = call, .inserted_at_us = inserted_at_us, .input = out};
-    memset(out, 0, sizeof *out);
-    out->env = writer->env;
-    out->inserted_at = SIZE_MAX;
-    s3store_status status = s3s_stream_reader_new(writer->env, stream, &g.reader, err);
-    if (status != S3STORE_OK)
-        return status;
-    status = next_rows(&g, &batch, err);
-    if (status == S3STORE_OK)
-        status = prepare(&g, options, err);
-    while (status == S3STORE_OK) {
-        status = take_batch(&g, &batch, err);
-        s3s_array_release(&batch);
-        if (status == S3STORE_OK)
-            status = next_rows(&g, &batch, err);
+    if (input->incoming != NULL)
+        return slice_incoming(input, err);
+    s3store_status status = next_rows(input, &batch, err);
+    if (status == S3STORE_END) { /* the producer's memory is free again */
+        s3s_stream_reader_free(input->reader);
+        input->reader = NULL;
     }
-    if (status == S3STORE_END)
-        status = S3STORE_OK;
+    if (status == S3STORE_OK && input->schema == NULL)
+        status = prepare(input, err);
+    if (status == S3STORE_OK && batch.length > piece_rows(input, &batch)) {
+        input->incoming_at = 0;
+        status = s3s_batch_share(input->env, &batch, &input->incoming, err);
+        if (status == S3STORE_OK)
+            status = slice_incoming(input, err);
+    } else if (status == S3STORE_OK) {
+        status = take_piece(input, &batch, err);
+    }
     s3s_array_release(&batch);
-    s3s_schema_release(g.source);
-    s3s_stream_reader_free(g.reader);
-    if (status != S3STORE_OK)
-        s3s_input_deinit(out);
     return status;
+}
+
+s3store_status s3s_input_open(s3store_writer *writer, struct ArrowArrayStream *stream,
+                              const s3store_write_options *options, const s3store_call *call,
+                              int64_t inserted_at_us, s3s_input *out, s3store_error *err)
+{
+    *out = (s3s_input){.env = writer->env,
+                       .writer = writer,
+                       .options = options,
+                       .call = call,
+                       .inserted_at_us = inserted_at_us,
+                       .inserted_at = SIZE_MAX};
+    return s3s_stream_reader_new(writer->env, stream, &out->reader, err);
+}
+
+void s3s_input_drop(s3s_input *input)
+{
+    for (size_t i = 0; i < input->batch_count; i++) {
+        s3s_array_release(&input->batches[i]);
+        s3s_free(input->env, input->row_sizes[i]);
+    }
+    input->batch_count = 0;
+    input->held_rows = 0;
+    input->held_bytes = 0;
 }
 
 /* ---- recording the schema -------------------------------------------------------------------- */
@@ -376,8 +467,8 @@ static s3store_status admitted_types(const s3s_input *input, const s3s_schema *a
     return status;
 }
 
-/* Another writer was quicker and recorded other types than were seen when the input was
- * gathered. */
+/* Another writer was quicker and recorded other types than were seen when the first row came. What is
+ * in the spill file is converted when it is read. */
 static s3store_status convert_again(s3s_input *input, s3s_schema *types, s3store_error *err)
 {
     for (size_t i = 0; i < input->batch_count; i++) {
@@ -389,17 +480,17 @@ static s3store_status convert_again(s3s_input *input, s3s_schema *types, s3store
         s3s_array_release(&input->batches[i]);
         input->batches[i] = converted;
     }
-    s3s_schema_release(input->schema);
+    s3s_schema_release(input->spilled);
+    input->spilled = input->schema;
     input->schema = s3s_schema_retain(types);
     return S3STORE_OK;
 }
 
-s3store_status s3s_input_admit(s3store_writer *writer, const s3store_call *call, s3s_input *input,
-                               s3store_error *err)
+s3store_status s3s_input_admit(s3s_input *input, s3store_error *err)
 {
     s3s_schema *admitted = NULL, *types = NULL;
-    s3store_status status =
-        s3s_target_admit_schema(writer->target, call, input->incoming, &admitted, err);
+    s3store_status status = s3s_target_admit_schema(input->writer->target, input->call,
+                                                    input->asked, &admitted, err);
     if (status == S3STORE_OK)
         status = admitted_types(input, admitted, &types, err);
     if (status == S3STORE_OK && types != NULL)
@@ -411,10 +502,17 @@ s3store_status s3s_input_admit(s3store_writer *writer, const s3store_call *call,
 
 void s3s_input_deinit(s3s_input *input)
 {
-    for (size_t i = 0; i < input->batch_count; i++)
-        s3s_array_release(&input->batches[i]);
+    if (input->env == NULL)
+        return;
+    s3s_input_drop(input);
+    s3s_shared_batch_release(input->incoming);
+    s3s_stream_reader_free(input->reader);
     s3s_free(input->env, input->batches);
-    s3s_schema_release(input->incoming);
+    s3s_free(input->env, (void *)input->row_sizes);
+    s3s_free(input->env, input->skip);
+    s3s_schema_release(input->source);
+    s3s_schema_release(input->asked);
     s3s_schema_release(input->schema);
+    s3s_schema_release(input->spilled);
     memset(input, 0, sizeof *input);
 }

@@ -1,5 +1,5 @@
-/* One partition's way into the dataset: HEAD, encode, data, ref, commit. Many partitions side by
- * side. */
+/* One chunk's way into the dataset: HEAD, encode, data, ref, commit. Many partitions side by side; of one
+ * partition the first chunk alone, then the others. */
 #include <string.h>
 
 #include "datafile/datafile.h"
@@ -9,61 +9,58 @@
 #define TRY_BOUND_US S3S_TRY_BOUND_US
 #define REF_BUDGET_US (30 * INT64_C(1000000))
 
-typedef struct s3s_write_job {
-    s3store_writer *writer;
-    const s3s_input *input;
-    const s3s_plan *plan;
-    const s3store_write_options *options;
-    const s3store_call *call;
-    int64_t inserted_at_us;
+/* Everything that is sealed. */
+typedef struct publishing {
+    s3s_write_call *call;
+    s3s_part **parts;
     s3store_compression compression;
-    bool conditional, fenced;
-    const bool *hash_skip; /* columns that the content hash leaves out */
-    s3store_write_result *result; /* each item writes its own commit alone */
+    uint64_t budget; /* for rows taken and bodies encoded */
+    size_t encoders_max;
     s3s_mutex mutex;
     s3s_cond changed;
     struct {
-        size_t encodes; /* whose rows are taken, or whose bodies are not yet stored */
+        size_t encoders; /* at work */
+        size_t encodes;  /* and whose bodies are not yet stored */
         uint64_t encode_bytes;
     } locked;
-} s3s_write_job;
+} publishing;
 
-/* The way of one item. */
-typedef struct item_work {
-    s3s_write_job *job;
-    const s3s_plan_item *item;
+/* The way of one chunk. */
+typedef struct chunk_work {
+    publishing *job;
+    s3s_chunk *chunk;
     s3s_publication publication;
     char auto_token[S3S_ATTEMPT_ID_SIZE + 1];
     uint64_t reserved; /* bytes; 0 = not yet */
-    struct ArrowArray rows;
-    s3s_buffer body;
+    bool encodes;      /* counts as an encoder */
+    s3s_body body;
     s3store_commit_state state;
     s3s_marker marker;
-} item_work;
+} chunk_work;
 
 /* ---- back-pressure: rows taken and bodies encoded at once ------------------------------------ */
 
-static uint64_t item_bytes(const s3s_write_job *job, const s3s_plan_item *item)
+/* Encoders are as many as there are cores; bodies wait for the network together, within the budget. One
+ * that is larger than all of it goes alone. */
+static s3store_status reserve(chunk_work *w, s3store_error *err)
 {
-    const s3s_input *input = job->input;
-    return input->byte_count / (uint64_t)input->row_count * item->row_count + 1;
-}
-
-/* Small bodies wait for the network together; large ones take turns within half the budget. */
-static s3store_status reserve(item_work *w, s3store_error *err)
-{
-    s3s_write_job *job = w->job;
-    uint64_t bytes = item_bytes(job, w->item);
-    uint64_t budget = job->writer->target->memory_bytes / 2;
+    publishing *job = w->job;
+    const s3store_call *call = &job->call->call;
+    uint64_t bytes = w->chunk->byte_count + 1;
     s3store_status status = S3STORE_OK;
-    if (w->reserved > 0)
+    if (w->encodes)
         return S3STORE_OK;
     s3s_mutex_lock(&job->mutex);
-    while (status == S3STORE_OK && job->locked.encodes > 0 &&
-           job->locked.encode_bytes + bytes > budget)
-        status = s3s_cond_wait(&job->changed, &job->mutex, job->call->deadline_us,
-                               job->call->cancel);
+    job->locked.encode_bytes -= w->reserved;
+    job->locked.encodes -= w->reserved > 0;
+    w->reserved = 0;
+    while (status == S3STORE_OK &&
+           (job->locked.encoders >= job->encoders_max ||
+            (job->locked.encodes > 0 && job->locked.encode_bytes + bytes > job->budget)))
+        status = s3s_cond_wait(&job->changed, &job->mutex, call->deadline_us, call->cancel);
     if (status == S3STORE_OK) {
+        w->encodes = true;
+        job->locked.encoders++;
         job->locked.encodes++;
         job->locked.encode_bytes += bytes;
         w->reserved = bytes;
@@ -76,11 +73,28 @@ static s3store_status reserve(item_work *w, s3store_error *err)
     return status;
 }
 
-static void unreserve(item_work *w)
+/* Encoded: what is held from here on is the body. */
+static void end_encoding(chunk_work *w)
 {
-    s3s_write_job *job = w->job;
+    publishing *job = w->job;
+    uint64_t bytes = w->body.file == NULL ? w->body.size + 1 : 1;
+    if (!w->encodes)
+        return;
+    s3s_mutex_lock(&job->mutex);
+    w->encodes = false;
+    job->locked.encoders--;
+    job->locked.encode_bytes += bytes - w->reserved;
+    w->reserved = bytes;
+    s3s_cond_broadcast(&job->changed);
+    s3s_mutex_unlock(&job->mutex);
+}
+
+static void unreserve(chunk_work *w)
+{
+    publishing *job = w->job;
     if (w->reserved == 0)
         return;
+    end_encoding(w);
     s3s_mutex_lock(&job->mutex);
     job->locked.encodes--;
     job->locked.encode_bytes -= w->reserved;
@@ -89,51 +103,121 @@ static void unreserve(item_work *w)
     w->reserved = 0;
 }
 
-/* ---- rows, and a commit that is there already ------------------------------------------------ */
+/* ---- rows to bytes and hash ------------------------------------------------------------------ */
 
-static s3store_status take_rows(item_work *w, s3store_error *err)
+/* One walk over the rows; encoder NULL: for the hash alone. */
+static s3store_status walk_rows(chunk_work *w, s3s_datafile_encoder *encoder, s3store_error *err)
 {
-    s3s_write_job *job = w->job;
-    if (w->rows.release != NULL)
+    const s3s_write_call *c = w->job->call;
+    s3s_chunk_cursor cursor = {.call = c, .chunk = w->chunk};
+    s3s_content_hasher *hasher = NULL;
+    s3store_status status = S3STORE_OK;
+    if (w->chunk->token != NULL && !w->publication.has_content_hash)
+        status = s3s_content_hasher_new(c->env, c->input.schema, c->input.skip, &hasher, err);
+    while (status == S3STORE_OK) {
+        struct ArrowArray piece = {0};
+        /* What is committed already is a first chunk's: those behind it are not in a hurry. */
+        status = s3s_call_check(c->env, &c->call, err);
+        if (status == S3STORE_OK)
+            status = s3s_chunk_next(&cursor, &piece, err);
+        if (status == S3STORE_OK && hasher != NULL)
+            status = s3s_content_hasher_add(hasher, &piece, err);
+        if (status == S3STORE_OK && encoder != NULL)
+            status = s3s_datafile_encoder_add(encoder, &piece, err);
+        s3s_array_release(&piece);
+    }
+    if (status == S3STORE_END) {
+        status = S3STORE_OK;
+        if (hasher != NULL) {
+            w->publication.content_hash = s3s_content_hasher_end(hasher);
+            w->publication.has_content_hash = true;
+        }
+    }
+    s3s_content_hasher_free(hasher);
+    return status;
+}
+
+static s3store_status encode(chunk_work *w, s3store_error *err)
+{
+    publishing *job = w->job;
+    s3s_write_call *c = job->call;
+    s3s_datafile_encoder *encoder = NULL;
+    s3store_status status = reserve(w, err);
+    bool in_memory = w->chunk->byte_count <= job->budget;
+    if (status == S3STORE_OK)
+        status = s3s_body_open(&w->body, c->writer, in_memory, err);
+    if (status == S3STORE_OK) {
+        s3s_parquet_write_options options = {.compression = job->compression,
+                                             .row_group_bytes =
+                                                 in_memory ? 0 : (size_t)(job->budget / 2 + 1)};
+        s3s_parquet_sink sink = {.ctx = &w->body, .write = s3s_body_write};
+        status = s3s_datafile_encoder_new(c->env, c->input.schema, &options, sink, &encoder, err);
+    }
+    if (status == S3STORE_OK)
+        status = walk_rows(w, encoder, err);
+    if (status == S3STORE_OK)
+        status = s3s_datafile_encoder_finish(encoder, err);
+    s3s_datafile_encoder_free(encoder);
+    if (status == S3STORE_OK)
+        status = s3s_body_close(&w->body, err);
+    end_encoding(w);
+    return status;
+}
+
+/* ---- a commit that is there already ---------------------------------------------------------- */
+
+static s3store_status hash_rows(chunk_work *w, s3store_error *err)
+{
+    if (w->publication.has_content_hash || w->chunk->token == NULL)
         return S3STORE_OK;
     s3store_status status = reserve(w, err);
     if (status == S3STORE_OK)
-        status = s3s_batch_take(job->writer->env, job->input->schema, job->plan->batches,
-                                job->input->batch_count, w->item->rows, w->item->row_count, NULL,
-                                0, &w->rows, err);
+        status = walk_rows(w, NULL, err);
+    end_encoding(w);
     return status;
 }
 
-static s3store_status hash_rows(item_work *w, s3store_error *err)
+static s3store_status reused(const chunk_work *w, const s3s_marker *marker, const char *how,
+                             s3store_error *err)
 {
-    if (w->publication.has_content_hash || w->item->token == NULL)
-        return S3STORE_OK;
-    s3store_status status = take_rows(w, err);
-    if (status == S3STORE_OK)
-        status = s3s_content_hash(w->job->writer->env, w->job->input->schema, &w->rows,
-                                  w->job->hash_skip, &w->publication.content_hash, err);
-    w->publication.has_content_hash = status == S3STORE_OK;
-    return status;
+    const s3s_publication *p = &w->publication;
+    char key[S3S_KEY_SIZE] = "";
+    (void)s3s_commit_key(&p->target->layout, p->partition, p->token, key, NULL);
+    return s3s_fail_key(err, S3STORE_TOKEN_REUSED, key,
+                        "token %s is already committed in partition %s with %lld rows of %s; this "
+                        "write has %lld rows: use a new token",
+                        p->token, p->partition, (long long)marker->row_count, how,
+                        (long long)p->row_count);
+}
+
+/* A prior first commit of a partition that was not asked for before it was cut. Are its chunks others
+ * than ours? Then the partition is cut again. */
+static bool is_cut_otherwise(const chunk_work *w, const s3s_marker *marker)
+{
+    const s3s_chunk *chunk = w->chunk;
+    return chunk->number == 1 && !chunk->part->is_asked && chunk->token != NULL &&
+           marker->chunk_rows > 0 &&
+           (chunk->row_count > marker->chunk_rows || chunk->byte_count > marker->chunk_bytes) &&
+           chunk->row_count > 1;
 }
 
 /* A commit of this token is there already: is it of the same data? */
-static s3store_status adopt_existing(item_work *w, const s3s_marker *marker, s3store_error *err)
+static s3store_status adopt_existing(chunk_work *w, const s3s_marker *marker, s3store_error *err)
 {
-    const s3s_publication *p = &w->publication;
-    if (marker->has_content_hash && w->item->token != NULL &&
-        !w->job->options->accept_different) {
-        s3store_status status = hash_rows(w, err);
+    const s3s_chunk *chunk = w->chunk;
+    if (is_cut_otherwise(w, marker)) {
+        chunk->part->prior = *marker;
+        chunk->part->has_prior = chunk->part->is_asked = chunk->part->is_recut = true;
+        return S3STORE_OK;
+    }
+    if (chunk->token != NULL && !w->job->call->options->accept_different) {
+        if (chunk->number == 1 && marker->chunk_rows > 0 && !chunk->more)
+            return reused(w, marker, "a longer input", err);
+        s3store_status status = marker->has_content_hash ? hash_rows(w, err) : S3STORE_OK;
         if (status != S3STORE_OK)
             return status;
-        if (marker->content_hash != p->content_hash) {
-            char key[S3S_KEY_SIZE] = "";
-            (void)s3s_commit_key(&p->target->layout, p->partition, p->token, key, NULL);
-            return s3s_fail_key(err, S3STORE_TOKEN_REUSED, key,
-                                "token %s is already committed in partition %s with %lld rows of "
-                                "other data; this write has %lld rows: use a new token",
-                                p->token, p->partition, (long long)marker->row_count,
-                                (long long)p->row_count);
-        }
+        if (marker->has_content_hash && marker->content_hash != w->publication.content_hash)
+            return reused(w, marker, "other data", err);
     }
     w->state = S3STORE_COMMIT_EXISTING;
     w->marker = *marker;
@@ -142,36 +226,38 @@ static s3store_status adopt_existing(item_work *w, const s3s_marker *marker, s3s
 
 /* A commit of this token that is still on its way must show itself before it is asked for, where
  * the server will not arbitrate. */
-static s3store_status wait_for_others(const s3s_write_job *job, s3store_error *err)
+static s3store_status wait_for_others(const s3s_write_call *c, s3store_error *err)
 {
-    s3s_env *env = job->writer->env;
-    int64_t wait_us = s3s_settled_after_us(job->writer->target) + 1;
-    if (job->conditional)
+    int64_t until_us = c->began_us + s3s_settled_after_us(c->target) + 1;
+    int64_t wait_us = until_us - s3s_mono_us(c->env);
+    if (c->conditional || wait_us <= 0)
         return S3STORE_OK;
-    if (job->call->deadline_us != S3STORE_TIME_NONE &&
-        job->call->deadline_us - s3s_mono_us(env) < wait_us)
+    if (c->call.deadline_us != S3STORE_TIME_NONE && c->call.deadline_us < until_us)
         return s3s_fail(err, S3STORE_TIMEOUT,
                         "this server does not arbitrate between writers, so that a write with a "
                         "token must wait for %.3f s first: the deadline is sooner",
                         (double)wait_us / 1e6);
-    return s3s_sleep_us(env, wait_us, job->call->cancel, err);
+    return s3s_sleep_us(c->env, wait_us, c->call.cancel, err);
 }
 
 /* The HEAD before a write with the caller's token. NOT_FOUND: go on. */
-static s3store_status look_for_prior(item_work *w, s3store_error *err)
+static s3store_status look_for_prior(chunk_work *w, s3store_error *err)
 {
-    s3s_write_job *job = w->job;
+    const s3s_write_call *c = w->job->call;
+    const s3s_part *part = w->chunk->part;
     s3s_marker marker;
-    s3store_status status = wait_for_others(job, err);
+    if (w->chunk->number == 1 && part->is_asked)
+        return part->has_prior ? adopt_existing(w, &part->prior, err) : S3STORE_NOT_FOUND;
+    s3store_status status = wait_for_others(c, err);
     if (status == S3STORE_OK)
-        status = s3s_commit_head(job->writer->target, job->call, w->publication.partition,
+        status = s3s_commit_head(c->target, &c->call, w->publication.partition,
                                  w->publication.token, &marker, NULL, err);
     return status == S3STORE_OK ? adopt_existing(w, &marker, err) : status;
 }
 
 /* ---- data, ref, commit ----------------------------------------------------------------------- */
 
-static s3store_status put_data(item_work *w, const s3store_call *call, const char *attempt,
+static s3store_status put_data(chunk_work *w, const s3store_call *call, const char *attempt,
                                s3store_error *err)
 {
     s3store_target *target = w->publication.target;
@@ -193,7 +279,7 @@ static s3store_status put_data(item_work *w, const s3store_call *call, const cha
 
 /* Stamps and puts the ref. *stale: too much time had passed since the data was sent; there is
  * none. */
-static s3store_status put_ref(item_work *w, s3s_try *t, int64_t sent_wall_us, int64_t sent_boot_us,
+static s3store_status put_ref(chunk_work *w, s3s_try *t, int64_t sent_wall_us, int64_t sent_boot_us,
                               bool *stale, s3store_error *err)
 {
     s3store_target *target = w->publication.target;
@@ -226,7 +312,7 @@ static s3store_status put_ref(item_work *w, s3s_try *t, int64_t sent_wall_us, in
 
 /* Data, ref, commit under one attempt id. *again: nothing is known to be committed, but may be
  * under a fresh attempt id. */
-static s3store_status run_try(item_work *w, const s3store_call *call, s3s_verdict *verdict,
+static s3store_status run_try(chunk_work *w, const s3store_call *call, s3s_verdict *verdict,
                               bool *again, s3store_error *err)
 {
     s3s_publication *p = &w->publication;
@@ -234,7 +320,7 @@ static s3store_status run_try(item_work *w, const s3store_call *call, s3s_verdic
     s3s_try *t = &p->tries[p->try_count];
     s3store_status status = S3STORE_OK;
     *again = false;
-    if (p->try_count == 0 && w->item->token == NULL)
+    if (p->try_count == 0 && w->chunk->token == NULL)
         memcpy(t->attempt, w->auto_token, sizeof t->attempt);
     else
         status = s3s_attempt_id(env, t->attempt, err);
@@ -250,7 +336,7 @@ static s3store_status run_try(item_work *w, const s3store_call *call, s3s_verdic
 
 /* A commit of ours was found. In time for the stream if success was seen before the commit timeout.
  * err: with state LATE, why. */
-static void settle(item_work *w, const s3s_verdict *verdict, s3store_error *err)
+static void settle(chunk_work *w, const s3s_verdict *verdict, s3store_error *err)
 {
     s3s_publication *p = &w->publication;
     int64_t stamp_boot_us = verdict->seen_boot_us;
@@ -276,48 +362,35 @@ static void settle(item_work *w, const s3s_verdict *verdict, s3store_error *err)
             "token", p->token, "reason", why.message, NULL);
 }
 
-static s3store_status encode(item_work *w, s3store_error *err)
-{
-    s3s_write_job *job = w->job;
-    s3store_status status = take_rows(w, err);
-    if (status == S3STORE_OK)
-        status = hash_rows(w, err);
-    if (status != S3STORE_OK)
-        return status;
-    const struct ArrowArray *batch = &w->rows;
-    status = s3s_datafile_encode(job->writer->env, job->input->schema, &batch, 1, job->compression,
-                                 &w->body, err);
-    s3s_array_release(&w->rows);
-    return status;
-}
-
 /* The caller may stop the first try until its data is stored; later ones finish what may already
  * have been sent. */
-static s3store_status run_tries(item_work *w, s3s_verdict *verdict, s3store_error *err)
+static s3store_status run_tries(chunk_work *w, s3s_verdict *verdict, s3store_error *err)
 {
-    s3s_env *env = w->job->writer->env;
+    s3s_env *env = w->publication.target->env;
     s3store_status status;
     bool again;
     do {
         s3store_call own = {.deadline_us = s3s_mono_us(env) + TRY_BOUND_US};
-        const s3store_call *call = w->publication.try_count == 0 ? w->job->call : &own;
+        const s3store_call *call = w->publication.try_count == 0 ? &w->job->call->call : &own;
         status = run_try(w, call, verdict, &again, err);
     } while (status != S3STORE_OK && again && w->publication.try_count < S3S_TRIES_MAX);
     return status == S3STORE_OK ? status
                                 : s3s_commit_conclude(&w->publication, status, verdict, err);
 }
 
-static s3store_status publish(item_work *w, s3store_error *err)
+static s3store_status publish(chunk_work *w, s3store_error *err)
 {
-    if (w->item->token != NULL && !w->job->options->optimistic) {
+    bool asks = w->chunk->number > 1 || w->chunk->part->is_asked || !w->job->call->options->optimistic;
+    if (w->chunk->token != NULL && asks) {
         s3store_status status = look_for_prior(w, err);
         if (status != S3STORE_NOT_FOUND)
             return status;
     }
     s3s_verdict verdict;
+    const s3s_write_call *c = w->job->call;
     s3store_status status = encode(w, err);
     if (status == S3STORE_OK)
-        status = s3s_markers_put(w->job->writer, w->job->call, &w->item->markers, err);
+        status = s3s_markers_put(c->writer, &c->call, &w->chunk->markers, err);
     if (status == S3STORE_OK)
         status = run_tries(w, &verdict, err);
     if (status != S3STORE_OK)
@@ -328,134 +401,231 @@ static s3store_status publish(item_work *w, s3store_error *err)
     return S3STORE_OK;
 }
 
-/* ---- one item -------------------------------------------------------------------------------- */
+/* ---- one chunk ------------------------------------------------------------------------------- */
 
 /* Takes kept over. */
-static s3store_status record(item_work *w, size_t i, s3store_status status, s3store_error *kept,
+static s3store_status record(chunk_work *w, s3store_status status, s3store_error *kept,
                              s3store_error *err)
 {
-    s3store_write_result *result = w->job->result;
+    s3s_outcome *outcome = w->chunk->outcome;
+    s3s_env *env = w->job->call->env;
+    if (status == S3STORE_OK && w->chunk->part->is_recut) {
+        s3s_free(env, kept);
+        return status;
+    }
     if (status == S3STORE_OK)
-        status = s3s_result_set(result, i, &w->publication.target->layout, w->state, &w->marker,
-                                kept);
+        status = s3s_outcome_set(outcome, &w->publication.target->layout, w->state, &w->marker,
+                                 kept);
     if (status != S3STORE_OK) {
         *err = *kept;
-        s3s_result_set_error(result, i, S3STORE_COMMIT_FAILED, kept);
+        s3s_outcome_set_error(outcome, S3STORE_COMMIT_FAILED, kept);
     } else if (w->state == S3STORE_COMMIT_LATE) {
-        s3s_result_set_error(result, i, S3STORE_COMMIT_LATE, kept);
+        s3s_outcome_set_error(outcome, S3STORE_COMMIT_LATE, kept);
     } else {
-        s3s_free(result->env, kept);
+        s3s_free(env, kept);
     }
     if (status == S3STORE_OK && w->state != S3STORE_COMMIT_EXISTING)
-        result->commits[i].size_bytes = w->body.size;
+        outcome->commit.size_bytes = w->body.size;
     return status;
 }
 
-static s3store_status prepare_item(item_work *w, s3s_write_job *job, size_t i, s3store_error *err)
+static s3store_status prepare_work(chunk_work *w, publishing *job, s3s_chunk *chunk,
+                                   s3store_error *err)
 {
-    const s3s_plan_item *item = &job->plan->items[i];
+    const s3s_write_call *c = job->call;
+    bool announces = chunk->number == 1 && chunk->more;
     w->job = job;
-    w->item = item;
-    s3s_buffer_init(&w->body, job->writer->env, SIZE_MAX);
-    w->publication = (s3s_publication){.target = job->writer->target,
-                                       .partition = item->partition,
-                                       .token = item->token,
-                                       .inserted_at_us = job->inserted_at_us,
-                                       .row_count = (int64_t)item->row_count,
-                                       .conditional = job->conditional,
-                                       .fenced = job->fenced};
-    if (item->token != NULL)
+    w->chunk = chunk;
+    w->publication = (s3s_publication){.target = c->target,
+                                       .partition = chunk->part->key,
+                                       .token = chunk->token,
+                                       .inserted_at_us = c->inserted_at_us,
+                                       .row_count = (int64_t)chunk->row_count,
+                                       .chunk_rows = announces ? chunk->part->limits.rows : 0,
+                                       .chunk_bytes = announces ? chunk->part->limits.bytes : 0,
+                                       .conditional = c->conditional,
+                                       .fenced = c->fenced};
+    if (chunk->token != NULL)
         return S3STORE_OK;
-    s3store_status status = s3s_attempt_id(job->writer->env, w->auto_token, err);
+    s3store_status status = s3s_attempt_id(c->env, w->auto_token, err);
     w->publication.token = w->auto_token;
     if (status == S3STORE_OK)
-        s3s_result_set_token(job->result, i, w->auto_token);
+        s3s_outcome_set_token(chunk->outcome, w->auto_token);
     return status;
 }
 
-static s3store_status publish_item(void *ctx, size_t i, s3store_error *err)
+static s3store_status publish_chunk(publishing *job, s3s_chunk *chunk, s3store_error *err)
 {
-    s3s_write_job *job = ctx;
-    s3s_env *env = job->writer->env;
-    item_work *w = s3s_calloc(env, 1, sizeof *w);
+    s3s_env *env = job->call->env;
+    chunk_work *w = s3s_calloc(env, 1, sizeof *w);
     s3store_error *kept = s3s_calloc(env, 1, sizeof *kept);
     if (w == NULL || kept == NULL) {
         s3s_free(env, w);
         s3s_free(env, kept);
-        s3s_result_set_error(job->result, i, S3STORE_COMMIT_FAILED, NULL);
+        s3s_outcome_set_error(chunk->outcome, S3STORE_COMMIT_FAILED, NULL);
         return s3s_fail_memory(err, sizeof *w + sizeof *kept);
     }
-    s3store_status status = prepare_item(w, job, i, kept);
+    s3store_status status = prepare_work(w, job, chunk, kept);
     if (status == S3STORE_OK)
         status = publish(w, kept);
     unreserve(w);
-    status = record(w, i, status, kept, err);
-    s3s_array_release(&w->rows);
-    s3s_buffer_deinit(&w->body);
+    status = record(w, status, kept, err);
+    s3s_body_free(&w->body, job->call->writer);
+    if (!chunk->part->is_recut)
+        s3s_chunk_clear(job->call, chunk);
     s3s_free(env, w);
     return status;
 }
 
-/* The inserted-at column, and the constant columns of a partition that the caller named. */
-static bool *hash_skips(const s3store_writer *writer, const s3s_input *input,
-                        const s3store_write_options *options)
+/* ---- partitions and their chunks ------------------------------------------------------------- */
+
+typedef struct later_chunks {
+    publishing *job;
+    s3s_chunk **chunks;
+} later_chunks;
+
+static s3store_status publish_later(void *ctx, size_t i, s3store_error *err)
 {
-    const s3s_descriptor *settings = &writer->target->settings;
-    bool *skip = s3s_calloc(writer->env, input->schema->field_count + 1, sizeof *skip);
-    if (skip == NULL)
-        return NULL;
-    if (input->inserted_at != SIZE_MAX)
-        skip[input->inserted_at] = true;
-    for (size_t i = 0; options->partition != NULL && i < settings->part_count; i++) {
-        size_t at = s3s_schema_find(input->schema, settings->parts[i].column);
-        if (at != SIZE_MAX && settings->parts[i].format == S3S_FORMAT_NONE)
-            skip[at] = true;
-    }
-    return skip;
+    later_chunks *later = ctx;
+    return publish_chunk(later->job, later->chunks[i], err);
 }
 
-static s3store_status run_job(s3s_write_job *job, s3store_error *err)
+/* The first chunk is committed: the others go side by side. */
+static s3store_status publish_rest(publishing *job, s3s_chunk *first, s3store_error *err)
 {
-    s3store_error stopped = {0};
-    s3s_env *env = job->writer->env;
-    s3store_status status = s3s_mutex_init(&job->mutex, env, err);
+    s3s_write_call *c = job->call;
+    size_t count = 0;
+    for (s3s_chunk *chunk = first; chunk != NULL; chunk = chunk->next)
+        count++;
+    if (count == 0)
+        return S3STORE_OK;
+    later_chunks later = {.job = job,
+                          .chunks = s3s_calloc(c->env, count, sizeof *later.chunks)};
+    if (later.chunks == NULL)
+        return s3s_fail_memory(err, count * sizeof *later.chunks);
+    count = 0;
+    for (s3s_chunk *chunk = first; chunk != NULL; chunk = chunk->next)
+        later.chunks[count++] = chunk;
+    s3s_fan_options fan = {.keep_going = c->options->keep_going, .call = &c->call};
+    s3store_status status = s3s_fan_out(c->target->pool, count, publish_later, &later, &fan, err);
+    s3s_free(c->env, (void *)later.chunks);
+    return status;
+}
+
+static s3store_status publish_part(void *ctx, size_t i, s3store_error *err)
+{
+    publishing *job = ctx;
+    s3s_part *part = job->parts[i];
+    s3s_chunk *chunk = part->sealed;
+    if (!part->is_begun) {
+        s3store_status status = publish_chunk(job, chunk, err);
+        part->is_failed = status != S3STORE_OK;
+        if (status != S3STORE_OK || part->is_recut)
+            return status;
+        part->is_begun = true;
+        chunk = chunk->next;
+    }
+    return publish_rest(job, chunk, err);
+}
+
+/* What memory is left beside the input that is held. */
+static uint64_t encode_budget(const s3s_write_call *c)
+{
+    uint64_t memory = c->target->memory_bytes, least = memory / 4;
+    uint64_t taken = c->input.held_bytes + memory / S3S_MEMORY_SLACK;
+    return taken < memory - least ? memory - taken : least;
+}
+
+static s3store_status run_job(publishing *job, size_t count, s3store_error *err)
+{
+    s3s_write_call *c = job->call;
+    s3store_status status = s3s_mutex_init(&job->mutex, c->env, err);
     if (status != S3STORE_OK)
         return status;
-    status = s3s_cond_init(&job->changed, env, err);
+    status = s3s_cond_init(&job->changed, c->env, err);
     if (status == S3STORE_OK) {
-        s3s_fan_options fan = {.keep_going = job->options->keep_going, .call = job->call};
-        (void)s3s_fan_out(job->writer->target->pool, job->plan->count, publish_item, job, &fan,
-                          &stopped);
-        status = s3s_result_status(job->result, &stopped, err);
+        s3s_fan_options fan = {.keep_going = c->options->keep_going, .call = &c->call};
+        status = s3s_fan_out(c->target->pool, count, publish_part, job, &fan, err);
         s3s_cond_deinit(&job->changed);
     }
     s3s_mutex_deinit(&job->mutex);
     return status;
 }
 
-s3store_status s3s_publish_all(s3store_writer *writer, const s3s_input *input,
-                               const s3s_plan *plan, const s3store_write_options *options,
-                               const s3store_call *call, int64_t inserted_at_us,
-                               s3store_write_result *result, s3store_error *err)
+s3store_status s3s_publish_sealed(s3s_write_call *c, s3store_error *err)
 {
-    s3s_write_job job = {.writer = writer,
-                         .input = input,
-                         .plan = plan,
-                         .options = options,
-                         .call = call,
-                         .inserted_at_us = inserted_at_us,
-                         .compression = options->compression != S3STORE_COMPRESSION_DEFAULT
-                                            ? options->compression
-                                            : writer->compression,
-                         .result = result};
-    bool *skip = hash_skips(writer, input, options);
-    if (skip == NULL)
-        return s3s_fail_memory(err, input->schema->field_count);
-    job.hash_skip = skip;
-    s3store_status status =
-        s3s_target_probe(writer->target, call, &job.conditional, &job.fenced, err);
-    if (status == S3STORE_OK)
-        status = run_job(&job, err);
-    s3s_free(writer->env, skip);
+    size_t count = 0;
+    publishing job = {.call = c,
+                      .budget = encode_budget(c),
+                      .encoders_max = c->writer->encoders_max,
+                      .compression = c->options->compression != S3STORE_COMPRESSION_DEFAULT
+                                         ? c->options->compression
+                                         : c->writer->compression};
+    job.parts = s3s_calloc(c->env, c->plan.count + 1, sizeof *job.parts);
+    if (job.parts == NULL)
+        return s3s_fail_memory(err, c->plan.count * sizeof *job.parts);
+    for (size_t i = 0; i < c->plan.count; i++)
+        if (c->plan.parts[i]->sealed != NULL && !c->plan.parts[i]->is_failed)
+            job.parts[count++] = c->plan.parts[i];
+    s3store_status status = run_job(&job, count, err);
+    s3s_free(c->env, (void *)job.parts);
+    for (size_t i = 0; i < c->plan.count; i++) {
+        s3s_part *part = c->plan.parts[i];
+        if (part->is_recut)
+            continue;
+        for (; part->sealed != NULL; part->sealed = part->sealed->next)
+            s3s_chunk_clear(c, part->sealed);
+        part->sealed_end = &part->sealed;
+    }
     return status;
+}
+
+/* ---- asking first ---------------------------------------------------------------------------- */
+
+typedef struct asking {
+    s3s_write_call *call;
+    s3s_part **parts;
+} asking;
+
+static s3store_status ask_part(void *ctx, size_t i, s3store_error *err)
+{
+    asking *a = ctx;
+    s3s_write_call *c = a->call;
+    s3s_part *part = a->parts[i];
+    s3store_error why = {0};
+    s3store_status status = wait_for_others(c, &why);
+    if (status == S3STORE_OK)
+        status = s3s_commit_head(c->target, &c->call, part->key, part->token, &part->prior, NULL,
+                                 &why);
+    part->is_asked = status == S3STORE_OK || status == S3STORE_NOT_FOUND;
+    part->has_prior = status == S3STORE_OK;
+    if (part->is_asked)
+        return S3STORE_OK;
+    s3store_error *kept = s3s_alloc(c->env, sizeof *kept);
+    if (kept != NULL)
+        *kept = why;
+    *err = why;
+    part->is_failed = true;
+    s3s_outcome_set_error(part->open->outcome, S3STORE_COMMIT_FAILED, kept);
+    return status;
+}
+
+s3store_status s3s_ask_prior(s3s_write_call *c, bool ends, s3store_error *err)
+{
+    size_t count = 0;
+    asking a = {.call = c, .parts = s3s_calloc(c->env, c->plan.count + 1, sizeof *a.parts)};
+    if (a.parts == NULL)
+        return s3s_fail_memory(err, c->plan.count * sizeof *a.parts);
+    for (size_t i = 0; i < c->plan.count; i++) {
+        s3s_part *part = c->plan.parts[i];
+        bool is_new = !part->is_asked && !part->is_begun && !part->is_failed && part->token != NULL;
+        if (is_new && (!ends || s3s_plan_exceeds(c, part)))
+            a.parts[count++] = part;
+    }
+    s3s_fan_options fan = {.keep_going = c->options->keep_going, .call = &c->call};
+    s3store_status status = s3s_fan_out(c->target->pool, count, ask_part, &a, &fan, err);
+    s3s_free(c->env, (void *)a.parts);
+    return c->options->keep_going && status != S3STORE_CANCELLED && status != S3STORE_TIMEOUT
+               ? S3STORE_OK
+               : status;
 }

@@ -3,6 +3,8 @@
 #define S3S_WRITE_PRIVATE_H
 
 #include "arrow/array.h"
+#include "arrow/spill_file.h"
+#include "arrow/stream.h"
 #include "base/error.h"
 #include "base/sync.h"
 #include "dataset/partition.h"
@@ -10,61 +12,103 @@
 
 /* ---- result.c -------------------------------------------------------------------------------- */
 
-/* Where the texts of one commit are written once it has happened: room made beforehand, so that
- * nothing can fail after a partition is committed. */
-typedef struct s3s_commit_texts {
+/* One commit of a result, with the room for its texts: made beforehand, so that nothing can fail
+ * after a partition is committed. */
+typedef struct s3s_outcome {
+    s3store_commit commit;
     char *token, *ref, *data;
-} s3s_commit_texts;
+} s3s_outcome;
 
 struct s3store_write_result {
     s3s_env *env;
-    s3s_arena arena; /* texts of the commits */
-    s3store_commit *commits;
-    s3s_commit_texts *texts;
-    size_t count;
+    s3s_arena arena; /* outcomes and their texts */
+    s3s_outcome **outcomes;
+    size_t count, capacity;
 };
-/* count commits, zeroed (NOT_TRIED). */
-s3store_status s3s_result_new(s3s_env *env, size_t count, s3store_write_result **out,
-                              s3store_error *err);
-/* Names commit i and makes room for its texts. token NULL: one of the length of an attempt id
- * comes. */
-s3store_status s3s_result_name(s3store_write_result *result, size_t i, const s3s_layout *layout,
-                               const char *partition, const char *token, int64_t row_count,
+s3store_status s3s_result_new(s3s_env *env, s3store_write_result **out, s3store_error *err);
+/* One more commit, NOT_TRIED, with room for its texts. token NULL: one of the length of an attempt id
+ * comes. INVALID_ARGUMENT: one of its keys would be too long. */
+s3store_status s3s_result_add(s3store_write_result *result, const s3s_layout *layout,
+                              const char *partition, const char *token, int64_t row_count,
+                              s3s_outcome **out, s3store_error *err);
+/* Byte order of partitions, then chunks. */
+void s3s_result_sort(s3store_write_result *result);
+/* Whether anything is known of any commit. */
+bool s3s_result_tells(const s3store_write_result *result);
+/* The token, when it was generated. */
+void s3s_outcome_set_token(s3s_outcome *outcome, const char *token);
+/* Fills state, paths, times and row count (its token is set) from the marker. DAMAGED_MARKER: a marker
+ * whose stamp no ref can have. Allocates nothing. */
+s3store_status s3s_outcome_set(s3s_outcome *outcome, const s3s_layout *layout,
+                               s3store_commit_state state, const s3s_marker *marker,
                                s3store_error *err);
-/* The token of commit i, when it was generated. */
-void s3s_result_set_token(s3store_write_result *result, size_t i, const char *token);
-/* Fills state, paths, times and row count of commit i (named, its token set) from its marker.
- * DAMAGED_MARKER: a marker whose stamp no ref can have. Allocates nothing. */
-s3store_status s3s_result_set(s3store_write_result *result, size_t i, const s3s_layout *layout,
-                              s3store_commit_state state, const s3s_marker *marker,
-                              s3store_error *err);
-/* The error of commit i: allocated in its env, taken over. NULL: there was no memory for one. */
-void s3s_result_set_error(s3store_write_result *result, size_t i, s3store_commit_state state,
-                          s3store_error *error);
-/* The status of the whole write by its commits (see s3store_write). stopped: why those not tried
- * were not. err: of the partition that decides. */
-s3store_status s3s_result_status(const s3store_write_result *result, const s3store_error *stopped,
-                                 s3store_error *err);
+/* error: allocated in the result's env, taken over. NULL: there was no memory for one. */
+void s3s_outcome_set_error(s3s_outcome *outcome, s3store_commit_state state, s3store_error *error);
+/* The status of the whole write by its commits (see s3store_write). is_read: the input, to its end.
+ * stopped: why the rest was not tried, or not even read. err: of the partition that decides. */
+s3store_status s3s_result_status(const s3store_write_result *result, bool is_read,
+                                 const s3store_error *stopped, s3store_error *err);
 
-/* ---- gather.c: the input, in the recorded types, all in memory ------------------------------- */
+/* ---- content_hash.c: docs/FORMAT.md "Content hash" ------------------------------------------- */
+
+/* skip[i]: column i is left out; NULL = none. schema outlives the hasher. */
+typedef struct s3s_content_hasher s3s_content_hasher;
+s3store_status s3s_content_hasher_new(s3s_env *env, const s3s_schema *schema, const bool *skip,
+                                      s3s_content_hasher **out, s3store_error *err);
+s3store_status s3s_content_hasher_add(s3s_content_hasher *h, const struct ArrowArray *batch,
+                                      s3store_error *err);
+uint64_t s3s_content_hasher_end(s3s_content_hasher *h);
+void s3s_content_hasher_free(s3s_content_hasher *h); /* NULL allowed */
+/* Of one batch. */
+s3store_status s3s_content_hash(s3s_env *env, const s3s_schema *schema,
+                                const struct ArrowArray *batch, const bool *skip, uint64_t *out,
+                                s3store_error *err);
+/* The size of every row of a batch (FORMAT "Chunks"); UINT32_MAX also for larger ones. */
+void s3s_row_sizes(const s3s_schema *schema, const struct ArrowArray *batch, const bool *skip,
+                   uint32_t *sizes);
+/* What a row takes in memory besides, whatever is null. */
+uint64_t s3s_row_width(const s3s_schema *schema);
+
+/* ---- gather.c: the input in the recorded types, piece by piece -------------------------------- */
 
 typedef struct s3s_input {
     s3s_env *env;
-    s3s_schema *incoming;      /* what the dataset is asked to admit */
-    s3s_schema *schema;        /* what is written */
-    struct ArrowArray *batches; /* owned, converted to schema */
+    s3store_writer *writer;
+    const s3store_write_options *options;
+    const s3store_call *call;
+    int64_t inserted_at_us;
+
+    s3s_stream_reader *reader;
+    s3s_schema *source;        /* as it comes, the inserted-at column without values */
+    s3s_shared_batch *incoming; /* the batch of the stream that pieces are taken from */
+    int64_t incoming_at;
+
+    s3s_schema *asked;         /* what the dataset is asked to admit */
+    s3s_schema *schema;        /* what is written; NULL before the first row */
+    s3s_schema *spilled;       /* what was written to the spill file, when that was another */
+    size_t inserted_at;        /* column of schema, SIZE_MAX = none; filled */
+    bool *skip;                /* columns that the content hash leaves out */
+    uint64_t row_width;
+
+    struct ArrowArray *batches; /* held: owned, of schema */
+    uint32_t **row_sizes;       /* of each batch */
     size_t batch_count, batch_capacity;
-    int64_t row_count;
-    uint64_t byte_count;
-    size_t inserted_at; /* column of schema, SIZE_MAX = none; filled */
+    int64_t held_rows;
+    uint64_t held_bytes;
+    int64_t row_count; /* so far, also of what is no longer held */
 } s3s_input;
-/* No request but those for the recorded schema, when it is not known yet. */
-s3store_status s3s_input_gather(s3store_writer *writer, struct ArrowArrayStream *stream,
-                                const s3store_write_options *options, const s3store_call *call,
-                                int64_t inserted_at_us, s3s_input *out, s3store_error *err);
+
+/* Takes the stream over, also on failure. What it points to must live as long. */
+s3store_status s3s_input_open(s3store_writer *writer, struct ArrowArrayStream *stream,
+                              const s3store_write_options *options, const s3store_call *call,
+                              int64_t inserted_at_us, s3s_input *out, s3store_error *err);
+/* Holds one more batch. END after the last. No request but those for the recorded schema, when it is
+ * not known yet. */
+s3store_status s3s_input_next(s3s_input *input, s3store_error *err);
+/* Lets the held batches go. */
+void s3s_input_drop(s3s_input *input);
 /* Records what the input adds to the dataset's schema. Batches keep their places. */
-s3store_status s3s_input_admit(s3store_writer *writer, const s3store_call *call, s3s_input *input,
-                               s3store_error *err);
+s3store_status s3s_input_admit(s3s_input *input, s3store_error *err);
 void s3s_input_deinit(s3s_input *input);
 
 /* ---- view_markers.c: what views need of rows ------------------------------------------------- */
@@ -98,36 +142,138 @@ s3store_status s3s_markers_note(s3s_found_markers *found, const s3s_row *rows, s
 s3store_status s3s_markers_put(s3store_writer *writer, const s3store_call *call,
                                const s3s_marker_list *list, s3store_error *err);
 
-/* ---- plan.c ---------------------------------------------------------------------------------- */
+/* ---- plan.c: rows to partitions and chunks ---------------------------------------------------- */
 
-typedef struct s3s_plan_item {
-    const char *partition;
-    const char *token; /* the caller's for this partition, NULL = none */
+/* The tokens of chunks after the first; the number has six digits. */
+#define S3S_CHUNK_TOKEN "%s~%06u"
+#define S3S_CHUNKS_MAX 999999
+
+/* Where an input is cut. */
+typedef struct s3s_limits {
+    uint64_t rows, bytes;
+} s3s_limits;
+
+/* Rows of a chunk in the spill file. */
+typedef struct s3s_extent {
+    uint64_t from, to;
+    bool old_types; /* written in the types of s3s_input.spilled */
+} s3s_extent;
+
+/* One commit to be. Its rows are those of the extents, then those held. */
+typedef struct s3s_chunk {
+    struct s3s_part *part;
+    struct s3s_chunk *next; /* sealed after this one */
+    uint32_t number; /* from 1 */
+    bool more; /* another one follows */
+    const char *token; /* NULL = generated */
+    uint64_t row_count, byte_count;
     const s3s_row *rows;
+    size_t held_count;
+    s3s_extent *extents;
+    size_t extent_count, extent_capacity;
+    s3s_outcome *outcome;
+    s3s_marker_list markers; /* of views, that its rows need */
+} s3s_chunk;
+
+typedef struct s3s_part {
+    const char *key;
+    const char *token; /* the caller's for this partition, NULL = none */
+    s3s_limits limits;
+    bool is_asked; /* for the commit of its first chunk */
+    bool has_prior;
+    s3s_marker prior;
+    bool is_begun;  /* the first chunk is committed */
+    bool is_failed; /* no more of it is published */
+    bool is_recut;  /* while it was published a prior commit was found that is cut otherwise */
+    s3s_chunk *open;
+    s3s_chunk *sealed, **sealed_end;
+    const s3s_row *rows; /* of the held batches, not yet cut */
     size_t row_count;
-    s3s_marker_list markers;
-} s3s_plan_item;
+} s3s_part;
 
 typedef struct s3s_plan {
     s3s_env *env;
     s3s_arena arena;
-    s3s_groups groups;
-    s3s_row *all_rows; /* when the caller names one partition */
-    s3s_plan_item *items;
+    s3s_part **parts; /* byte order of their keys */
     size_t count;
-    const struct ArrowArray **batches; /* of the input, as pointers */
+    s3s_groups groups;  /* of the held batches */
+    s3s_row *all_rows;  /* when the caller names one partition */
+    s3s_row *free_rows; /* rows that are cut again */
+    const struct ArrowArray **batches; /* held, as pointers */
+    s3s_found_markers found; /* of the held batches */
 } s3s_plan;
-s3store_status s3s_plan_make(s3store_writer *writer, const s3s_input *input,
-                             const s3store_write_options *options, s3s_plan *out,
-                             s3store_error *err);
+
+/* One call of s3s_write. */
+typedef struct s3s_write_call {
+    s3s_env *env;
+    s3store_writer *writer;
+    s3store_target *target;
+    const s3store_write_options *options;
+    s3store_call call;
+    int64_t inserted_at_us;
+    int64_t began_us; /* monotonic */
+    s3s_input input;
+    s3s_plan plan;
+    s3store_write_result *result;
+    s3s_spill_file *spill; /* NULL = nothing was spilled */
+    bool is_admitted;
+    bool conditional, fenced; /* what the server honours */
+} s3s_write_call;
+
+/* Takes the stream over, also on failure; end after both. options live as long. */
+s3store_status s3s_write_call_begin(s3s_write_call *c, s3store_writer *writer,
+                                    struct ArrowArrayStream *stream,
+                                    const s3store_write_options *options, s3store_error *err);
+void s3s_write_call_end(s3s_write_call *c);
+
+/* This part of the budget is for pieces, pooled buffers and what is not counted. */
+#define S3S_MEMORY_SLACK 8
+
+void s3s_plan_init(s3s_plan *plan, s3s_env *env);
+/* The held rows to their partitions. */
+s3store_status s3s_plan_group(s3s_write_call *c, s3store_error *err);
+/* Whether the rows of a new partition are more than its limits let into one chunk. */
+bool s3s_plan_exceeds(const s3s_write_call *c, const s3s_part *part);
+/* The rows of every partition to chunks; ends: the last chunks are sealed too. */
+s3store_status s3s_plan_cut(s3s_write_call *c, bool ends, s3store_error *err);
+/* Takes the only chunk of a partition apart again and cuts it by the limits of the prior commit. */
+s3store_status s3s_plan_cut_again(s3s_write_call *c, s3s_part *part, s3store_error *err);
+/* A chunk that is over: its rows go. */
+void s3s_chunk_clear(s3s_write_call *c, s3s_chunk *chunk);
 void s3s_plan_deinit(s3s_plan *plan);
 
-/* ---- content_hash.c: docs/FORMAT.md "Content hash" ------------------------------------------- */
+/* ---- rows.c: the rows of a chunk, and the spill file ------------------------------------------ */
 
-/* skip[i]: column i is left out. */
-s3store_status s3s_content_hash(s3s_env *env, const s3s_schema *schema,
-                                const struct ArrowArray *batch, const bool *skip, uint64_t *out,
-                                s3store_error *err);
+/* A walk over them in batches of bounded size. Zeroed but for the first two is the beginning. */
+typedef struct s3s_chunk_cursor {
+    const s3s_write_call *call;
+    const s3s_chunk *chunk;
+    size_t extent;
+    uint64_t offset;
+    size_t held;
+} s3s_chunk_cursor;
+s3store_status s3s_chunk_next(s3s_chunk_cursor *cursor, struct ArrowArray *out,
+                              s3store_error *err); /* END */
+/* Writes the held rows of every chunk to the spill file, and lets the held batches go. */
+s3store_status s3s_spill_held(s3s_write_call *c, s3store_error *err);
+
+/* ---- body.c: the bytes of one data object ----------------------------------------------------- */
+
+/* In a buffer of the writer's pool, or in a temporary file that is mapped. Zeroed is none. */
+typedef struct s3s_body {
+    const void *data; /* once closed */
+    size_t size;
+    s3s_buffer buffer;
+    s3s_spill_file *file; /* NULL = in memory */
+    const char *dir;
+} s3s_body;
+s3store_status s3s_body_open(s3s_body *body, s3store_writer *writer, bool in_memory,
+                             s3store_error *err);
+/* Appends; ctx is the body. */
+s3store_status s3s_body_write(void *ctx, const void *data, size_t size, s3store_error *err);
+s3store_status s3s_body_close(s3s_body *body, s3store_error *err);
+void s3s_body_free(s3s_body *body, s3store_writer *writer);
+void s3s_body_pool_free(s3store_writer *writer);
 
 /* ---- publish.c, commit.c --------------------------------------------------------------------- */
 
@@ -151,6 +297,7 @@ typedef struct s3s_publication {
     int64_t row_count;
     bool has_content_hash;
     uint64_t content_hash;
+    uint64_t chunk_rows, chunk_bytes; /* of a first chunk that others follow; else 0 */
     bool conditional, fenced; /* what the server honours */
     s3s_try tries[S3S_TRIES_MAX];
     size_t try_count;
@@ -183,10 +330,9 @@ s3store_status s3s_restamp_ref(s3store_target *target, const char *partition, co
                                const s3s_marker *marker, bool fenced, int64_t *ref_micros,
                                s3store_error *err);
 
-/* Publishes every item of the plan, side by side; outcomes go to the result. */
-s3store_status s3s_publish_all(s3store_writer *writer, const s3s_input *input,
-                               const s3s_plan *plan, const s3store_write_options *options,
-                               const s3store_call *call, int64_t inserted_at_us,
-                               s3store_write_result *result, s3store_error *err);
+/* Asks for the first commit of new partitions, side by side, where how they are cut depends on it. */
+s3store_status s3s_ask_prior(s3s_write_call *c, bool ends, s3store_error *err);
+/* Publishes every sealed chunk, partitions side by side; outcomes go to the result. */
+s3store_status s3s_publish_sealed(s3s_write_call *c, s3store_error *err);
 
 #endif

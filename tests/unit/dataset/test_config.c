@@ -125,6 +125,8 @@ static void test_descriptor__bad_documents_name_the_key_and_the_member(void **st
         {"{\"format\": 1, \"version\": \"v\"}", S3STORE_BAD_CONFIG, "entity"},
         {"{\"format\": 1, \"version\": 3, \"entity\": [\"e\"]}", S3STORE_BAD_CONFIG, "version"},
         {"{\"format\": 1, \"compression\": \"brotli\"}", S3STORE_BAD_CONFIG, "brotli"},
+        {"{\"format\": 1, \"chunk_rows\": 0}", S3STORE_BAD_CONFIG, "chunk_rows"},
+        {"{\"format\": 1, \"chunk_bytes\": \"128M\"}", S3STORE_BAD_CONFIG, "chunk_bytes"},
         {"{\"format\": 1, \"consistency\": \"a\\r\\nEvil: 1\"}", S3STORE_BAD_CONFIG, "consistency"},
         {"{\"format\": 1, \"format\": 1}", S3STORE_BAD_CONFIG, KEY},
     };
@@ -167,6 +169,8 @@ static void test_descriptor__a_contradiction_names_setting_and_both_values(void 
                        "{\"format\":1,\"entity\":[\"f\"],\"version\":\"v\"}", "entity");
     check_disagreement("{\"format\":1,\"entity\":[\"e\"],\"version\":\"v\"}",
                        "{\"format\":1,\"entity\":[\"e\"],\"version\":\"w\"}", "version is \"v\"");
+    check_disagreement("{\"format\":1,\"chunk_rows\":7}", "{\"format\":1,\"chunk_rows\":8}", "8");
+    check_disagreement("{\"format\":1,\"chunk_bytes\":7}", "{\"format\":1,\"chunk_bytes\":8}", "8");
     check_disagreement("{\"format\":1,\"compression\":\"zstd\"}",
                        "{\"format\":1,\"compression\":\"gzip\"}", "gzip");
     check_disagreement("{\"format\":1,\"entity\":[\"e\"],\"version\":\"v\"}", "{\"format\":1}",

@@ -157,6 +157,27 @@ static void test_marker__unreadable_content_hash_is_absent(void **state)
     assert_true(marker.content_hash == 0x0123456789abcdef);
 }
 
+static void test_marker__chunks_round_trip_and_unreadable_ones_are_absent(void **state)
+{
+    static const char *const bad[] = {"", ",", "1", "1,", ",1", "0,1", "1,0", "-1,5", "1,2,3", "1 ,2",
+                                      "1,9223372036854775808", "a,b"};
+    s3s_marker marker = {.attempt = HEX_A, .chunk_rows = 1000000, .chunk_bytes = 134217728};
+    s3store_metadata m;
+    (void)state;
+    s3s_marker_metadata(&marker, &m);
+    assert_string_equal(s3store_metadata_get(&m, "chunk"), "1000000,134217728");
+    assert_ok(s3s_marker_parse(&m, KEY, &marker, &err));
+    assert_true(marker.chunk_rows == 1000000 && marker.chunk_bytes == 134217728);
+    marker.chunk_rows = 0;
+    s3s_marker_metadata(&marker, &m);
+    assert_null(s3store_metadata_get(&m, "chunk"));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        m = entries_with("chunk", bad[i]);
+        assert_ok(s3s_marker_parse(&m, KEY, &marker, &err));
+        assert_true(marker.chunk_rows == 0 && marker.chunk_bytes == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_marker__numbers_as_others_write_them),
         cmocka_unit_test(test_marker__round_trips),
         cmocka_unit_test(test_marker__unreadable_content_hash_is_absent),
+        cmocka_unit_test(test_marker__chunks_round_trip_and_unreadable_ones_are_absent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

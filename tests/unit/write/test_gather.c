@@ -235,27 +235,26 @@ static void test_gather__no_rows_is_nothing_to_write_whatever_the_columns(void *
     stage_close(&s);
 }
 
-static void test_gather__an_input_beyond_the_budget_names_the_option(void **state)
+static void test_gather__a_row_beyond_the_budget_is_refused_and_written_with_more(void **state)
 {
+    static char row[900];
     stage s;
     s3store_error err;
-    stage_batches b = {0};
-    struct ArrowArrayStream stream;
     s3store_write_result *result;
-    char row[600];
     (void)state;
-    stage_open(&s, &(stage_options){.memory_bytes = 4096});
+    stage_open(&s, &(stage_options){.memory_bytes = 800});
     memset(row, 'x', sizeof row);
     memcpy(row, "a|", 2);
     memcpy(row + sizeof row - 3, "|1", 3);
-    for (size_t i = 0; i < 12; i++)
-        stage_batches_add(&s, &b, PIV, ROWS(row));
-    stage_batches_stream(&b, &stream);
-    assert_fails(s3s_write(s.writer, &stream, NULL, &result, &err), S3STORE_LIMIT_EXCEEDED,
-                 "--memory");
-    assert_non_null(strstr(err.message, "4096"));
+    assert_fails(stage_write(&s, PIV, ROWS("a|x|1", "b|y|2", row), NULL, &result, &err),
+                 S3STORE_LIMIT_EXCEEDED, "--memory");
+    assert_non_null(strstr(err.message, "row 3 "));
+    assert_non_null(strstr(err.message, "of 800"));
     assert_null(result);
     assert_int_equal(faulty_total(&s.faults), 0);
+    s.target->memory_bytes = 4096;
+    assert_ok(stage_write(&s, PIV, ROWS("a|x|1", "b|y|2", row), NULL, NULL, &err));
+    assert_int_equal(stage_count(&s, ".commit"), 2);
     stage_close(&s);
 }
 
@@ -617,7 +616,7 @@ int main(void)
         cmocka_unit_test(test_gather__types_that_do_not_fit_are_refused_and_record_nothing),
         cmocka_unit_test(test_gather__a_column_of_unknown_type_is_left_out),
         cmocka_unit_test(test_gather__no_rows_is_nothing_to_write_whatever_the_columns),
-        cmocka_unit_test(test_gather__an_input_beyond_the_budget_names_the_option),
+        cmocka_unit_test(test_gather__a_row_beyond_the_budget_is_refused_and_written_with_more),
         cmocka_unit_test(test_gather__errors_of_foreign_streams_come_through),
         cmocka_unit_test(test_gather__a_stream_that_changes_its_columns_is_refused),
         cmocka_unit_test(test_gather__the_stream_is_released_when_options_are_refused),

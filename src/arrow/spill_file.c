@@ -1,7 +1,8 @@
 /* Batches in a file without a name: each is its size, then column by column the buffers as they are. */
-#include "scan/spill.h"
+#include "arrow/spill_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,20 +16,20 @@
 static s3store_status io_failed(const char *dir, const char *what, int reason, s3store_error *err)
 {
     return s3s_fail_key(err, S3STORE_IO, dir,
-                        "cannot %s a temporary file in \"%s\": %s; partitions larger than the memory "
-                        "budget are sorted there: give another directory (spill_dir, --spill-dir) or "
+                        "cannot %s a temporary file in \"%s\": %s; what is larger than the memory "
+                        "budget is kept there: give another directory (spill_dir, --spill-dir) or "
                         "more memory (memory_bytes, --memory)",
                         what, dir, strerror(reason));
 }
 
-s3store_status s3s_spill_file_open(spill_file *file, const char *dir, s3store_error *err)
+s3store_status s3s_spill_file_open(s3s_spill_file *file, const char *dir, s3store_error *err)
 {
     file->size = 0;
     file->fd = s3s_temp_file(dir);
     return file->fd >= 0 ? S3STORE_OK : io_failed(dir, "create", errno, err);
 }
 
-void s3s_spill_file_close(spill_file *file)
+void s3s_spill_file_close(s3s_spill_file *file)
 {
     if (file->fd >= 0)
         close(file->fd);
@@ -103,9 +104,10 @@ static s3store_status put_array(s3s_buffer *b, const s3s_field *field,
     return status;
 }
 
-static s3store_status write_all(spill_file *file, const char *dir, const uint8_t *data, size_t size,
-                                s3store_error *err)
+s3store_status s3s_spill_file_append(s3s_spill_file *file, const char *dir, const void *bytes,
+                                     size_t size, s3store_error *err)
 {
+    const uint8_t *data = bytes;
     while (size > 0) {
         ssize_t n = pwrite(file->fd, data, size, (off_t)file->size);
         if (n < 0 && errno == EINTR)
@@ -119,7 +121,7 @@ static s3store_status write_all(spill_file *file, const char *dir, const uint8_t
     return S3STORE_OK;
 }
 
-s3store_status s3s_spill_file_write(s3s_env *env, spill_file *file, const char *dir,
+s3store_status s3s_spill_file_write(s3s_env *env, s3s_spill_file *file, const char *dir,
                                     const s3s_schema *schema, const struct ArrowArray *batch,
                                     s3store_error *err)
 {
@@ -133,7 +135,7 @@ s3store_status s3s_spill_file_write(s3s_env *env, spill_file *file, const char *
     if (status == S3STORE_OK) {
         uint64_t size = b.size;
         memcpy(b.data, &size, sizeof size);
-        status = write_all(file, dir, b.data, b.size, err);
+        status = s3s_spill_file_append(file, dir, b.data, b.size, err);
     }
     s3s_buffer_deinit(&b);
     return status;
@@ -228,7 +230,7 @@ static s3store_status get_batch(reading *r, const s3s_schema *schema, struct Arr
     return status;
 }
 
-static s3store_status read_all(const spill_file *file, const char *dir, uint64_t at, void *data,
+static s3store_status read_all(const s3s_spill_file *file, const char *dir, uint64_t at, void *data,
                                size_t size, s3store_error *err)
 {
     for (size_t done = 0; done < size;) {
@@ -244,7 +246,7 @@ static s3store_status read_all(const spill_file *file, const char *dir, uint64_t
     return S3STORE_OK;
 }
 
-s3store_status s3s_spill_file_read(s3s_env *env, const spill_file *file, const char *dir,
+s3store_status s3s_spill_file_read(s3s_env *env, const s3s_spill_file *file, const char *dir,
                                    const s3s_schema *schema, uint64_t *at, struct ArrowArray *out,
                                    s3store_error *err)
 {
@@ -267,4 +269,11 @@ s3store_status s3s_spill_file_read(s3s_env *env, const spill_file *file, const c
     s3s_free(env, data);
     *at += size;
     return status;
+}
+
+void s3s_spill_file_discard(s3s_spill_file *file, uint64_t from, uint64_t to)
+{
+    if (to > from)
+        (void)fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+                        (off_t)(to - from));
 }

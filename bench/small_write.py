@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Instructions of a small write, counted by valgrind: everything but the network.
+
+    small_write.py BUILD [LIMIT]      default: 600000 a write; exits 1 above it
+"""
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROUNDS = 20
+
+
+def main(build, limit):
+    if shutil.which("valgrind") is None:
+        print("small write: not counted: valgrind is not installed")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="s3store-") as folder:
+        run = subprocess.run(
+            ["valgrind", "--tool=callgrind", "--toggle-collect=measured_write",
+             f"--callgrind-out-file={folder}/out", build / "bench" / "small_write", str(ROUNDS)],
+            capture_output=True, text=True, check=False)
+        found = re.search(r"Collected : (\d+)", run.stderr)
+        if run.returncode != 0 or found is None:
+            sys.exit(f"small write: {run.stderr[-2000:]}")
+        total = int(found.group(1))
+    each = total // (ROUNDS + 1)
+    print(f"a small write           {each:>9} instructions (limit {limit})")
+    return 0 if each <= limit else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 600000))
