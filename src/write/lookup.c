@@ -16,7 +16,7 @@ static s3store_status check_arguments(s3store_target *target, const char *partit
 
 static s3store_status add_commit(s3store_target *target, const char *partition, const char *token,
                                  s3store_commit_state state, const s3s_marker *marker,
-                                 s3store_write_result *result, s3s_outcome **out,
+                                 s3store_write_result *result, s3s_result_item **out,
                                  s3store_error *err)
 {
     s3store_status status =
@@ -34,7 +34,7 @@ static s3store_status later_chunks(s3store_target *target, const s3store_call *c
     result->outcomes[0]->commit.chunk = 1;
     for (uint32_t i = 2; status == S3STORE_OK && i <= S3S_CHUNKS_MAX; i++) {
         s3s_marker marker;
-        s3s_outcome *outcome;
+        s3s_result_item *outcome;
         snprintf(chunk_token, sizeof chunk_token, S3S_CHUNK_TOKEN, token, (unsigned)i);
         status = s3s_commit_head(target, call, partition, chunk_token, &marker, NULL, err);
         if (status == S3STORE_OK)
@@ -51,7 +51,7 @@ s3store_status s3s_lookup_commit(s3store_target *target, const char *partition, 
                                  s3store_error *err)
 {
     s3s_marker marker;
-    s3s_outcome *outcome;
+    s3s_result_item *outcome;
     s3store_write_result *result = NULL;
     *out = NULL;
     s3store_status status = check_arguments(target, partition, token, err);
@@ -82,7 +82,7 @@ s3store_status s3s_restamp(s3store_target *target, const char *partition, const 
     bool conditional, fenced;
     int64_t ref_micros = 0;
     s3store_write_result *result = NULL;
-    s3s_outcome *outcome;
+    s3s_result_item *outcome;
     s3store_error *late = NULL;
     *out = NULL;
     s3store_status status = check_arguments(target, partition, token, err);

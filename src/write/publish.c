@@ -407,7 +407,7 @@ static s3store_status publish(chunk_work *w, s3store_error *err)
 static s3store_status record(chunk_work *w, s3store_status status, s3store_error *kept,
                              s3store_error *err)
 {
-    s3s_outcome *outcome = w->chunk->outcome;
+    s3s_result_item *outcome = w->chunk->outcome;
     s3s_env *env = w->job->call->env;
     if (status == S3STORE_OK && w->chunk->part->is_recut) {
         s3s_free(env, kept);

@@ -64,7 +64,7 @@ static s3store_status make_room(s3store_write_result *result, s3store_error *err
     if (result->count < result->capacity)
         return S3STORE_OK;
     size_t capacity = result->capacity == 0 ? 8 : 2 * result->capacity;
-    s3s_outcome **grown =
+    s3s_result_item **grown =
         s3s_realloc(result->env, (void *)result->outcomes, capacity * sizeof *grown);
     if (grown == NULL)
         return s3s_fail_memory(err, capacity * sizeof *grown);
@@ -75,7 +75,7 @@ static s3store_status make_room(s3store_write_result *result, s3store_error *err
 
 s3store_status s3s_result_add(s3store_write_result *result, const s3s_layout *layout,
                               const char *partition, const char *token, int64_t row_count,
-                              s3s_outcome **out, s3store_error *err)
+                              s3s_result_item **out, s3store_error *err)
 {
     s3s_arena *arena = &result->arena;
     char ref[S3S_KEY_SIZE], data[S3S_KEY_SIZE], commit[S3S_KEY_SIZE];
@@ -89,7 +89,7 @@ s3store_status s3s_result_add(s3store_write_result *result, const s3s_layout *la
         status = make_room(result, err);
     if (status != S3STORE_OK)
         return status;
-    s3s_outcome *o = s3s_arena_calloc(arena, 1, sizeof *o);
+    s3s_result_item *o = s3s_arena_calloc(arena, 1, sizeof *o);
     if (o == NULL)
         return s3s_fail_memory(err, sizeof *o);
     o->ref = s3s_arena_strdup(arena, ref);
@@ -107,8 +107,8 @@ s3store_status s3s_result_add(s3store_write_result *result, const s3s_layout *la
 
 static int compare_outcomes(const void *a, const void *b)
 {
-    const s3store_commit *x = &(*(s3s_outcome *const *)a)->commit;
-    const s3store_commit *y = &(*(s3s_outcome *const *)b)->commit;
+    const s3store_commit *x = &(*(s3s_result_item *const *)a)->commit;
+    const s3store_commit *y = &(*(s3s_result_item *const *)b)->commit;
     int order = strcmp(x->partition, y->partition);
     return order != 0 ? order : x->chunk < y->chunk ? -1 : x->chunk > y->chunk;
 }
@@ -116,7 +116,7 @@ static int compare_outcomes(const void *a, const void *b)
 void s3s_result_sort(s3store_write_result *result)
 {
     if (result->count > 1)
-        qsort((void *)result->outcomes, result->count, sizeof(s3s_outcome *), compare_outcomes);
+        qsort((void *)result->outcomes, result->count, sizeof(s3s_result_item *), compare_outcomes);
 }
 
 bool s3s_result_tells(const s3store_write_result *result)
@@ -127,13 +127,13 @@ bool s3s_result_tells(const s3store_write_result *result)
     return false;
 }
 
-void s3s_outcome_set_token(s3s_outcome *outcome, const char *token)
+void s3s_outcome_set_token(s3s_result_item *outcome, const char *token)
 {
     memcpy(outcome->token, token, strnlen(token, strlen(outcome->token)));
     outcome->commit.token = outcome->token;
 }
 
-s3store_status s3s_outcome_set(s3s_outcome *outcome, const s3s_layout *layout,
+s3store_status s3s_outcome_set(s3s_result_item *outcome, const s3s_layout *layout,
                                s3store_commit_state state, const s3s_marker *marker,
                                s3store_error *err)
 {
@@ -161,7 +161,7 @@ s3store_status s3s_outcome_set(s3s_outcome *outcome, const s3s_layout *layout,
     return S3STORE_OK;
 }
 
-void s3s_outcome_set_error(s3s_outcome *outcome, s3store_commit_state state, s3store_error *error)
+void s3s_outcome_set_error(s3s_result_item *outcome, s3store_commit_state state, s3store_error *error)
 {
     outcome->commit.state = state;
     outcome->commit.error = error != NULL ? error : &no_memory;

@@ -14,15 +14,15 @@
 
 /* One commit of a result, with the room for its texts: made beforehand, so that nothing can fail
  * after a partition is committed. */
-typedef struct s3s_outcome {
+typedef struct s3s_result_item {
     s3store_commit commit;
     char *token, *ref, *data;
-} s3s_outcome;
+} s3s_result_item;
 
 struct s3store_write_result {
     s3s_env *env;
     s3s_arena arena; /* outcomes and their texts */
-    s3s_outcome **outcomes;
+    s3s_result_item **outcomes;
     size_t count, capacity;
 };
 s3store_status s3s_result_new(s3s_env *env, s3store_write_result **out, s3store_error *err);
@@ -30,20 +30,20 @@ s3store_status s3s_result_new(s3s_env *env, s3store_write_result **out, s3store_
  * comes. INVALID_ARGUMENT: one of its keys would be too long. */
 s3store_status s3s_result_add(s3store_write_result *result, const s3s_layout *layout,
                               const char *partition, const char *token, int64_t row_count,
-                              s3s_outcome **out, s3store_error *err);
+                              s3s_result_item **out, s3store_error *err);
 /* Byte order of partitions, then chunks. */
 void s3s_result_sort(s3store_write_result *result);
 /* Whether anything is known of any commit. */
 bool s3s_result_tells(const s3store_write_result *result);
 /* The token, when it was generated. */
-void s3s_outcome_set_token(s3s_outcome *outcome, const char *token);
+void s3s_outcome_set_token(s3s_result_item *outcome, const char *token);
 /* Fills state, paths, times and row count (its token is set) from the marker. DAMAGED_MARKER: a marker
  * whose stamp no ref can have. Allocates nothing. */
-s3store_status s3s_outcome_set(s3s_outcome *outcome, const s3s_layout *layout,
+s3store_status s3s_outcome_set(s3s_result_item *outcome, const s3s_layout *layout,
                                s3store_commit_state state, const s3s_marker *marker,
                                s3store_error *err);
 /* error: allocated in the result's env, taken over. NULL: there was no memory for one. */
-void s3s_outcome_set_error(s3s_outcome *outcome, s3store_commit_state state, s3store_error *error);
+void s3s_outcome_set_error(s3s_result_item *outcome, s3store_commit_state state, s3store_error *error);
 /* The status of the whole write by its commits (see s3store_write). is_read: the input, to its end.
  * stopped: why the rest was not tried, or not even read. err: of the partition that decides. */
 s3store_status s3s_result_status(const s3store_write_result *result, bool is_read,
@@ -171,7 +171,7 @@ typedef struct s3s_chunk {
     size_t held_count;
     s3s_extent *extents;
     size_t extent_count, extent_capacity;
-    s3s_outcome *outcome;
+    s3s_result_item *outcome;
     s3s_marker_list markers; /* of views, that its rows need */
 } s3s_chunk;
 

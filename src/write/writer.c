@@ -114,7 +114,7 @@ static s3store_status check_options(const s3store_write_options *options, s3stor
 static s3store_status describe_plan(s3s_write_call *c, s3store_error *err)
 {
     for (size_t i = 0; i < c->result->count; i++) {
-        s3s_outcome *outcome = c->result->outcomes[i];
+        s3s_result_item *outcome = c->result->outcomes[i];
         s3s_marker marker = {.ref_micros = s3s_wall_us(c->env),
                              .inserted_at_us = c->inserted_at_us,
                              .row_count = outcome->commit.row_count};
