@@ -43,7 +43,7 @@ const char *s3store_check_state_name(s3store_check_state state)
 
 /* ---- outcomes -------------------------------------------------------------------------------- */
 
-void s3s_outcome_set(s3s_outcome *o, s3store_check_state state, const char *format, ...)
+void s3s_check_outcome_set(s3s_outcome *o, s3store_check_state state, const char *format, ...)
 {
     va_list args;
     o->state = state;
@@ -69,7 +69,7 @@ static bool must_stop(const s3s_doctor_run *d, s3store_status status)
 void s3s_outcome_error(s3s_doctor_run *d, s3s_outcome *o, s3store_status status,
                        const s3store_error *error, const char *what)
 {
-    s3s_outcome_set(o, S3STORE_CHECK_FAIL, "%s: %s", what, error->message);
+    s3s_check_outcome_set(o, S3STORE_CHECK_FAIL, "%s: %s", what, error->message);
     if (d->stopped == S3STORE_OK && must_stop(d, status)) {
         d->stopped = status;
         d->stop_error = *error;
@@ -131,9 +131,9 @@ static void skip(const s3s_doctor_run *d, unsigned needs, s3s_outcome *o)
 {
     unsigned missing = needs & ~d->have;
     if (missing & S3S_DOCTOR_S3)
-        s3s_outcome_set(o, S3STORE_CHECK_SKIP, "only S3 has this");
+        s3s_check_outcome_set(o, S3STORE_CHECK_SKIP, "only S3 has this");
     else
-        s3s_outcome_set(o, S3STORE_CHECK_SKIP, "not tried: \"%s\" failed",
+        s3s_check_outcome_set(o, S3STORE_CHECK_SKIP, "not tried: \"%s\" failed",
                         missing & S3S_DOCTOR_ANSWER ? "endpoint"
                         : missing & S3S_DOCTOR_PUT  ? "put"
                         : missing & S3S_DOCTOR_LIST ? "list"

@@ -41,7 +41,7 @@ typedef struct s3s_doctor_run {
 
 /* ---- doctor.c ------------------------------------------------------------------------------- */
 
-void s3s_outcome_set(s3s_outcome *o, s3store_check_state state, const char *format, ...)
+void s3s_check_outcome_set(s3s_outcome *o, s3store_check_state state, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void s3s_outcome_remedy(s3s_outcome *o, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

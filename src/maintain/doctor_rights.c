@@ -38,9 +38,9 @@ void s3s_check_endpoint(s3s_doctor_run *d, s3s_outcome *o)
         s3s_outcome_error(d, o, d->first_status, e, "the directory cannot be read");
         s3s_outcome_remedy(o, "correct the URL, or the rights of the directory");
     } else if (!d->is_s3) {
-        s3s_outcome_set(o, S3STORE_CHECK_OK, "%s", d->target->url);
+        s3s_check_outcome_set(o, S3STORE_CHECK_OK, "%s", d->target->url);
     } else if (d->first_status == S3STORE_NO_CREDENTIALS && e->http_status == 0) {
-        s3s_outcome_set(o, S3STORE_CHECK_SKIP, "no request was sent: there are no credentials");
+        s3s_check_outcome_set(o, S3STORE_CHECK_SKIP, "no request was sent: there are no credentials");
     } else if (d->first_status != S3STORE_OK && e->http_status == 0) {
         s3s_outcome_error(d, o, d->first_status, e, "no answer");
         s3s_outcome_remedy(o, "check --endpoint-url (AWS_ENDPOINT_URL_S3) and --region, name "
@@ -50,7 +50,7 @@ void s3s_check_endpoint(s3s_doctor_run *d, s3s_outcome *o)
         s3s_outcome_error(d, o, d->first_status, e, "the server answers, but cannot serve");
         s3s_outcome_remedy(o, "look at the server's own log, and try again");
     } else {
-        s3s_outcome_set(o, S3STORE_CHECK_OK, "the server of %s answers", d->target->url);
+        s3s_check_outcome_set(o, S3STORE_CHECK_OK, "the server of %s answers", d->target->url);
     }
 }
 
@@ -65,13 +65,13 @@ void s3s_check_credentials(s3s_doctor_run *d, s3s_outcome *o)
         s3s_outcome_remedy(o, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile "
                               "(--profile), or give --no-sign-request for a public bucket");
     } else if (source[0] == '\0') {
-        s3s_outcome_set(o, S3STORE_CHECK_OK, "requests are not signed (--no-sign-request)");
+        s3s_check_outcome_set(o, S3STORE_CHECK_OK, "requests are not signed (--no-sign-request)");
     } else if (d->first_status == S3STORE_NO_CREDENTIALS) {
         s3s_outcome_error(d, o, d->first_status, &d->first_error,
                           "the server does not accept them");
         s3s_outcome_remedy(o, "they come from %s: correct them there, or choose others", source);
     } else {
-        s3s_outcome_set(o, S3STORE_CHECK_OK, "they come from %s", source);
+        s3s_check_outcome_set(o, S3STORE_CHECK_OK, "they come from %s", source);
     }
 }
 
@@ -79,7 +79,7 @@ void s3s_check_list(s3s_doctor_run *d, s3s_outcome *o)
 {
     const s3store_error *e = &d->first_error;
     if (d->first_status == S3STORE_OK) {
-        s3s_outcome_set(o, S3STORE_CHECK_OK, "objects of %s can be listed", d->target->url);
+        s3s_check_outcome_set(o, S3STORE_CHECK_OK, "objects of %s can be listed", d->target->url);
         return;
     }
     s3s_outcome_error(d, o, d->first_status, e, "LIST is refused");
@@ -97,10 +97,10 @@ static void judge_timing(s3s_doctor_run *d, s3s_outcome *o)
 {
     const s3store_target *t = d->target;
     double ct = (double)t->commit_timeout_us / 1e6, skew = (double)t->max_clock_skew_us / 1e6;
-    s3s_outcome_set(o, S3STORE_CHECK_OK, "commit timeout %g s, max clock skew %g s%s", ct, skew,
+    s3s_check_outcome_set(o, S3STORE_CHECK_OK, "commit timeout %g s, max clock skew %g s%s", ct, skew,
                     t->has_descriptor ? "" : ", without a description");
     if (d->is_s3 && t->commit_timeout_us < S3STORE_COMMIT_TIMEOUT_ADVISORY_US) {
-        s3s_outcome_set(o, S3STORE_CHECK_WARN,
+        s3s_check_outcome_set(o, S3STORE_CHECK_WARN,
                         "the commit timeout of %g s is short for S3: commits that are retried come "
                         "late",
                         ct);
@@ -108,7 +108,7 @@ static void judge_timing(s3s_doctor_run *d, s3s_outcome *o)
                               "changes what readers of the stream have passed");
     }
     if (!s3s_fence_possible(t) && t->fence != S3STORE_FENCE_OFF) {
-        s3s_outcome_set(o, S3STORE_CHECK_WARN,
+        s3s_check_outcome_set(o, S3STORE_CHECK_WARN,
                         "a commit timeout of %g s leaves no room for commits to expire: late ones "
                         "are only noticed",
                         ct);
@@ -150,7 +150,7 @@ void s3s_check_put(s3s_doctor_run *d, s3s_outcome *o)
     s3store_error e = {0};
     s3store_status status = s3s_doctor_put(d, "probe", PROBE_BODY, false, NULL, &e);
     if (status == S3STORE_OK) {
-        s3s_outcome_set(o, S3STORE_CHECK_OK, "objects can be put");
+        s3s_check_outcome_set(o, S3STORE_CHECK_OK, "objects can be put");
         return;
     }
     s3s_outcome_error(d, o, status, &e, "an object cannot be put");
@@ -167,7 +167,7 @@ void s3s_check_get(s3s_doctor_run *d, s3s_outcome *o)
     s3store_error e = {0};
     s3store_status status = s3s_doctor_get(d, "probe", body, sizeof body, &e);
     if (status == S3STORE_OK && strcmp(body, PROBE_BODY) != 0) {
-        s3s_outcome_set(o, S3STORE_CHECK_FAIL,
+        s3s_check_outcome_set(o, S3STORE_CHECK_FAIL,
                         "an object that was just put has other bytes when it is read");
         s3s_outcome_remedy(o, "do not use this server, or whatever stands between");
         return;
@@ -175,12 +175,12 @@ void s3s_check_get(s3s_doctor_run *d, s3s_outcome *o)
     if (status == S3STORE_OK)
         status = s3s_doctor_head(d, "probe", &info, &e);
     if (status == S3STORE_OK && info.object_size != strlen(PROBE_BODY)) {
-        s3s_outcome_set(o, S3STORE_CHECK_FAIL, "HEAD says %llu bytes of an object of %zu",
+        s3s_check_outcome_set(o, S3STORE_CHECK_FAIL, "HEAD says %llu bytes of an object of %zu",
                         (unsigned long long)info.object_size, strlen(PROBE_BODY));
         return;
     }
     if (status == S3STORE_OK) {
-        s3s_outcome_set(o, S3STORE_CHECK_OK, "objects can be read, also right after they were put");
+        s3s_check_outcome_set(o, S3STORE_CHECK_OK, "objects can be read, also right after they were put");
         return;
     }
     s3s_outcome_error(d, o, status, &e, "an object that was just put cannot be read");
@@ -220,10 +220,10 @@ void s3s_check_cleanup(s3s_doctor_run *d, s3s_outcome *o)
     s3store_status status = s3s_fan_out(d->target->pool, sizeof names / sizeof names[0],
                                         remove_one, &c, &options, &e);
     if (status == S3STORE_OK) {
-        s3s_outcome_set(o, S3STORE_CHECK_OK, "the probe's objects are removed again");
+        s3s_check_outcome_set(o, S3STORE_CHECK_OK, "the probe's objects are removed again");
         return;
     }
-    s3s_outcome_set(o, S3STORE_CHECK_WARN,
+    s3s_check_outcome_set(o, S3STORE_CHECK_WARN,
                     status == S3STORE_PERMISSION_DENIED
                         ? "these credentials may not delete, which nothing but \"orphans\" needs: "
                           "small objects remain below %s"

@@ -26,10 +26,10 @@ void s3s_check_clock(s3s_doctor_run *d, s3s_outcome *o)
         date_us = e.server_date_us;
     if (date_us == S3STORE_TIME_NONE || date_us == 0) {
         if (!d->is_s3) {
-            s3s_outcome_set(o, S3STORE_CHECK_OK, "it is this machine's");
+            s3s_check_outcome_set(o, S3STORE_CHECK_OK, "it is this machine's");
             return;
         }
-        s3s_outcome_set(o, S3STORE_CHECK_WARN, "the server's answers have no Date");
+        s3s_check_outcome_set(o, S3STORE_CHECK_WARN, "the server's answers have no Date");
         s3s_outcome_remedy(o, "compare its clock with this machine's by hand: max-clock-skew is "
                               "%.3f s",
                            (double)d->max_clock_skew_us / 1e6);
@@ -42,13 +42,13 @@ void s3s_check_clock(s3s_doctor_run *d, s3s_outcome *o)
     d->clock_offset_us = date_us - after_us;
     int64_t apart_us = off_us < 0 ? -off_us : off_us;
     if (apart_us <= d->max_clock_skew_us) {
-        s3s_outcome_set(o, S3STORE_CHECK_OK,
+        s3s_check_outcome_set(o, S3STORE_CHECK_OK,
                         "the server's clock and this machine's agree within %.3f s%s",
                         (double)d->max_clock_skew_us / 1e6,
                         d->is_s3 ? " (as far as whole seconds tell)" : "");
         return;
     }
-    s3s_outcome_set(o, S3STORE_CHECK_FAIL,
+    s3s_check_outcome_set(o, S3STORE_CHECK_FAIL,
                     "the server's clock is %.1f s %s this machine's; the dataset allows for %.3f s",
                     (double)apart_us / 1e6, off_us > 0 ? "ahead of" : "behind",
                     (double)d->max_clock_skew_us / 1e6);
@@ -86,7 +86,7 @@ void s3s_check_list_after_put(s3s_doctor_run *d, s3s_outcome *o)
         if (count < i && count < least)
             least = count;
         if (count < i) {
-            s3s_outcome_set(o, S3STORE_CHECK_FAIL,
+            s3s_check_outcome_set(o, S3STORE_CHECK_FAIL,
                             "LIST shows %zu of %zu objects right after they were put: readers "
                             "would "
                             "miss rows that are committed",
@@ -96,7 +96,7 @@ void s3s_check_list_after_put(s3s_doctor_run *d, s3s_outcome *o)
             return;
         }
     }
-    s3s_outcome_set(o, S3STORE_CHECK_OK, "LIST shows objects right after they were put");
+    s3s_check_outcome_set(o, S3STORE_CHECK_OK, "LIST shows objects right after they were put");
 }
 
 /* ---- metadata -------------------------------------------------------------------------------- */
@@ -129,7 +129,7 @@ void s3s_check_metadata(s3s_doctor_run *d, s3s_outcome *o)
         const char *value = s3store_metadata_get(&info.metadata, sent[i].name);
         if (value != NULL && strcmp(value, sent[i].value) == 0)
             continue;
-        s3s_outcome_set(o, S3STORE_CHECK_FAIL,
+        s3s_check_outcome_set(o, S3STORE_CHECK_FAIL,
                         "user metadata is lost: \"%s\" was put as \"%s\" and comes back as %s%s%s",
                         sent[i].name, sent[i].value, value != NULL ? "\"" : "",
                         value != NULL ? value : "nothing", value != NULL ? "\"" : "");
@@ -137,7 +137,7 @@ void s3s_check_metadata(s3s_doctor_run *d, s3s_outcome *o)
                               "whatever stands between");
         return;
     }
-    s3s_outcome_set(o, S3STORE_CHECK_OK, "user metadata comes back as it was put");
+    s3s_check_outcome_set(o, S3STORE_CHECK_OK, "user metadata comes back as it was put");
 }
 
 /* ---- conditions ------------------------------------------------------------------------------ */
@@ -161,7 +161,7 @@ void s3s_check_if_none_match(s3s_doctor_run *d, s3s_outcome *o)
     }
     status = s3s_doctor_put(d, "once", "second", true, NULL, &e);
     if (status == S3STORE_OK) {
-        s3s_outcome_set(o, S3STORE_CHECK_FAIL,
+        s3s_check_outcome_set(o, S3STORE_CHECK_FAIL,
                         "the server ignores If-None-Match: a PUT of an object that exists answers "
                         "200 instead of 412");
         remedy_unconditional(o);
@@ -174,12 +174,12 @@ void s3s_check_if_none_match(s3s_doctor_run *d, s3s_outcome *o)
     }
     status = s3s_doctor_get(d, "once", body, sizeof body, &e);
     if (status != S3STORE_OK || strcmp(body, "first") != 0) {
-        s3s_outcome_set(o, S3STORE_CHECK_FAIL,
+        s3s_check_outcome_set(o, S3STORE_CHECK_FAIL,
                         "the server answers 412 to a conditional PUT, and changes the object");
         remedy_unconditional(o);
         return;
     }
-    s3s_outcome_set(o, S3STORE_CHECK_OK,
+    s3s_check_outcome_set(o, S3STORE_CHECK_OK,
                     "If-None-Match is honoured: 200 for a new object, 412 for one that exists");
 }
 
@@ -211,7 +211,7 @@ static void judge_race(s3s_doctor_run *d, const racers *r, s3s_outcome *o)
         unknown += r->status[i] == S3STORE_UNCERTAIN;
     }
     if (won > 1) {
-        s3s_outcome_set(o, S3STORE_CHECK_FAIL,
+        s3s_check_outcome_set(o, S3STORE_CHECK_FAIL,
                         "of %d conditional PUTs of one new object at once %zu succeeded: the "
                         "server "
                         "looks and stores in two steps",
@@ -228,14 +228,14 @@ static void judge_race(s3s_doctor_run *d, const racers *r, s3s_outcome *o)
     s3store_status status = s3s_doctor_get(d, "race", body, sizeof body, &e);
     snprintf(wanted, sizeof wanted, "racer %zu", winner);
     if (status != S3STORE_OK || (won == 1 && strcmp(body, wanted) != 0)) {
-        s3s_outcome_set(o, S3STORE_CHECK_FAIL,
+        s3s_check_outcome_set(o, S3STORE_CHECK_FAIL,
                         "of %d conditional PUTs at once, the object is not the one that was "
                         "answered with success",
                         RACERS);
         remedy_unconditional(o);
         return;
     }
-    s3s_outcome_set(o, won == 1 ? S3STORE_CHECK_OK : S3STORE_CHECK_WARN,
+    s3s_check_outcome_set(o, won == 1 ? S3STORE_CHECK_OK : S3STORE_CHECK_WARN,
                     won == 1 ? "of %d conditional PUTs of one new object at once exactly one won"
                              : "of %d conditional PUTs at once none was told that it won: answers "
                                "got lost",
@@ -306,7 +306,7 @@ static void judge_expired(s3s_doctor_run *d, s3s_outcome *o)
     }
     status = s3s_doctor_head(d, "expired", &info, &e);
     if (accepted || status == S3STORE_OK) {
-        s3s_outcome_set(o, S3STORE_CHECK_FAIL,
+        s3s_check_outcome_set(o, S3STORE_CHECK_FAIL,
                         accepted ? "the server accepts requests after their end of validity: a "
                                    "commit that was held up can appear behind the readers of the "
                                    "stream"
@@ -321,7 +321,7 @@ static void judge_expired(s3s_doctor_run *d, s3s_outcome *o)
         s3s_outcome_error(d, o, status, &e, "whether a refused object was stored");
         return;
     }
-    s3s_outcome_set(o, S3STORE_CHECK_OK,
+    s3s_check_outcome_set(o, S3STORE_CHECK_OK,
                     "requests that expire are accepted in time, and refused afterwards without a "
                     "trace");
 }
@@ -337,7 +337,7 @@ void s3s_check_fence(s3s_doctor_run *d, s3s_outcome *o)
     s3s_outcome_error(d, o, status, &e, "a request that expires in a minute");
     if (says_nothing(status))
         return;
-    s3s_outcome_set(o, S3STORE_CHECK_WARN,
+    s3s_check_outcome_set(o, S3STORE_CHECK_WARN,
                     "the server refuses requests that expire, so commits do not expire here, and a "
                     "late one is only noticed: %.600s",
                     e.message);

@@ -51,13 +51,13 @@ void s3s_check_checksum(s3s_doctor_run *d, s3s_outcome *o)
         return;
     }
     if (!by_hash && !by_md5) {
-        s3s_outcome_set(o, S3STORE_CHECK_OK,
+        s3s_check_outcome_set(o, S3STORE_CHECK_OK,
                         "a body that was changed on its way is refused, by its signed SHA-256 and "
                         "by "
                         "Content-MD5");
         return;
     }
-    s3s_outcome_set(o, tls ? S3STORE_CHECK_WARN : S3STORE_CHECK_FAIL,
+    s3s_check_outcome_set(o, tls ? S3STORE_CHECK_WARN : S3STORE_CHECK_FAIL,
                     "the server stores a body that was changed on its way: it does not look at %s",
                     by_hash && by_md5 ? "the signed SHA-256, nor at Content-MD5"
                     : by_hash         ? "the signed SHA-256"
@@ -99,7 +99,7 @@ void s3s_check_latency(s3s_doctor_run *d, s3s_outcome *o)
     }
     sort_times(heads, SAMPLES);
     sort_times(puts, SAMPLES);
-    s3s_outcome_set(o, S3STORE_CHECK_OK,
+    s3s_check_outcome_set(o, S3STORE_CHECK_OK,
                     "HEAD takes %.1f ms (worst of %d: %.1f), PUT of nothing %.1f ms (%.1f)",
                     (double)heads[SAMPLES / 2] / 1e3, SAMPLES, (double)heads[SAMPLES - 1] / 1e3,
                     (double)puts[SAMPLES / 2] / 1e3, (double)puts[SAMPLES - 1] / 1e3);
@@ -154,9 +154,9 @@ void s3s_check_throughput(s3s_doctor_run *d, s3s_outcome *o)
     if (status != S3STORE_OK)
         s3s_outcome_error(d, o, status, &e, "an object of 4 MiB");
     else if (back.size != LARGE_BYTES || memcmp(back.data, body, LARGE_BYTES) != 0)
-        s3s_outcome_set(o, S3STORE_CHECK_FAIL, "an object of 4 MiB comes back with other bytes");
+        s3s_check_outcome_set(o, S3STORE_CHECK_FAIL, "an object of 4 MiB comes back with other bytes");
     else
-        s3s_outcome_set(o, S3STORE_CHECK_OK, "one PUT of 4 MiB: %.1f MB/s, one GET: %.1f MB/s",
+        s3s_check_outcome_set(o, S3STORE_CHECK_OK, "one PUT of 4 MiB: %.1f MB/s, one GET: %.1f MB/s",
                         rate(put_us - begun_us), rate(get_us - put_us));
     s3s_buffer_deinit(&back);
     s3s_free(d->env, body);
