@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "api/options.h"
 #include "view/view.h"
+#include "metrics/scope.h"
 
 s3store_status s3store_view_validate(const s3store_view_def *def, s3store_error *err)
 {
@@ -98,6 +99,16 @@ static s3store_status check_size(const void *stats, const char *what, s3store_er
                     what, size);
 }
 
+static s3store_status end_lookup(s3s_scope *scope, s3store_status status,
+                                 const s3store_lookup_stats *found, const s3store_error *why,
+                                 s3store_error *err)
+{
+    s3s_scope_count(scope, S3S_METRIC_READ_RECORDS, found->markers);
+    if (status != S3STORE_OK && err != NULL)
+        *err = *why;
+    return s3s_scope_end(scope, status, why);
+}
+
 s3store_status s3store_view_lookup(s3store_view *view, const s3store_lookup_options *options,
                                    struct ArrowArrayStream *out, s3store_lookup_stats *stats,
                                    s3store_error *err)
@@ -110,7 +121,11 @@ s3store_status s3store_view_lookup(s3store_view *view, const s3store_lookup_opti
     s3store_status status = check_size(stats, "s3store_lookup_stats", err);
     if (status != S3STORE_OK)
         return status;
-    status = s3s_view_lookup(view, &own, out, &found, err);
+    s3s_scope scope;
+    s3store_error why = {0};
+    s3s_scope_begin(&scope, view->env, S3S_METHOD_LOOKUP);
+    status = s3s_view_lookup(view, &own, out, &found, &why);
+    status = end_lookup(&scope, status, &found, &why, err);
     give(stats, &found, sizeof found);
     return status;
 }
@@ -129,7 +144,11 @@ s3store_status s3store_view_lookup_records(s3store_view *view, const s3store_rec
     s3store_status status = check_size(stats, "s3store_lookup_stats", err);
     if (status != S3STORE_OK)
         return status;
-    status = s3s_view_lookup_records(view, type, &own, out, &found, err);
+    s3s_scope scope;
+    s3store_error why = {0};
+    s3s_scope_begin(&scope, view->env, S3S_METHOD_LOOKUP);
+    status = s3s_view_lookup_records(view, type, &own, out, &found, &why);
+    status = end_lookup(&scope, status, &found, &why, err);
     give(stats, &found, sizeof found);
     return status;
 }
@@ -146,7 +165,16 @@ s3store_status s3store_view_backfill(s3store_target *target, const s3store_view_
     s3store_status status = check_size(stats, "s3store_backfill_stats", err);
     if (status != S3STORE_OK)
         return status;
-    status = s3s_view_backfill(target, &own_def, &own, &done, err);
+    s3s_scope scope;
+    s3store_error why = {0};
+    s3s_scope_begin(&scope, target->env, S3S_METHOD_BACKFILL);
+    status = s3s_view_backfill(target, &own_def, &own, &done, &why);
+    s3s_scope_count(&scope, S3S_METRIC_READ_RECORDS, done.records);
+    s3s_scope_count(&scope, S3S_METRIC_READ_FILES, done.data_objects);
+    s3s_scope_count(&scope, S3S_METRIC_MISSING_DATA, done.missing_objects);
+    s3s_scope_end(&scope, status, &why);
+    if (status != S3STORE_OK && err != NULL)
+        *err = why;
     give(stats, &done, sizeof done);
     return status;
 }

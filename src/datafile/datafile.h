@@ -69,6 +69,8 @@ typedef struct s3s_datafile_options {
 s3store_status s3s_datafile_open(s3s_env *env, const s3store_object_store *store,
                                  const s3store_call *call, const s3s_datafile_options *options,
                                  s3s_datafile **out, s3store_error *err);
+/* Bytes of the object that were fetched so far. */
+uint64_t s3s_datafile_fetched_bytes(const s3s_datafile *file);
 void s3s_datafile_free(s3s_datafile *file); /* NULL allowed */
 
 const char *s3s_datafile_key(const s3s_datafile *file);

@@ -103,6 +103,7 @@ static s3store_status fetch_whole(s3s_fetch *f, const s3s_datafile_options *opti
     if (status != S3STORE_OK)
         return status;
     f->is_whole = true;
+    f->fetched_bytes += f->body.size;
     f->file_size = f->body.size;
     f->memory = (s3s_parquet_memory){.data = f->body.data, .size = f->body.size};
     return S3STORE_OK;
@@ -131,6 +132,7 @@ static s3store_status fetch_tail(s3s_fetch *f, s3store_error *err)
         return s3s_fail_key(err, S3STORE_CORRUPT, f->key,
                             "the store answered %zu bytes as the end of \"%s\" with %llu bytes",
                             f->body.size, f->key, (unsigned long long)info.object_size);
+    f->fetched_bytes += f->body.size;
     f->file_size = info.object_size;
     memcpy(f->etag, info.etag, sizeof f->etag);
     return S3STORE_OK;
@@ -165,7 +167,7 @@ static s3store_status exact_write(struct s3store_sink *sink, const void *data, s
     return S3STORE_OK;
 }
 
-static s3store_status get_range(const s3s_fetch *f, uint64_t offset, uint8_t *data, size_t size,
+static s3store_status get_range(s3s_fetch *f, uint64_t offset, uint8_t *data, size_t size,
                                 s3store_error *err)
 {
     exact_sink exact = {.data = data, .size = size};
@@ -182,6 +184,7 @@ static s3store_status get_range(const s3s_fetch *f, uint64_t offset, uint8_t *da
                             "\"%s\" was replaced while it was read", f->key);
     if (status != S3STORE_OK)
         return status;
+    atomic_fetch_add_explicit(&f->fetched_bytes, exact.got, memory_order_relaxed);
     if (exact.got != size)
         return s3s_fail_key(err, S3STORE_CORRUPT, f->key,
                             "the store sent %zu of %zu bytes at offset %llu of \"%s\"", exact.got,
@@ -227,7 +230,7 @@ static void drop_regions(s3s_fetch *f)
 
 static s3store_status load_region(void *ctx, size_t item, s3store_error *err)
 {
-    const s3s_fetch *f = ctx;
+    s3s_fetch *f = ctx;
     s3s_region *r = &f->regions[item];
     r->data = s3s_alloc(f->env, (size_t)r->size);
     if (r->data == NULL)

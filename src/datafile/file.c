@@ -46,6 +46,11 @@ s3store_status s3s_datafile_open(s3s_env *env, const s3store_object_store *store
     return status;
 }
 
+uint64_t s3s_datafile_fetched_bytes(const s3s_datafile *file)
+{
+    return file->fetch.fetched_bytes;
+}
+
 void s3s_datafile_free(s3s_datafile *file)
 {
     if (file == NULL)

@@ -2,6 +2,8 @@
 #ifndef S3S_DATAFILE_INTERNAL_H
 #define S3S_DATAFILE_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "datafile/datafile.h"
 
 /* A piece of the object in memory. */
@@ -28,6 +30,8 @@ typedef struct s3s_fetch {
     uint64_t file_size;
     uint64_t memory_bytes;
     uint64_t admitted;
+
+    atomic_uint_fast64_t fetched_bytes; /* of bodies, so far: ranges may come side by side */
 
     bool is_whole;
     s3s_buffer body; /* whole object, or its tail */

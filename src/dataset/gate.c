@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "metrics/metrics.h"
 
 static s3s_slice partition_of(const s3s_listed *l)
 {
@@ -99,6 +100,8 @@ static s3store_status ask(void *ctx, size_t item, s3store_error *err)
     partition[file->partition_size] = '\0';
     memcpy(token, token_of(file).data, file->token_size);
     token[file->token_size] = '\0';
+    s3s_metric(s3s_env_metrics(v->target->env), S3S_METRIC_COMMIT_HEADS,
+               (s3s_labels){.method = S3S_METHOD_READ}, 1);
     status = s3s_commit_head(v->target, v->call, partition, token, &marker, NULL, err);
     if (status == S3STORE_NOT_FOUND)
         return S3STORE_OK; /* gone since the LIST: not committed */

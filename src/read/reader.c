@@ -196,14 +196,22 @@ s3store_status s3s_read_open_scan(s3store_reader *reader, const s3store_read_opt
                                      : o->read_ahead_partitions,
         .call = s3s_call_make(reader->env, o->cancel, o->timeout_ms),
     };
+    s3s_scope scope;
+    s3store_error own = {0};
+    s3store_error *e = err != NULL ? err : &own;
     s3s_file_set files;
+    s3s_scope_begin(&scope, reader->env, scan.counted_as);
     s3s_file_set_init(&files, reader->env);
-    status = resolve(reader->target, o, &scan.call, &files, err);
+    status = resolve(reader->target, o, &scan.call, &files, e);
     if (status != S3STORE_OK) {
         s3s_file_set_deinit(&files);
-        return status;
+        return s3s_scope_end(&scope, status, e);
     }
     if (o->shard_count > 0)
         s3s_file_set_shard(&files, o->shard_index, o->shard_count);
-    return s3s_scan_open(reader->target, &files, &scan, out, err);
+    status = s3s_scan_open(reader->target, &files, &scan, out, e);
+    if (status != S3STORE_OK)
+        return s3s_scope_end(&scope, status, e);
+    s3s_scan_take_scope(*out, &scope);
+    return status;
 }

@@ -12,6 +12,8 @@
 #ifndef S3S_SCAN_INTERNAL_H
 #define S3S_SCAN_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "base/cancel.h"
 #include "base/sync.h"
 #include "datafile/datafile.h"
@@ -116,6 +118,8 @@ struct s3s_scan {
     s3s_datafile_cursor *cursor; /* of a LAZY file */
     int64_t cursor_row;
     int64_t delivered_rows;
+    s3s_scope scope; /* of the call that this scan serves */
+    atomic_uint_fast64_t fetched_bytes, fetched_files; /* of files that are closed */
     bool begun, ended;
     s3store_status final;
     s3store_error final_error;

@@ -21,6 +21,7 @@ typedef enum job_kind { JOB_NONE = 0, JOB_FETCH, JOB_DECODE } job_kind;
 typedef struct job {
     job_kind kind;
     size_t file;
+    s3s_instrument obstacle; /* why there is none: EXHAUSTED of what; 0 = there is no more to do */
 } job;
 
 /* ---- admission of bodies --------------------------------------------------------------------- */
@@ -67,6 +68,10 @@ static void close_locked(s3s_scan *scan, scan_file *f)
 {
     if (f->state == FILE_FETCHING || f->state == FILE_FETCHED)
         scan->locked.open_count--;
+    if (f->file != NULL) {
+        atomic_fetch_add(&scan->fetched_bytes, s3s_datafile_fetched_bytes(f->file));
+        atomic_fetch_add(&scan->fetched_files, 1);
+    }
     s3s_datafile_free(f->file);
     f->file = NULL;
     unreserve_locked(scan, f);
@@ -159,8 +164,10 @@ static bool choose_decode_locked(s3s_scan *scan, bool only_wanted, job *out)
         uint64_t estimate = s3s_datafile_decoded_bytes(f->file);
         uint64_t held = scan->locked.decoded_bytes;
         if (!wanted && held > 0 &&
-            (estimate > scan->ahead_cap || held > scan->ahead_cap - estimate))
+            (estimate > scan->ahead_cap || held > scan->ahead_cap - estimate)) {
+            out->obstacle = S3S_METRIC_BYTE_BUDGET_EXHAUSTED;
             return false;
+        }
         if (!only_wanted && scan->locked.decoding >= scan->decode_max)
             return false;
         f->state = FILE_DECODING;
@@ -186,13 +193,19 @@ static bool choose_fetch_locked(s3s_scan *scan, bool only_wanted, job *out)
     bool wanted = is_wanted_locked(scan, i);
     if (!wanted) {
         bool may = f->partition == scan->locked.current || scan->options.read_ahead_partitions > 0;
-        if (only_wanted || !may || scan->locked.open_count >= scan->open_max)
+        if (only_wanted || !may)
             return false;
+        if (scan->locked.open_count >= scan->open_max) {
+            out->obstacle = S3S_METRIC_BODY_SLOT_EXHAUSTED;
+            return false;
+        }
     }
     bool fits = f->info->size > scan->body_cap /* will be read by ranges */
                 || reserve_locked(scan, f, f->info->size);
-    if (!fits)
+    if (!fits) {
+        out->obstacle = S3S_METRIC_BODY_SLOT_EXHAUSTED;
         return false;
+    }
     f->state = FILE_FETCHING;
     scan->locked.open_count++;
     scan->locked.fetch_next = i + 1;
@@ -281,11 +294,14 @@ static void merge_partition_locked(s3s_scan *scan, size_t partition)
             batches[at++] = &f->batches[b];
     }
     merged_rows merged = {0};
+    int64_t begin_us = s3s_mono_us(scan->env);
     if (status == S3STORE_OK)
         status = s3s_scan_merge(scan->env, &scan->plan, scan->options.mode, batches, count, &merged,
                                 &why);
     if (status == S3STORE_OK && scan->where != NULL && !scan->filters_early)
         status = s3s_scan_filter_merged(scan, &merged, &why);
+    s3s_metric(s3s_env_metrics(scan->env), S3S_METRIC_PARTITION_DECODE, (s3s_labels){0},
+               s3s_mono_us(scan->env) - begin_us);
     s3s_mutex_lock(&scan->mutex);
     p->merged = merged;
     p->state = status == S3STORE_OK ? PARTITION_MERGED : PARTITION_FAILED;
@@ -345,16 +361,32 @@ static void run_locked(s3s_scan *scan, const job *j)
     s3s_cond_broadcast(&scan->changed);
 }
 
+/* Waits until something may have become possible. Waits for room are counted. */
+static void wait_for_work_locked(s3s_scan *scan, s3s_instrument obstacle)
+{
+    s3s_metrics *m = s3s_env_metrics(scan->env);
+    bool counted = obstacle != 0 && m != NULL;
+    int64_t begin_us = counted ? s3s_mono_us(scan->env) : 0;
+    (void)s3s_cond_wait(&scan->work, &scan->mutex, S3STORE_TIME_NONE, NULL);
+    if (!counted)
+        return;
+    s3s_metric(m, obstacle, (s3s_labels){0}, 1);
+    s3s_metric(m,
+               obstacle == S3S_METRIC_BODY_SLOT_EXHAUSTED ? S3S_METRIC_BODY_SLOT_WAIT
+                                                          : S3S_METRIC_BYTE_BUDGET_WAIT,
+               (s3s_labels){0}, s3s_mono_us(scan->env) - begin_us);
+}
+
 static void work(void *ctx)
 {
     s3s_scan *scan = ctx;
-    job j;
     s3s_mutex_lock(&scan->mutex);
     while (!scan->locked.stopping) {
+        job j = {0};
         if (choose_locked(scan, false, &j))
             run_locked(scan, &j);
         else
-            (void)s3s_cond_wait(&scan->work, &scan->mutex, S3STORE_TIME_NONE, NULL);
+            wait_for_work_locked(scan, j.obstacle);
     }
     s3s_mutex_unlock(&scan->mutex);
 }

@@ -200,6 +200,24 @@ static void close_cursor(s3s_scan *scan)
     scan->cursor = NULL;
 }
 
+void s3s_scan_take_scope(s3s_scan *scan, s3s_scope *scope)
+{
+    scan->scope = *scope;
+    scope->open = false;
+}
+
+/* A consumer that stopped early got what it wanted. */
+static void end_scope(s3s_scan *scan)
+{
+    const s3s_scope *scope = &scan->scope;
+    s3s_scope_count(scope, S3S_METRIC_READ_RECORDS, (uint64_t)scan->delivered_rows);
+    s3s_scope_count(scope, S3S_METRIC_READ_PARTITIONS, scan->locked.partition_count);
+    s3s_scope_count(scope, S3S_METRIC_READ_BYTES, atomic_load(&scan->fetched_bytes));
+    s3s_scope_count(scope, S3S_METRIC_READ_FILES,
+                    atomic_load(&scan->fetched_files) + scan->locked.missing);
+    s3s_scope_end(&scan->scope, scan->ended ? scan->final : S3STORE_OK, &scan->final_error);
+}
+
 void s3s_scan_free(s3s_scan *scan)
 {
     if (scan == NULL)
@@ -215,6 +233,7 @@ void s3s_scan_free(s3s_scan *scan)
     s3s_scan_spill_free(scan->spill);
     for (size_t p = 0; scan->locked.partitions != NULL && p < scan->locked.partition_count; p++)
         s3s_scan_drop_partition(scan, p);
+    end_scope(scan);
     s3s_free(env, scan->locked.files);
     s3s_free(env, scan->locked.partitions);
     s3s_scan_plan_deinit(env, &scan->plan);

@@ -10,7 +10,7 @@
 #include "arrow/array.h"
 #include "dataset/fileset.h"
 #include "dataset/target.h"
-#include "metrics/metrics.h"
+#include "metrics/scope.h"
 
 #define S3S_SCAN_BATCH_ROWS 65536 /* at most, in one batch */
 
@@ -67,6 +67,8 @@ uint64_t s3s_scan_stall_count(const s3s_scan *scan);
 
 /* Cancels the requests of this scan, joins its threads. Batches live on. NULL allowed. */
 void s3s_scan_free(s3s_scan *scan);
+/* Hands the scope of the call over: it ends with the scan. */
+void s3s_scan_take_scope(s3s_scan *scan, s3s_scope *scope);
 
 /* The patterns that are enough for a predicate on columns that partition keys are made of (arena:
  * what they become; NULL: no predicate). They match at least what can be wanted. */

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "metrics/metrics.h"
 
 void s3s_gate_init(s3s_gate *gate, s3store_target *target, const s3store_call *call)
 {
@@ -95,6 +96,8 @@ static s3store_status ask_one(void *ctx, size_t item, s3store_error *err)
     ask *a = &list->items[item];
     s3s_env *env = list->gate->target->env;
     s3store_error local = {0};
+    s3s_metric(s3s_env_metrics(env), S3S_METRIC_COMMIT_HEADS,
+               (s3s_labels){.method = S3S_METHOD_POLL}, 1);
     s3store_status status = s3s_commit_head(list->gate->target, list->gate->call,
                                             a->slot->partition, a->slot->token, &a->marker, NULL,
                                             &local);
@@ -142,6 +145,9 @@ s3store_status s3s_gate_settle(s3s_gate *gate, s3s_gate_slot *const *slots, size
     if (asks == NULL)
         return s3s_fail_memory(err, count * sizeof *asks);
     for (size_t i = 0; i < count; i++) {
+        if (slots[i] != NULL && slots[i]->state != S3S_GATE_UNKNOWN)
+            s3s_metric(s3s_env_metrics(env), S3S_METRIC_COMMIT_HEAD_CACHE_HITS,
+                       (s3s_labels){.method = S3S_METHOD_POLL}, 1);
         if (slots[i] == NULL || slots[i]->state != S3S_GATE_UNKNOWN)
             continue;
         slots[i]->state = S3S_GATE_ABSENT; /* for now: so that a repeated slot is asked once */

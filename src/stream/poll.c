@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "metrics/scope.h"
 #include "stream/gate.h"
 
 #define PAGE_MIN 100 /* a small max must not make many small pages */
@@ -126,6 +127,8 @@ static s3store_status read_ref(walk *w, const char *key, candidate *c, s3store_e
         return status;
     }
     if (status != S3STORE_OK) {
+        s3s_metric(s3s_env_metrics(w->target->env), S3S_METRIC_MALFORMED_REFS,
+                   (s3s_labels){.method = S3S_METHOD_POLL}, 1);
         s3s_log(w->target->env, S3STORE_LOG_WARN, "skipping malformed ref", "key", key, "reason",
                 why.message, NULL);
         return S3STORE_OK;
@@ -295,8 +298,8 @@ s3store_status s3s_settled_offset(s3store_target *target, char *out, s3store_err
     return s3s_offset_key(&target->layout, s3s_wall_us(target->env) - window_us, out, err);
 }
 
-s3store_status s3s_poll(s3store_target *target, const s3store_poll_options *options,
-                        s3store_entries **out, s3store_error *err)
+static s3store_status poll_once(s3store_target *target, const s3store_poll_options *options,
+                                s3store_entries **out, s3store_error *err)
 {
     static const s3store_poll_options defaults = S3STORE_POLL_OPTIONS_INIT;
     const s3store_poll_options *o = options != NULL ? options : &defaults;
@@ -333,8 +336,22 @@ s3store_status s3s_poll(s3store_target *target, const s3store_poll_options *opti
     return status;
 }
 
-s3store_status s3s_poll_range(s3store_target *target, int64_t since_us, int64_t until_us,
-                              const s3store_call *call, s3store_entries **out, s3store_error *err)
+s3store_status s3s_poll(s3store_target *target, const s3store_poll_options *options,
+                        s3store_entries **out, s3store_error *err)
+{
+    s3s_scope scope;
+    s3store_error own = {0};
+    s3store_error *e = err != NULL ? err : &own;
+    s3s_scope_begin(&scope, target->env, S3S_METHOD_POLL);
+    s3store_status status = poll_once(target, options, out, e);
+    if (status == S3STORE_OK)
+        s3s_scope_count(&scope, S3S_METRIC_READ_RECORDS, (*out)->count);
+    return s3s_scope_end(&scope, status, e);
+}
+
+static s3store_status poll_range(s3store_target *target, int64_t since_us, int64_t until_us,
+                                 const s3store_call *call, s3store_entries **out,
+                                 s3store_error *err)
 {
     *out = NULL;
     if (since_us != S3STORE_TIME_NONE && until_us != S3STORE_TIME_NONE && since_us > until_us) {
@@ -368,4 +385,18 @@ s3store_status s3s_poll_range(s3store_target *target, int64_t since_us, int64_t 
     }
     walk_free(w);
     return status;
+}
+
+/* One poll, however many pages: that is what it costs. */
+s3store_status s3s_poll_range(s3store_target *target, int64_t since_us, int64_t until_us,
+                              const s3store_call *call, s3store_entries **out, s3store_error *err)
+{
+    s3s_scope scope;
+    s3store_error own = {0};
+    s3store_error *e = err != NULL ? err : &own;
+    s3s_scope_begin(&scope, target->env, S3S_METHOD_POLL);
+    s3store_status status = poll_range(target, since_us, until_us, call, out, e);
+    if (status == S3STORE_OK)
+        s3s_scope_count(&scope, S3S_METRIC_READ_RECORDS, (*out)->count);
+    return s3s_scope_end(&scope, status, e);
 }

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "write/write_private.h"
+#include "metrics/metrics.h"
 
 /* ---- the pool -------------------------------------------------------------------------------- */
 
@@ -38,6 +39,8 @@ static void give_to_pool(s3store_writer *writer, s3s_buffer *buffer)
         writer->locked.pool = k;
         writer->locked.pool_bytes += k->capacity;
         buffer->data = NULL;
+    } else if (buffer->data != NULL) {
+        s3s_metric(s3s_env_metrics(writer->env), S3S_METRIC_ENCODE_BUF_DROPPED, (s3s_labels){0}, 1);
     }
     s3s_mutex_unlock(&writer->locked.mutex);
     s3s_buffer_deinit(buffer);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "metrics/scope.h"
 #include "write/write_private.h"
 
 static s3store_status check_arguments(s3store_target *target, const char *partition,
@@ -46,9 +47,9 @@ static s3store_status later_chunks(s3store_target *target, const s3store_call *c
     return status == S3STORE_NOT_FOUND ? S3STORE_OK : status;
 }
 
-s3store_status s3s_lookup_commit(s3store_target *target, const char *partition, const char *token,
-                                 const s3store_call *call, s3store_write_result **out,
-                                 s3store_error *err)
+static s3store_status lookup_commit_now(s3store_target *target, const char *partition, const char *token,
+        const s3store_call *call, s3store_write_result **out,
+        s3store_error *err)
 {
     s3s_marker marker;
     s3s_result_item *outcome;
@@ -74,9 +75,9 @@ s3store_status s3s_lookup_commit(s3store_target *target, const char *partition, 
 }
 
 /* A fresh ref that came too late is told together with its place. */
-s3store_status s3s_restamp(s3store_target *target, const char *partition, const char *token,
-                           const s3store_call *call, s3store_write_result **out,
-                           s3store_error *err)
+static s3store_status restamp_now(s3store_target *target, const char *partition, const char *token,
+        const s3store_call *call, s3store_write_result **out,
+        s3store_error *err)
 {
     s3s_marker marker;
     bool conditional, fenced;
@@ -119,4 +120,28 @@ s3store_status s3s_restamp(s3store_target *target, const char *partition, const 
     }
     *out = result;
     return status;
+}
+
+s3store_status s3s_lookup_commit(s3store_target *target, const char *partition, const char *token,
+                                 const s3store_call *call, s3store_write_result **out,
+                                 s3store_error *err)
+{
+    s3s_scope scope;
+    s3store_error own = {0};
+    s3store_error *e = err != NULL ? err : &own;
+    s3s_scope_begin(&scope, target->env, S3S_METHOD_LOOKUP_COMMIT);
+    s3store_status status = lookup_commit_now(target, partition, token, call, out, e);
+    return s3s_scope_end(&scope, status, e);
+}
+
+s3store_status s3s_restamp(s3store_target *target, const char *partition, const char *token,
+                           const s3store_call *call, s3store_write_result **out,
+                           s3store_error *err)
+{
+    s3s_scope scope;
+    s3store_error own = {0};
+    s3store_error *e = err != NULL ? err : &own;
+    s3s_scope_begin(&scope, target->env, S3S_METHOD_RESTAMP_REF);
+    s3store_status status = restamp_now(target, partition, token, call, out, e);
+    return s3s_scope_end(&scope, status, e);
 }

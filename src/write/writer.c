@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "write/write_private.h"
+#include "metrics/scope.h"
 
 /* What a writer wants to know first, side by side. Schema, and what the server honours, are kept by
  * the target; views are asked for anew: each writer has those of its opening. */
@@ -291,17 +292,12 @@ s3store_status s3s_write_call_begin(s3s_write_call *c, s3store_writer *writer,
                           err);
 }
 
-s3store_status s3s_write(s3store_writer *writer, struct ArrowArrayStream *stream,
-                         const s3store_write_options *options, s3store_write_result **out,
-                         s3store_error *err)
+static s3store_status write_stream(s3store_writer *writer, struct ArrowArrayStream *stream,
+                                   const s3store_write_options *options,
+                                   s3store_write_result **out, s3store_error *err)
 {
-    s3store_write_options defaults = S3STORE_WRITE_OPTIONS_INIT;
-    s3store_error unwanted, why = {0};
+    s3store_error why = {0};
     bool is_read = false;
-    if (err == NULL)
-        err = &unwanted;
-    if (options == NULL)
-        options = &defaults;
     s3s_write_call c;
     *out = NULL;
     s3store_status status = s3s_write_call_begin(&c, writer, stream, options, err);
@@ -317,4 +313,42 @@ s3store_status s3s_write(s3store_writer *writer, struct ArrowArrayStream *stream
     }
     *out = c.result;
     return status;
+}
+
+/* What is committed, whatever became of the rest. */
+static void count_committed(const s3s_scope *scope, const s3store_write_result *result)
+{
+    uint64_t rows = 0, commits = 0, bytes = 0;
+    for (size_t i = 0; i < s3store_write_result_count(result); i++) {
+        const s3store_commit *c = s3store_write_result_get(result, i);
+        if (c->state != S3STORE_COMMIT_DONE && c->state != S3STORE_COMMIT_EXISTING &&
+            c->state != S3STORE_COMMIT_LATE)
+            continue;
+        commits++;
+        rows += c->row_count > 0 ? (uint64_t)c->row_count : 0;
+        bytes += c->state != S3STORE_COMMIT_EXISTING ? c->size_bytes : 0;
+        if (c->state == S3STORE_COMMIT_LATE)
+            s3s_scope_count(scope, S3S_METRIC_COMMIT_AFTER_TIMEOUT, 1);
+    }
+    s3s_scope_count(scope, S3S_METRIC_WRITE_RECORDS, rows);
+    s3s_scope_count(scope, S3S_METRIC_WRITE_PARTITIONS, commits);
+    s3s_scope_count(scope, S3S_METRIC_WRITE_BYTES, bytes);
+}
+
+s3store_status s3s_write(s3store_writer *writer, struct ArrowArrayStream *stream,
+                         const s3store_write_options *options, s3store_write_result **out,
+                         s3store_error *err)
+{
+    s3store_write_options defaults = S3STORE_WRITE_OPTIONS_INIT;
+    s3store_error unwanted = {0};
+    s3s_scope scope;
+    if (err == NULL)
+        err = &unwanted;
+    if (options == NULL)
+        options = &defaults;
+    s3s_scope_begin(&scope, writer->env,
+                    options->partition != NULL ? S3S_METHOD_WRITE_WITH_KEY : S3S_METHOD_WRITE);
+    s3store_status status = write_stream(writer, stream, options, out, err);
+    count_committed(&scope, *out);
+    return s3s_scope_end(&scope, status, err);
 }

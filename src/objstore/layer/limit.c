@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/sync.h"
+#include "metrics/metrics.h"
 #include "objstore/port.h"
 
 typedef struct waiter {
@@ -90,22 +91,42 @@ static s3store_status wait_locked(limit *l, const s3store_call *call, s3store_er
     return status;
 }
 
+/* Waits with the mutex held, counted. */
+static s3store_status wait_counted_locked(limit *l, s3s_metrics *m, const s3store_call *call,
+                                          s3store_error *err)
+{
+    int64_t begin_us = s3s_mono_us(l->env);
+    s3s_metric(m, S3S_METRIC_TARGET_WAITING, (s3s_labels){0}, 1);
+    s3store_status status = wait_locked(l, call, err);
+    s3s_metric(m, S3S_METRIC_TARGET_WAITING, (s3s_labels){0}, -1);
+    if (status == S3STORE_OK)
+        s3s_metric(m, S3S_METRIC_SLOT_WAIT, (s3s_labels){0}, s3s_mono_us(l->env) - begin_us);
+    return status;
+}
+
 static s3store_status take(limit *l, const s3store_call *call, s3store_error *err)
 {
+    s3s_metrics *m = s3s_env_metrics(l->env);
+    s3s_labels labels = {0};
     s3store_status status = s3s_call_check(l->env, call, err);
-    if (status != S3STORE_OK)
-        return status;
-    s3s_mutex_lock(&l->mutex);
-    if (l->locked.free_slots > 0) /* then nobody waits */
-        l->locked.free_slots--;
-    else
-        status = wait_locked(l, call, err);
-    s3s_mutex_unlock(&l->mutex);
+    if (status == S3STORE_OK) {
+        s3s_mutex_lock(&l->mutex);
+        if (l->locked.free_slots > 0) /* then nobody waits */
+            l->locked.free_slots--;
+        else
+            status = wait_counted_locked(l, m, call, err);
+        s3s_mutex_unlock(&l->mutex);
+    }
+    labels.outcome = status == S3STORE_OK ? S3S_OUTCOME_SUCCESS : S3S_OUTCOME_CANCELED;
+    s3s_metric(m, S3S_METRIC_SLOT_ACQUIRES, labels, 1);
+    if (status == S3STORE_OK)
+        s3s_metric(m, S3S_METRIC_TARGET_INFLIGHT, (s3s_labels){0}, 1);
     return status;
 }
 
 static void give(limit *l)
 {
+    s3s_metric(s3s_env_metrics(l->env), S3S_METRIC_TARGET_INFLIGHT, (s3s_labels){0}, -1);
     s3s_mutex_lock(&l->mutex);
     give_locked(l);
     s3s_mutex_unlock(&l->mutex);

@@ -318,7 +318,9 @@ static void test_backfill__tells_its_progress_and_can_be_cancelled_and_resumed(v
         assert_fails(backfill(&s, KIT_VIEW("v", "sku"), &o, &err), S3STORE_CANCELLED, NULL);
         assert_true(p.done >= 20 && p.done < N);
         assert_true(p.calls > 0 && stats.done_objects >= p.done);
-        assert_true(stats.after[0] != '\0');
+        /* A thread that was late with the first object leaves nothing to go on after. */
+        bool is_some = stats.after[0] != '\0';
+        assert_true(is_some || real == 1);
         s3store_cancel_free(p.cancel);
         p = (progress){0};
         char after[S3S_KEY_SIZE];
@@ -327,7 +329,7 @@ static void test_backfill__tells_its_progress_and_can_be_cancelled_and_resumed(v
         o.cancel = NULL;
         assert_ok(backfill(&s, KIT_VIEW("v", "sku"), &o, &err));
         assert_int_equal(p.done, stats.data_objects);
-        assert_true(stats.data_objects < N);
+        assert_true(is_some ? stats.data_objects < N : stats.data_objects == N);
         assert_int_equal(stage_count(&s, "/m.matview"), N);
         stage_close(&s);
     }
