@@ -150,6 +150,7 @@ s3store_status s3s_metrics_set_target(s3s_metrics *m, const char *bucket, const 
                                       const char *consistency, s3store_error *err)
 {
     static const s3s_instrument events[] = {
+        S3S_METRIC_TARGET_WAITING, S3S_METRIC_TARGET_INFLIGHT,
         S3S_METRIC_COMMIT_AFTER_TIMEOUT, S3S_METRIC_COLLISIONS, S3S_METRIC_ENCODE_BUF_DROPPED,
         S3S_METRIC_BODY_SLOT_EXHAUSTED, S3S_METRIC_BYTE_BUDGET_EXHAUSTED};
     s3store_status status = copy_text(m, &m->bucket, bucket, err);
