@@ -328,7 +328,8 @@ static void write_timestamp(cli_text *out, const struct ArrowSchema *type,
     for (const char *u = "smun"; *u != type->format[2] && *u != '\0'; u++)
         per_second *= 1000;
     int64_t seconds = floor_div(value, per_second), days = floor_div(seconds, 86400);
-    int64_t nanos = (value - seconds * per_second) * (1000000000 / per_second);
+    int64_t rest = value % per_second; /* seconds * per_second may be less than an int64 can be */
+    int64_t nanos = (rest < 0 ? rest + per_second : rest) * (1000000000 / per_second);
     int64_t clock = seconds - days * 86400;
     civil(days, &year, &month, &day);
     snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)year, month, day,
