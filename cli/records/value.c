@@ -288,6 +288,12 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
+/* What floor_div leaves; its product with the divisor may be less than an int64 can be. */
+static int64_t floor_mod(int64_t a, int64_t b)
+{
+    return a % b < 0 ? a % b + b : a % b;
+}
+
 static void write_quoted(cli_text *out, const char *text, cli_style style)
 {
     cli_write_string(out, text, strlen(text), style);
@@ -328,9 +334,8 @@ static void write_timestamp(cli_text *out, const struct ArrowSchema *type,
     for (const char *u = "smun"; *u != type->format[2] && *u != '\0'; u++)
         per_second *= 1000;
     int64_t seconds = floor_div(value, per_second), days = floor_div(seconds, 86400);
-    int64_t rest = value % per_second; /* seconds * per_second may be less than an int64 can be */
-    int64_t nanos = (rest < 0 ? rest + per_second : rest) * (1000000000 / per_second);
-    int64_t clock = seconds - days * 86400;
+    int64_t nanos = floor_mod(value, per_second) * (1000000000 / per_second);
+    int64_t clock = floor_mod(seconds, 86400);
     civil(days, &year, &month, &day);
     snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)year, month, day,
              (int)(clock / 3600), (int)(clock / 60 % 60), (int)(clock % 60));
@@ -353,7 +358,7 @@ static void write_clock(cli_text *out, const struct ArrowSchema *type,
     int64_t seconds = floor_div(value, per_second);
     snprintf(text, sizeof text, "%02lld:%02d:%02d", (long long)(seconds / 3600),
              (int)(seconds / 60 % 60), (int)(seconds % 60));
-    add_fraction(text, sizeof text, (value - seconds * per_second) * (1000000000 / per_second),
+    add_fraction(text, sizeof text, floor_mod(value, per_second) * (1000000000 / per_second),
                  type->format[2] == 'n');
     write_quoted(out, text, style);
 }
