@@ -58,7 +58,7 @@ static bool reach_fits(const s3s_field *field, int64_t length, int64_t offset)
     size_t bytes;
     if (length < 0 || offset < 0 || __builtin_add_overflow(length, offset, &reach))
         return false;
-    return s3s_mul((size_t)reach + 1, width > 8 ? width : 8, &bytes) && bytes <= INT64_MAX;
+    return s3s_mul((size_t)reach + 1, width > 8 ? width : 8, &bytes) && bytes <= PTRDIFF_MAX;
 }
 
 /* Typed access needs aligned values; the interface lets a consumer insist on it. */

@@ -106,7 +106,7 @@ static void test_walk__directories_and_their_neighbours_keep_byte_order(void **s
     (void)state;
     static const char *const names[] = {
         "p/a", "p/a-1/x", "p/a-1/y", "p/a.b", "p/a/", "p/a//", "p/a/1", "p/a/2/3", "p/a0",
-        "p/a/\xf4\x8f\xbf\xbf", "p/a/\xf4\x8f\xbf\xbf/z", "p/a.\xf4\x8f\xbf\xbf" "b", "p/", "p",
+        "p/a/\xf4\x8f\xbf\xbf", "p/a/\xf4\x8f\xbf\xbf/z", ("p/a.\xf4\x8f\xbf\xbf" "b"), "p/", "p",
         "p//", "p///x", "p/b/c/d/e/f", "p/b/c/d/e/g", "p/b/c/d/f", "p/~", "q/a", "p/\x01",
         "p/b/c.d/", "p/c/1", "p/c/2", "p/c/3", "p/c/4", "p/c/5", "p/c/6", "p/c/7", "p/d"};
     static const char *const bounds[] = {NULL, "p/a/", "p/a", "p/a/2", "p/a/2/3", "p/c/3", "p/b/c",
