@@ -97,12 +97,13 @@ void s3s_check_latency(s3s_doctor_run *d, s3s_outcome *o)
             return;
         }
     }
+    enum { MIDDLE = SAMPLES / 2, WORST = SAMPLES - 1 };
     sort_times(heads, SAMPLES);
     sort_times(puts, SAMPLES);
     s3s_check_outcome_set(o, S3STORE_CHECK_OK,
                     "HEAD takes %.1f ms (worst of %d: %.1f), PUT of nothing %.1f ms (%.1f)",
-                    (double)heads[SAMPLES / 2] / 1e3, SAMPLES, (double)heads[SAMPLES - 1] / 1e3,
-                    (double)puts[SAMPLES / 2] / 1e3, (double)puts[SAMPLES - 1] / 1e3);
+                    (double)heads[MIDDLE] / 1e3, SAMPLES, (double)heads[WORST] / 1e3,
+                    (double)puts[MIDDLE] / 1e3, (double)puts[WORST] / 1e3);
     if (!d->opened || puts[SAMPLES - 1] * COMMIT_ROUND_TRIPS <= d->commit_timeout_us)
         return;
     o->state = S3STORE_CHECK_WARN;

@@ -162,9 +162,10 @@ s3store_status s3s_metrics_set_target(s3s_metrics *m, const char *bucket, const 
         return status;
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         add(m, events[i], (s3s_labels){0});
-    for (uint8_t op = S3S_OP_PUT; op <= S3S_OP_LIST; op++)
-        for (uint8_t attempts = 1; attempts <= 5; attempts++)
-            add(m, S3S_METRIC_REQUEST_COUNT, (s3s_labels){.operation = op, .attempts = attempts});
+    for (int op = S3S_OP_PUT; op <= S3S_OP_LIST; op++)
+        for (int attempts = 1; attempts <= 5; attempts++)
+            add(m, S3S_METRIC_REQUEST_COUNT,
+                (s3s_labels){.operation = (uint8_t)op, .attempts = (uint8_t)attempts});
     add(m, S3S_METRIC_SLOT_ACQUIRES, (s3s_labels){.outcome = S3S_OUTCOME_CANCELED});
     add(m, S3S_METRIC_MISSING_DATA, (s3s_labels){.method = S3S_METHOD_POLL_RECORDS});
     add(m, S3S_METRIC_MALFORMED_REFS, (s3s_labels){.method = S3S_METHOD_POLL});

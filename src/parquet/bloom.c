@@ -100,13 +100,14 @@ void s3s_bloom_add(s3s_bloom *bloom, s3s_physical physical, bool is_half, size_t
 static double wrong_share(const uint8_t *filter, size_t size)
 {
     double sum = 0;
+    size_t blocks = size / S3S_BLOOM_BLOCK;
     for (size_t at = 0; at < size; at += S3S_BLOOM_BLOCK) {
         double all = 1;
         for (size_t i = 0; i < 8; i++)
             all *= __builtin_popcount(s3s_le32(filter + at + 4 * i)) / 32.0;
         sum += all;
     }
-    return sum / (double)(size / S3S_BLOOM_BLOCK);
+    return sum / (double)blocks;
 }
 
 /* Half as many blocks: a value's block is then the half of what it was. */
@@ -121,6 +122,7 @@ static void fold(uint8_t *to, const uint8_t *from, size_t size)
 static double folded_share(const uint8_t *filter, size_t size)
 {
     double sum = 0;
+    size_t blocks = size / (2 * S3S_BLOOM_BLOCK);
     for (size_t at = 0; at < size; at += 2 * S3S_BLOOM_BLOCK) {
         double all = 1;
         for (size_t i = 0; i < 8; i++)
@@ -129,7 +131,7 @@ static double folded_share(const uint8_t *filter, size_t size)
                    32.0;
         sum += all;
     }
-    return sum / (double)(size / (2 * S3S_BLOOM_BLOCK));
+    return sum / (double)blocks;
 }
 
 size_t s3s_bloom_finish(s3s_bloom *bloom)

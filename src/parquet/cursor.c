@@ -500,7 +500,7 @@ static s3store_status next_group(s3s_parquet_cursor *c, s3store_error *err)
 {
     s3s_selection *s = NULL;
     s3store_status status = select_rows(c, c->group, &s, err);
-    if (status != S3STORE_OK)
+    if (status != S3STORE_OK || s == NULL)
         return status;
     s3s_selection_deinit(&c->current);
     c->current = *s;

@@ -104,7 +104,7 @@ static s3store_status put_tuples(object_work *w, const s3s_tuples *tuples, s3sto
     const char **keys = s3s_calloc(env, tuples->count, sizeof *keys);
     s3store_status status = keys != NULL ? S3STORE_OK
                                          : s3s_fail_memory(err, tuples->count * sizeof *keys);
-    for (size_t i = 0; i < tuples->count && status == S3STORE_OK; i++) {
+    for (size_t i = 0; keys != NULL && i < tuples->count && status == S3STORE_OK; i++) {
         char key[S3S_KEY_SIZE];
         bool added = false;
         status = s3s_view_marker_key(&b->target->layout, b->def->name, tuples->texts[i], key, err);

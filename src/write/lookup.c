@@ -83,7 +83,7 @@ static s3store_status restamp_now(s3store_target *target, const char *partition,
     bool conditional, fenced;
     int64_t ref_micros = 0;
     s3store_write_result *result = NULL;
-    s3s_result_item *outcome;
+    s3s_result_item *outcome = NULL;
     s3store_error *late = NULL;
     *out = NULL;
     s3store_status status = check_arguments(target, partition, token, err);
@@ -104,7 +104,7 @@ static s3store_status restamp_now(s3store_target *target, const char *partition,
         marker.ref_micros = ref_micros;
         status = stamped;
     }
-    if (status == S3STORE_OK || status == S3STORE_COMMIT_AFTER_TIMEOUT)
+    if (outcome != NULL && (status == S3STORE_OK || status == S3STORE_COMMIT_AFTER_TIMEOUT))
         status = s3s_outcome_set(outcome, &target->layout, S3STORE_COMMIT_DONE, &marker, err);
     if (stamped != S3STORE_OK && err != NULL)
         *err = *late;

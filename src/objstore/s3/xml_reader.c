@@ -280,7 +280,7 @@ static void end_element(s3s_xml_reader *r, char *text, size_t size)
         if (text == NULL)
             s3s_xml_reader_fail(r, S3STORE_OUT_OF_MEMORY, "there is not enough memory");
     }
-    if (r->failed != S3STORE_OK)
+    if (r->failed != S3STORE_OK || text == NULL)
         return;
     text[size] = '\0';
     r->handler->end(r->ctx, text, size);
