@@ -128,15 +128,52 @@ static s3store_status append_plain(s3s_column_writer *w, const void *values, siz
     return S3STORE_OK;
 }
 
+/* The values of the dictionary's page that these indexes name, of one width. */
+static s3store_status append_fixed_entries(s3s_column_writer *w, const uint32_t *indexes,
+                                           size_t count, s3store_error *err)
+{
+    const uint8_t *entries = w->dictionary.page.data;
+    size_t width = w->width;
+    uint8_t *to = s3s_buffer_reserve(&w->plain, count * width, err);
+    if (to == NULL)
+        return s3s_fail_memory(err, count * width);
+    if (width == 8)
+        for (size_t i = 0; i < count; i++)
+            memcpy(to + i * 8, entries + (size_t)indexes[i] * 8, 8);
+    else if (width == 4)
+        for (size_t i = 0; i < count; i++)
+            memcpy(to + i * 4, entries + (size_t)indexes[i] * 4, 4);
+    else
+        for (size_t i = 0; i < count; i++)
+            memcpy(to + i * width, entries + indexes[i] * width, width);
+    w->plain.size += count * width;
+    return S3STORE_OK;
+}
+
+static s3store_status append_entries(s3s_column_writer *w, const uint32_t *indexes, size_t count,
+                                     s3store_error *err)
+{
+    s3store_status status = S3STORE_OK;
+    if (w->width != 0)
+        return append_fixed_entries(w, indexes, count, err);
+    while (count > 0 && status == S3STORE_OK) {
+        s3store_bytes spans[STATS_BATCH];
+        size_t n = count < STATS_BATCH ? count : STATS_BATCH;
+        for (size_t i = 0; i < n; i++)
+            spans[i] = s3s_dictionary_value(&w->dictionary, indexes[i]);
+        status = append_plain(w, spans, n, err);
+        indexes += n;
+        count -= n;
+    }
+    return status;
+}
+
 static s3store_status indexes_to_plain(s3s_column_writer *w, s3store_error *err)
 {
-    const uint32_t *indexes = (const void *)w->indexes.data;
-    size_t count = w->indexes.size / sizeof *indexes;
+    size_t count = w->indexes.size / sizeof(uint32_t);
     s3store_status status = s3s_column_writer_index_stats(w, err);
-    for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
-        s3store_bytes value = s3s_dictionary_value(&w->dictionary, indexes[i]);
-        status = append_plain(w, w->width == 0 ? (const void *)&value : value.data, 1, err);
-    }
+    if (status == S3STORE_OK && count > 0)
+        status = append_entries(w, (const void *)w->indexes.data, count, err);
     s3s_buffer_clear(&w->indexes);
     return status;
 }

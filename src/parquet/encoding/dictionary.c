@@ -4,7 +4,10 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 
-#define SLOTS_FIRST 1024
+/* Small: a table is cleared as a whole, and short columns are many. It quadruples until it has this
+ * many slots, so that long ones do not pay for that. */
+#define SLOTS_FIRST 64
+#define SLOTS_SMALL 1024
 #define PROBES_MAX 256 /* values chosen to collide must not make this quadratic */
 
 void s3s_dictionary_init(s3s_dictionary_builder *d, s3s_env *env, size_t width, size_t max_bytes)
@@ -26,7 +29,7 @@ void s3s_dictionary_deinit(s3s_dictionary_builder *d)
 void s3s_dictionary_clear(s3s_dictionary_builder *d)
 {
     s3s_buffer_clear(&d->page);
-    if (d->slots != NULL)
+    if (d->count > 0) /* an empty dictionary has empty slots */
         memset(d->slots, 0, d->slot_count * sizeof *d->slots);
     d->count = 0;
     d->failed = false;
@@ -131,7 +134,9 @@ static void place(s3s_dictionary_slot *slots, size_t slot_count, s3s_dictionary_
 static bool grow(s3s_dictionary_builder *d)
 {
     if ((d->count + 1) * 2 > d->slot_count) {
-        size_t slot_count = d->slot_count == 0 ? SLOTS_FIRST : d->slot_count * 2;
+        size_t slot_count = d->slot_count == 0            ? SLOTS_FIRST
+                            : d->slot_count < SLOTS_SMALL ? d->slot_count * 4
+                                                          : d->slot_count * 2;
         s3s_dictionary_slot *slots = s3s_calloc(d->env, slot_count, sizeof *slots);
         if (slots == NULL)
             return false;
@@ -153,24 +158,37 @@ static bool grow(s3s_dictionary_builder *d)
     return true;
 }
 
-/* false: it is full, or memory is. */
-static bool append(s3s_dictionary_builder *d, uint32_t hash, const uint8_t *data, size_t size)
+/* Where the next entry of the page goes; NULL: memory is full. */
+static uint8_t *make_room(s3s_dictionary_builder *d, size_t size)
 {
-    size_t prefix = d->width == 0 ? 4 : 0;
+    const s3s_buffer *page = &d->page;
+    bool has_slot = (d->count + 1) * 2 <= d->slot_count;
+    bool has_start = d->width != 0 || d->count < d->start_room;
+    if (has_slot && has_start && size <= page->capacity - page->size)
+        return page->data + page->size;
+    return grow(d) ? s3s_buffer_reserve(&d->page, size, NULL) : NULL;
+}
+
+/* width: a constant where this is inlined. false: it is full, or memory is. */
+static inline bool append(s3s_dictionary_builder *d, size_t width, uint32_t hash,
+                          const uint8_t *data, size_t size)
+{
+    size_t prefix = width == 0 ? 4 : 0;
     uint32_t length = (uint32_t)size;
     if (size > d->max_bytes || d->page.size + prefix + size > d->max_bytes)
         return false;
-    uint8_t *to = grow(d) ? s3s_buffer_reserve(&d->page, prefix + size, NULL) : NULL;
+    uint8_t *to = make_room(d, prefix + size);
     if (to == NULL) {
         d->failed = true;
         return false;
     }
-    memcpy(to, &length, prefix);
+    if (width == 0) {
+        memcpy(to, &length, sizeof length);
+        d->starts[d->count] = (uint32_t)(d->page.size + prefix);
+    }
     if (size > 0)
-        memcpy(to + prefix, data, size);
+        memcpy(to + prefix, data, width != 0 ? width : size);
     d->page.size += prefix + size;
-    if (prefix > 0)
-        d->starts[d->count] = (uint32_t)(d->page.size - size);
     place(d->slots, d->slot_count, (s3s_dictionary_slot){hash, (uint32_t)++d->count});
     return true;
 }
@@ -190,7 +208,7 @@ static inline __attribute__((always_inline)) bool add_one(s3s_dictionary_builder
             return false;
     }
     *index = (uint32_t)d->count;
-    return append(d, hash, data, size);
+    return append(d, width, hash, data, size);
 }
 
 static inline __attribute__((always_inline)) size_t add_fixed(s3s_dictionary_builder *d,

@@ -16,19 +16,21 @@ static void put(writer *w, const void *data, size_t size)
         w->status = s3s_buffer_append(w->out, data, size, w->err);
 }
 
-static void put_byte(writer *w, uint8_t byte)
+/* Most of what is written is single bytes. */
+static inline void put_byte(writer *w, uint8_t byte)
 {
-    put(w, &byte, 1);
+    s3s_buffer *out = w->out;
+    if (w->status == S3STORE_OK && out->size < out->capacity && out->size < out->max)
+        out->data[out->size++] = byte;
+    else
+        put(w, &byte, 1);
 }
 
 static void put_varint(writer *w, uint64_t value)
 {
-    uint8_t bytes[10];
-    size_t n = 0;
     for (; value >= 0x80; value >>= 7)
-        bytes[n++] = (uint8_t)(value | 0x80);
-    bytes[n++] = (uint8_t)value;
-    put(w, bytes, n);
+        put_byte(w, (uint8_t)(value | 0x80));
+    put_byte(w, (uint8_t)value);
 }
 
 static void put_zigzag(writer *w, int64_t value)
