@@ -32,6 +32,9 @@ s3store_bytes s3s_column_bytes(const s3s_column *c, int64_t i);
 /* Bytes that the values of rows [start, start + count) have at most (what lies below nulls counts);
  * of strings and binaries. */
 size_t s3s_column_span_bytes(const s3s_column *c, int64_t start, size_t count);
+/* Adds to sizes[i], of each value that is not null, its bytes where it is a string or binary, and
+ * `each` beside. What exceeds 32 bits stays UINT32_MAX. */
+void s3s_column_add_sizes(const s3s_column *c, uint32_t each, uint32_t *sizes);
 bool s3s_column_bool(const s3s_column *c, int64_t i);
 /* Integers, dates, times, timestamps as stored; uint64 by its bits. */
 int64_t s3s_column_int(const s3s_column *c, int64_t i);

@@ -64,7 +64,7 @@ s3store_bytes s3s_column_bytes(const s3s_column *c, int64_t i)
     if (s3s_column_is_null(c, i))
         return empty;
     const uint8_t *values = c->values;
-    if (!s3s_type_is_bytes(c->field->type)) {
+    if (c->offsets == NULL) { /* not a string or binary */
         size_t width = s3s_type_value_size(c->field);
         return (s3store_bytes){values + (size_t)(c->offset + i) * width, width};
     }
@@ -84,6 +84,38 @@ size_t s3s_column_span_bytes(const s3s_column *c, int64_t start, size_t count)
     s3s_column_range(c, wide, start, &begin, &unused);
     s3s_column_range(c, wide, start + (int64_t)count - 1, &unused, &end);
     return end > begin ? (size_t)(end - begin) : 0;
+}
+
+static inline uint32_t add_bounded(uint32_t size, uint64_t more)
+{
+    uint64_t sum = size + more;
+    return sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+}
+
+/* bytes, wide: constants where this is inlined. */
+static inline __attribute__((always_inline)) void
+add_sizes(const s3s_column *c, bool bytes, bool wide, uint32_t each, uint32_t *sizes)
+{
+    for (int64_t i = 0; i < c->length; i++) {
+        int64_t start = 0, end = 0;
+        if (c->validity != NULL && s3s_column_is_null(c, i))
+            continue;
+        if (bytes)
+            s3s_column_range(c, wide, i, &start, &end);
+        sizes[i] = add_bounded(sizes[i], each + (end > start ? (uint64_t)(end - start) : 0));
+    }
+}
+
+void s3s_column_add_sizes(const s3s_column *c, uint32_t each, uint32_t *sizes)
+{
+    if (c->field->type == S3S_TYPE_NULL)
+        return;
+    if (!s3s_type_is_bytes(c->field->type))
+        add_sizes(c, false, false, each, sizes);
+    else if (s3s_type_layout(c->field->type) == S3S_LAYOUT_LARGE_BYTES)
+        add_sizes(c, true, true, each, sizes);
+    else
+        add_sizes(c, true, false, each, sizes);
 }
 
 bool s3s_column_bool(const s3s_column *c, int64_t i)

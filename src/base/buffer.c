@@ -9,6 +9,7 @@
 #include "base/error.h"
 
 #define FIRST_CAPACITY 64
+#define SMALL_CAPACITY 4096 /* up to which it quadruples: each step costs more than the bytes do */
 
 void s3s_buffer_init(s3s_buffer *b, s3s_env *env, size_t max)
 {
@@ -26,13 +27,13 @@ void s3s_buffer_clear(s3s_buffer *b)
     b->size = 0;
 }
 
-/* Makes the capacity at least wanted, doubling up to ceiling. */
+/* Makes the capacity at least wanted, growing by factors up to ceiling. */
 static s3store_status grow(s3s_buffer *b, size_t wanted, size_t ceiling, s3store_error *err)
 {
     if (wanted <= b->capacity && b->data != NULL)
         return S3STORE_OK;
     size_t capacity;
-    if (!s3s_mul(b->capacity, 2, &capacity) || capacity < wanted)
+    if (!s3s_mul(b->capacity, b->capacity < SMALL_CAPACITY ? 4 : 2, &capacity) || capacity < wanted)
         capacity = wanted;
     if (capacity < FIRST_CAPACITY)
         capacity = FIRST_CAPACITY;
@@ -49,6 +50,8 @@ static s3store_status grow(s3s_buffer *b, size_t wanted, size_t ceiling, s3store
 uint8_t *s3s_buffer_reserve(s3s_buffer *b, size_t more, s3store_error *err)
 {
     size_t wanted;
+    if (b->data != NULL && more <= b->capacity - b->size && more <= b->max - b->size)
+        return b->data + b->size;
     if (!s3s_add(b->size, more, &wanted) || wanted > b->max) {
         s3s_fail(err, S3STORE_LIMIT_EXCEEDED,
                  "%zu bytes more than the %zu held would exceed the limit of %zu bytes", more,

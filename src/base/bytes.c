@@ -110,6 +110,8 @@ bool s3s_utf8_valid(const void *data, size_t size)
             i += 8;
             continue;
         }
+        if (size >= 8 && size - i < 8 && (s3s_le64(p + size - 8) & high) == 0)
+            return true; /* the rest is among the last eight, and they are ASCII */
         if (p[i] < 0x80) {
             i++;
             continue;
