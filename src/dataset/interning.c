@@ -83,7 +83,7 @@ static size_t text_slot(const s3s_text_set *set, const uint32_t *slots, size_t c
                         s3s_slice text)
 {
     size_t at = (size_t)s3s_xxh64(text.data, text.size, 0) & (count - 1);
-    while (slots[at] != S3S_NO_ID && s3s_slice_compare(set->texts[slots[at]], text) != 0)
+    while (slots[at] != S3S_NO_ID && !s3s_slice_same(set->texts[slots[at]], text))
         at = (at + 1) & (count - 1);
     return at;
 }

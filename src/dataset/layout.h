@@ -4,6 +4,8 @@
 #ifndef S3S_DATASET_LAYOUT_H
 #define S3S_DATASET_LAYOUT_H
 
+#include <string.h>
+
 #include "base/buffer.h"
 #include "base/env.h"
 #include "base/uuid.h"
@@ -94,5 +96,9 @@ s3store_status s3s_partition_addressable(const char *const *names, size_t count,
 
 /* Order of partitions: bytes of the hive key, for slices. */
 int s3s_slice_compare(s3s_slice a, s3s_slice b);
+static inline bool s3s_slice_same(s3s_slice a, s3s_slice b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
 
 #endif

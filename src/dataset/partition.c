@@ -198,7 +198,7 @@ static s3store_status number_texts(grouping *g, part *p, const s3s_column *colum
         }
         s3store_bytes bytes = s3s_column_bytes(column, start + i);
         s3s_slice text = {bytes.data, bytes.size};
-        if (id == S3S_NO_ID || s3s_slice_compare(text, last) != 0) {
+        if (id == S3S_NO_ID || !s3s_slice_same(text, last)) {
             s3store_status status = intern_text(g, p, text, row, &id, err);
             if (status != S3STORE_OK)
                 return status;
