@@ -31,24 +31,40 @@ typedef struct hasher {
     uint8_t buffer[BUFFER_SIZE];
 } hasher;
 
-static void put(hasher *h, const void *data, size_t size)
+static __attribute__((noinline)) void put_rarely(hasher *h, const void *data, size_t size)
+{
+    s3s_xxh64_update(&h->state, h->buffer, h->used);
+    h->used = 0;
+    if (size > BUFFER_SIZE) {
+        s3s_xxh64_update(&h->state, data, size);
+        return;
+    }
+    memcpy(h->buffer, data, size);
+    h->used = size;
+}
+
+static inline void put(hasher *h, const void *data, size_t size)
 {
     if (size > BUFFER_SIZE - h->used) {
-        s3s_xxh64_update(&h->state, h->buffer, h->used);
-        h->used = 0;
-        if (size > BUFFER_SIZE) {
-            s3s_xxh64_update(&h->state, data, size);
-            return;
-        }
+        put_rarely(h, data, size);
+        return;
     }
     memcpy(h->buffer + h->used, data, size);
     h->used += size;
 }
 
-static void put_tagged(hasher *h, uint8_t tag, const void *value, size_t size)
+/* size: a constant where this is inlined. */
+static inline __attribute__((always_inline)) void put_tagged(hasher *h, uint8_t tag,
+                                                             const void *value, size_t size)
 {
-    put(h, &tag, 1);
-    put(h, value, size);
+    if (1 + size > BUFFER_SIZE - h->used) {
+        put_rarely(h, &tag, 1);
+        put(h, value, size);
+        return;
+    }
+    h->buffer[h->used] = tag;
+    memcpy(h->buffer + h->used + 1, value, size);
+    h->used += 1 + size;
 }
 
 static void put_double(hasher *h, double value)
@@ -70,10 +86,16 @@ static int64_t units_per_second(s3s_unit unit)
     return table[unit];
 }
 
+static int64_t nanos_per_unit(s3s_unit unit)
+{
+    static const int64_t table[] = {1000000000, 1000000, 1000, 1};
+    return table[unit];
+}
+
 static void put_timestamp(hasher *h, int64_t value, s3s_unit unit)
 {
     int64_t scaled;
-    if (!__builtin_mul_overflow(value, 1000000000 / units_per_second(unit), &scaled)) {
+    if (!__builtin_mul_overflow(value, nanos_per_unit(unit), &scaled)) {
         put_tagged(h, TAG_TIME_NANO, &scaled, 8);
         return;
     }
@@ -131,8 +153,8 @@ static s3store_status put_value(hasher *h, const s3s_column *c, int64_t row, s3s
     case S3S_TYPE_TIME64:
     case S3S_TYPE_DURATION: {
         int64_t nanos;
-        if (__builtin_mul_overflow(s3s_column_int(c, row),
-                                   1000000000 / units_per_second(c->field->unit), &nanos))
+        if (__builtin_mul_overflow(s3s_column_int(c, row), nanos_per_unit(c->field->unit),
+                                   &nanos))
             nanos = INT64_MAX;
         put_tagged(h, TAG_CLOCK, &nanos, 8);
         return S3STORE_OK;
@@ -272,7 +294,7 @@ s3store_status s3s_content_hash(s3s_env *env, const s3s_schema *schema,
 
 /* ---- sizes of rows --------------------------------------------------------------------------- */
 
-/* Of every value that is not null; 0: of each its own. */
+/* Of every value that is not null; of strings and binaries without their bytes. */
 static uint32_t value_size(const s3s_field *field)
 {
     switch (field->type) {
@@ -288,14 +310,8 @@ static uint32_t value_size(const s3s_field *field)
     case S3S_TYPE_INTERVAL:
         return 4 + 16;
     default:
-        return s3s_type_is_bytes(field->type) ? 0 : 8;
+        return s3s_type_is_bytes(field->type) ? 4 : 8;
     }
-}
-
-static void add_size(uint32_t *sizes, int64_t row, uint64_t more)
-{
-    uint64_t sum = sizes[row] + more;
-    sizes[row] = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
 }
 
 void s3s_row_sizes(const s3s_schema *schema, const struct ArrowArray *batch, const bool *skip,
@@ -307,13 +323,7 @@ void s3s_row_sizes(const s3s_schema *schema, const struct ArrowArray *batch, con
         if (skip[i])
             continue;
         s3s_batch_column(schema, batch, i, &c);
-        uint32_t each = value_size(c.field);
-        bool is_bytes = s3s_type_is_bytes(c.field->type);
-        for (int64_t row = 0; row < c.length; row++) {
-            if (c.validity != NULL && s3s_column_is_null(&c, row))
-                continue;
-            add_size(sizes, row, is_bytes ? 4 + s3s_column_bytes(&c, row).size : each);
-        }
+        s3s_column_add_sizes(&c, value_size(c.field), sizes);
     }
 }
 
