@@ -324,6 +324,10 @@ s3store_status s3s_plan_group(s3s_write_call *c, s3store_error *err)
     s3store_status status = c->options->partition != NULL      ? one_partition(c, err)
                             : c->options->partition_of != NULL ? by_function(c, err)
                                                                : by_columns(c, err);
+    /* Views speak of rows by their numbers in the input. */
+    if (status == S3STORE_OK && c->options->partition == NULL && c->writer->views.count == 0 &&
+        !c->options->dry_run)
+        status = s3s_arrange_held(c, err);
     for (size_t i = 0; i < plan->count && status == S3STORE_OK; i++)
         if (plan->parts[i]->row_count > 0)
             status = name_part(c, plan->parts[i], err);

@@ -242,6 +242,12 @@ s3store_status s3s_plan_cut_again(s3s_write_call *c, s3s_part *part, s3store_err
 void s3s_chunk_clear(s3s_write_call *c, s3s_chunk *chunk);
 void s3s_plan_deinit(s3s_plan *plan);
 
+/* ---- arrange.c: held rows by partition ------------------------------------------------------- */
+
+/* Sorts every held batch by partition, where that pays; the groups follow, and what they name, and in
+ * which order, stays. Row numbers within a batch are others after that. */
+s3store_status s3s_arrange_held(s3s_write_call *c, s3store_error *err);
+
 /* ---- rows.c: the rows of a chunk, and the spill file ------------------------------------------ */
 
 /* A walk over them in batches of bounded size. Zeroed but for the first two is the beginning. */

@@ -141,6 +141,39 @@ static faulty_fate watch_order(void *ctx, const faulty_request *r)
     return (faulty_fate){.before_us = strstr(r->key, "~") == NULL ? SECOND : 0};
 }
 
+/* What 10,240 rows in batches of this size become: every marker with its content hash, and the sizes of
+ * the data. */
+static const char *mixed_rows(char *text, size_t size, bool real, int batch_rows)
+{
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    s3store_write_options options = with_token("t");
+    stage_open(&s, &(stage_options){.entity = true, .memory_bytes = PLENTY, .real = real});
+    s.target->settings.chunk_bytes = 1500 * CHUNK_ROW_BYTES;
+    assert_ok(chunk_write(&s, &(chunk_input){.count = 10240, .batch_rows = batch_rows}, &options,
+                          &result, &err));
+    size_t used = (size_t)snprintf(text, size, "%s", chunk_markers(&s));
+    for (size_t i = 0; i < s3store_write_result_count(result); i++)
+        used += (size_t)snprintf(text + used, size - used, "%llu ",
+                                 (unsigned long long)s3store_write_result_get(result, i)->size_bytes);
+    assert_true(used < size);
+    assert_int_equal(s3store_write_result_count(result), 6 + 2);
+    s3store_write_result_free(result);
+    stage_close(&s);
+    return text;
+}
+
+/* Batches of 512 rows are sorted by partition before they are taken, those of 7 are too short for it. */
+static void test_chunks__sorting_batches_by_partition_changes_nothing(void **state)
+{
+    static char plain[4096], sorted[4096], threads[4096];
+    (void)state;
+    mixed_rows(plain, sizeof plain, false, 7);
+    assert_string_equal(mixed_rows(sorted, sizeof sorted, false, 512), plain);
+    assert_string_equal(mixed_rows(threads, sizeof threads, true, 512), plain);
+}
+
 static void test_chunks__the_first_is_committed_before_any_other(void **state)
 {
     (void)state;
@@ -668,6 +701,7 @@ int main(void)
         cmocka_unit_test(test_chunks__exactly_full_is_one_commit),
         cmocka_unit_test(test_chunks__bytes_cut_too_and_a_larger_row_is_a_chunk_of_its_own),
         cmocka_unit_test(test_chunks__neither_batches_nor_memory_move_a_cut),
+        cmocka_unit_test(test_chunks__sorting_batches_by_partition_changes_nothing),
         cmocka_unit_test(test_chunks__the_first_is_committed_before_any_other),
         cmocka_unit_test(test_chunks__a_retry_does_what_is_missing_whatever_its_memory),
         cmocka_unit_test(test_chunks__a_retry_of_all_stores_nothing),
