@@ -40,6 +40,7 @@ typedef struct cli_context {
     cli_positionals args; /* without the verb */
     s3store_cancel *cancel; /* triggered by the first Ctrl-C */
     s3store_fence fence;
+    s3store_request_counts opened; /* what opening the target cost */
 } cli_context;
 
 typedef struct cli_verb {
@@ -78,6 +79,8 @@ void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* What a target has done, at the end of a verb, also of one that failed: requests, bytes and retries
  * for --explain; metrics where they are wanted. */
 void cli_explain(const cli_context *cli, const s3store_target *target);
+/* The same, and before it what reading should have cost beside what it did. stream: refs were listed. */
+void cli_explain_reading(const cli_context *cli, const s3store_target *target, bool stream);
 void cli_explain_requests(const cli_context *cli, const s3store_request_counts *counts);
 
 /* ---- small JSON writer for --json lines on stdout -------------------------------------------------------- */

@@ -175,6 +175,9 @@ s3store_target *cli_target_open(cli_context *cli, int *exit_code)
         *exit_code = cli_usage(cli, "%s", err.message);
     else if (s3store_target_open(&config, &target, &err) != S3STORE_OK)
         *exit_code = cli_fail(cli, &err);
+    cli->opened = (s3store_request_counts){.size = sizeof cli->opened};
+    if (target != NULL)
+        s3store_target_request_counts(target, &cli->opened);
     return target;
 }
 
@@ -188,6 +191,30 @@ void cli_explain(const cli_context *cli, const s3store_target *target)
     s3store_request_counts c = {.size = sizeof c};
     s3store_target_request_counts(target, &c);
     cli_explain_requests(cli, &c);
+}
+
+/* Reading, beside opening: the opening of a target is 3 GET (docs/FORMAT.md), side by side. */
+void cli_explain_reading(const cli_context *cli, const s3store_target *target, bool stream)
+{
+    s3store_request_counts c = {.size = sizeof c};
+    const s3store_request_counts *o = &cli->opened;
+    if (target != NULL && cli->globals.explain) {
+        s3store_target_request_counts(target, &c);
+        fprintf(stderr,
+                "budget: to open 3 GET; then 1 LIST for each 1000 of %llu keys%s, 1 GET for each of "
+                "%llu data objects (2 where only columns are fetched)\n",
+                (unsigned long long)(c.listed - o->listed),
+                stream ? ", 1 HEAD for each commit among them" : "",
+                (unsigned long long)(c.data_objects - o->data_objects));
+        fprintf(stderr,
+                "spent: to open %llu GET; then %llu LIST, %llu HEAD, %llu GET; round trips: %llu, "
+                "then %llu\n",
+                (unsigned long long)o->get, (unsigned long long)(c.list - o->list),
+                (unsigned long long)(c.head - o->head), (unsigned long long)(c.get - o->get),
+                (unsigned long long)o->round_trips,
+                (unsigned long long)(c.round_trips - o->round_trips));
+    }
+    cli_explain(cli, target);
 }
 
 void cli_explain_requests(const cli_context *cli, const s3store_request_counts *counts)

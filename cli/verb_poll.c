@@ -123,7 +123,7 @@ static int run(cli_context *cli, void *values)
         code = v->records ? print_records(cli, target, v, &poll)
                           : print_entries(cli, target, v, &poll);
     }
-    cli_explain(cli, target);
+    cli_explain_reading(cli, target, true);
     s3store_target_free(target);
     return code;
 }

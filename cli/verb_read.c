@@ -166,7 +166,7 @@ static int run(cli_context *cli, void *values)
     code = read_rows(cli, target, v, &read);
     if (code == CLI_OK && range && v->until_us == S3STORE_TIME_NONE)
         note_pending(cli, target);
-    cli_explain(cli, target);
+    cli_explain_reading(cli, target, range);
     s3store_target_free(target);
     return code;
 }

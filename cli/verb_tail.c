@@ -232,7 +232,7 @@ static int run(cli_context *cli, void *values)
     else if (start(&f, &code))
         code = follow(&f);
     cli_metrics_stop(page);
-    cli_explain(cli, f.target);
+    cli_explain_reading(cli, f.target, true);
     s3store_reader_free(f.reader);
     s3store_target_free(f.target);
     return code;

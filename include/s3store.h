@@ -560,6 +560,11 @@ typedef struct s3store_request_counts {
     uint64_t retries;
     uint64_t bytes_sent, bytes_received; /* bodies */
     uint64_t connections_opened, connections_reused; /* S3 only; of each request one */
+    uint64_t listed;       /* keys and prefixes that LIST requests brought: 1000 a page at most */
+    uint64_t data_objects; /* that were to be read: those of the plans of all reads so far */
+    /* Requests that came one after the other: one that begins after another has ended, for whatever
+     * reason, is one more; those side by side are one. Times the latency: about the time waited. */
+    uint64_t round_trips;
 } s3store_request_counts;
 S3STORE_API void s3store_target_request_counts(const s3store_target *target,
                                                s3store_request_counts *out);

@@ -12,6 +12,7 @@ typedef struct key_column {
     s3s_column column;
     size_t width; /* of the encoded value; 0 = bytes of any length */
     bool last;
+    bool zeros; /* bytes among which are some to be escaped */
     s3s_sort_keys *keys;
 } key_column;
 
@@ -93,19 +94,17 @@ static size_t encoded_width(const s3s_field *field)
 /* ---- strings --------------------------------------------------------------------------------- */
 
 /* Zero bytes become 00 FF and the end is 00 00: a shorter string stays before a longer one. */
-static size_t escaped_size(s3store_bytes value)
+static size_t count_zeros(const uint8_t *bytes, size_t size)
 {
-    const uint8_t *bytes = value.data;
     size_t zeros = 0;
-    for (size_t i = 0; i < value.size; i++)
+    for (size_t i = 0; i < size; i++)
         zeros += bytes[i] == 0;
-    return value.size + zeros + 2;
+    return zeros;
 }
 
-static uint8_t *put_escaped(uint8_t *out, s3store_bytes value)
+static uint8_t *put_escaped(uint8_t *out, const uint8_t *bytes, size_t size)
 {
-    const uint8_t *bytes = value.data;
-    for (size_t i = 0; i < value.size; i++) {
+    for (size_t i = 0; i < size; i++) {
         *out++ = bytes[i];
         if (bytes[i] == 0)
             *out++ = 0xFF;
@@ -115,14 +114,73 @@ static uint8_t *put_escaped(uint8_t *out, s3store_bytes value)
     return out;
 }
 
-static size_t key_size(const key_column *k, int64_t row)
+/* Most strings of keys are short: two moves that overlap, without a call. */
+static inline uint8_t *put_bytes(uint8_t *out, const uint8_t *bytes, size_t size)
 {
-    if (k->width > 0 || k->column.field->type == S3S_TYPE_NULL)
-        return 1 + k->width;
-    if (s3s_column_is_null(&k->column, row))
-        return 1;
-    s3store_bytes value = s3s_column_bytes(&k->column, row);
-    return 1 + (k->last ? value.size : escaped_size(value));
+    if (size > 16) {
+        memcpy(out, bytes, size);
+    } else if (size >= 8) {
+        uint64_t head, tail;
+        memcpy(&head, bytes, 8);
+        memcpy(&tail, bytes + size - 8, 8);
+        memcpy(out, &head, 8);
+        memcpy(out + size - 8, &tail, 8);
+    } else if (size >= 4) {
+        uint32_t head, tail;
+        memcpy(&head, bytes, 4);
+        memcpy(&tail, bytes + size - 4, 4);
+        memcpy(out, &head, 4);
+        memcpy(out + size - 4, &tail, 4);
+    } else if (size > 0) {
+        uint8_t head = bytes[0], middle = bytes[size / 2], tail = bytes[size - 1];
+        out[0] = head;
+        out[size / 2] = middle;
+        out[size - 1] = tail;
+    }
+    return out + size;
+}
+
+/* The bytes of a row, also of one that is null; (nothing, 0) of a column without any. */
+static inline const uint8_t *bytes_at(const s3s_column *c, bool large, int64_t row, size_t *size)
+{
+    int64_t begin, end;
+    s3s_column_range(c, large, row, &begin, &end);
+    *size = (size_t)(end - begin);
+    return (const uint8_t *)c->values + begin;
+}
+
+static bool is_large(const s3s_column *c)
+{
+    return s3s_type_layout(c->field->type) == S3S_LAYOUT_LARGE_BYTES;
+}
+
+/* Whether a column of strings has a zero byte anywhere, which is rare and costs a closer look at each. */
+static bool has_zeros(const s3s_column *c)
+{
+    size_t size;
+    if (c->length == 0)
+        return false;
+    const uint8_t *first = bytes_at(c, is_large(c), 0, &size);
+    const uint8_t *last = bytes_at(c, is_large(c), c->length - 1, &size);
+    size_t all = (size_t)(last + size - first);
+    return all > 0 && memchr(first, 0, all) != NULL;
+}
+
+/* Adds what a column takes in each key to sizes. */
+static void add_bytes_sizes(const key_column *k, uint64_t *sizes)
+{
+    const s3s_column *c = &k->column;
+    const bool large = is_large(c), nulls = c->validity != NULL;
+    const size_t end = k->last ? 0 : 2;
+    for (int64_t row = 0; row < c->length; row++) {
+        size_t size;
+        if (nulls && s3s_column_is_null(c, row)) {
+            sizes[row] += 1;
+            continue;
+        }
+        const uint8_t *bytes = bytes_at(c, large, row, &size);
+        sizes[row] += 1 + size + end + (k->zeros ? count_zeros(bytes, size) : 0);
+    }
 }
 
 /* ---- filling --------------------------------------------------------------------------------- */
@@ -172,21 +230,26 @@ static void fill_int32(const key_column *k)
 static void fill_bytes(const key_column *k)
 {
     const s3s_column *c = &k->column;
+    const bool large = is_large(c), nulls = c->validity != NULL;
+    uint64_t *offsets = k->keys->offsets;
     for (int64_t row = 0; row < c->length; row++) {
-        uint64_t at = k->keys->offsets[row];
-        uint8_t *out = k->keys->bytes + at;
-        bool null = s3s_column_is_null(c, row);
+        uint8_t *out = k->keys->bytes + offsets[row];
+        bool null = nulls && s3s_column_is_null(c, row);
         *out++ = !null;
         if (!null) {
-            s3store_bytes value = s3s_column_bytes(c, row);
-            if (k->last) {
-                memcpy(out, value.data, value.size);
-                out += value.size;
+            size_t size;
+            const uint8_t *bytes = bytes_at(c, large, row, &size);
+            if (k->zeros) {
+                out = put_escaped(out, bytes, size);
             } else {
-                out = put_escaped(out, value);
+                out = put_bytes(out, bytes, size);
+                if (!k->last) {
+                    *out++ = 0;
+                    *out++ = 0;
+                }
             }
         }
-        k->keys->offsets[row] = (uint64_t)(out - k->keys->bytes);
+        offsets[row] = (uint64_t)(out - k->keys->bytes);
     }
 }
 
@@ -214,23 +277,25 @@ static void fill_column(const key_column *k)
 }
 
 /* Where each key begins, and the size of all. false on overflow. */
-static bool measure(const key_column *columns, size_t count, s3s_sort_keys *keys, size_t *total)
+static bool measure(key_column *columns, size_t count, s3s_sort_keys *keys, size_t *total)
 {
     size_t stride = 0;
-    bool fixed = true;
-    *total = 0;
     for (size_t i = 0; i < count; i++) {
-        stride += 1 + columns[i].width;
-        fixed = fixed && !s3s_type_is_bytes(columns[i].column.field->type);
+        if (!s3s_type_is_bytes(columns[i].column.field->type))
+            stride += 1 + columns[i].width;
     }
+    for (size_t row = 0; row < keys->row_count; row++)
+        keys->offsets[row] = stride;
+    for (size_t i = 0; i < count; i++) {
+        if (!s3s_type_is_bytes(columns[i].column.field->type))
+            continue;
+        columns[i].zeros = !columns[i].last && has_zeros(&columns[i].column);
+        add_bytes_sizes(&columns[i], keys->offsets);
+    }
+    *total = 0;
     for (size_t row = 0; row < keys->row_count; row++) {
-        size_t size = stride;
+        size_t size = (size_t)keys->offsets[row];
         keys->offsets[row] = *total;
-        if (!fixed) {
-            size = 0;
-            for (size_t i = 0; i < count; i++)
-                size += key_size(&columns[i], (int64_t)row);
-        }
         if (!s3s_add(*total, size, total))
             return false;
     }
@@ -257,33 +322,55 @@ static s3store_status columns_init(const s3s_schema *schema, const struct ArrowA
     return S3STORE_OK;
 }
 
+/* Room for the keys of a batch: what there is already serves if it is enough. */
+static s3store_status reserve(void **block, size_t *capacity, size_t needed, s3s_env *env,
+                              s3store_error *err)
+{
+    if (needed <= *capacity && *block != NULL)
+        return S3STORE_OK;
+    s3s_free(env, *block);
+    *capacity = 0;
+    *block = s3s_alloc(env, needed);
+    if (*block == NULL)
+        return s3s_fail_memory(err, needed);
+    *capacity = needed;
+    return S3STORE_OK;
+}
+
 s3store_status s3s_sort_keys_make(s3s_env *env, const s3s_schema *schema,
                                   const struct ArrowArray *batch, const size_t *columns,
                                   size_t column_count, s3s_sort_keys *out, s3store_error *err)
 {
-    size_t total = 0;
-    *out = (s3s_sort_keys){.env = env, .row_count = (size_t)batch->length};
+    *out = (s3s_sort_keys){.env = env};
+    return s3s_sort_keys_remake(schema, batch, columns, column_count, out, err);
+}
+
+s3store_status s3s_sort_keys_remake(const s3s_schema *schema, const struct ArrowArray *batch,
+                                    const size_t *columns, size_t column_count, s3s_sort_keys *keys,
+                                    s3store_error *err)
+{
+    s3s_env *env = keys->env;
+    size_t total = 0, places;
+    keys->row_count = (size_t)batch->length;
+    if (!s3s_add(keys->row_count, 1, &places) || !s3s_mul(places, sizeof *keys->offsets, &places))
+        return s3s_fail_memory(err, SIZE_MAX);
     key_column *k = s3s_calloc(env, column_count, sizeof *k);
-    out->offsets = s3s_calloc(env, out->row_count + 1, sizeof *out->offsets);
-    s3store_status status = S3STORE_OK;
-    if (k == NULL || out->offsets == NULL)
-        status = s3s_fail_memory(err, (out->row_count + 1) * sizeof *out->offsets);
+    s3store_status status = k == NULL ? s3s_fail_memory(err, column_count * sizeof *k) : S3STORE_OK;
     if (status == S3STORE_OK)
-        status = columns_init(schema, batch, columns, column_count, out, k, err);
-    if (status == S3STORE_OK && !measure(k, column_count, out, &total))
+        status = reserve((void **)&keys->offsets, &keys->offsets_capacity, places, env, err);
+    if (status == S3STORE_OK)
+        status = columns_init(schema, batch, columns, column_count, keys, k, err);
+    if (status == S3STORE_OK && !measure(k, column_count, keys, &total))
         status = s3s_fail_memory(err, SIZE_MAX);
-    if (status == S3STORE_OK) {
-        out->bytes = s3s_alloc(env, total);
-        if (out->bytes == NULL)
-            status = s3s_fail_memory(err, total);
-    }
+    if (status == S3STORE_OK)
+        status = reserve((void **)&keys->bytes, &keys->bytes_capacity, total, env, err);
     if (status == S3STORE_OK) {
         for (size_t i = 0; i < column_count; i++)
             fill_column(&k[i]);
-        memmove(out->offsets + 1, out->offsets, out->row_count * sizeof *out->offsets);
-        out->offsets[0] = 0;
+        memmove(keys->offsets + 1, keys->offsets, keys->row_count * sizeof *keys->offsets);
+        keys->offsets[0] = 0;
     } else {
-        s3s_sort_keys_deinit(out);
+        s3s_sort_keys_deinit(keys);
     }
     s3s_free(env, k);
     return status;
@@ -293,9 +380,7 @@ void s3s_sort_keys_deinit(s3s_sort_keys *keys)
 {
     s3s_free(keys->env, keys->bytes);
     s3s_free(keys->env, keys->offsets);
-    keys->bytes = NULL;
-    keys->offsets = NULL;
-    keys->row_count = 0;
+    *keys = (s3s_sort_keys){.env = keys->env};
 }
 
 int s3s_sort_keys_compare(const s3s_sort_keys *a, size_t row_a, const s3s_sort_keys *b,

@@ -14,12 +14,17 @@ typedef struct s3s_sort_keys {
     uint8_t *bytes;
     uint64_t *offsets; /* row_count + 1 */
     size_t row_count;
+    size_t bytes_capacity, offsets_capacity; /* in bytes */
 } s3s_sort_keys;
 
 /* Keys of all rows of a batch over `columns`. Nested types are refused. */
 s3store_status s3s_sort_keys_make(s3s_env *env, const s3s_schema *schema,
                                   const struct ArrowArray *batch, const size_t *columns,
                                   size_t column_count, s3s_sort_keys *out, s3store_error *err);
+/* The same in the memory of keys that are there, which are gone then; also after a failure. */
+s3store_status s3s_sort_keys_remake(const s3s_schema *schema, const struct ArrowArray *batch,
+                                    const size_t *columns, size_t column_count, s3s_sort_keys *keys,
+                                    s3store_error *err);
 void s3s_sort_keys_deinit(s3s_sort_keys *keys);
 int s3s_sort_keys_compare(const s3s_sort_keys *a, size_t row_a, const s3s_sort_keys *b,
                           size_t row_b);

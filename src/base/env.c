@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -187,6 +188,23 @@ char *s3s_strndup(s3s_env *env, const char *text, size_t size)
     memcpy(copy, text, length);
     copy[length] = '\0';
     return copy;
+}
+
+void s3s_expect_dense(void *p, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = 2 << 20;
+    uintptr_t first = ((uintptr_t)p + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)p + size) & ~(page - 1);
+    if (first < end) {
+        int saved = errno; /* a kernel without them says so, and nothing is lost */
+        (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+        errno = saved;
+    }
+#else
+    (void)p;
+    (void)size;
+#endif
 }
 
 void s3s_wipe(void *p, size_t size)

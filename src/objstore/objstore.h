@@ -207,6 +207,8 @@ typedef struct s3s_meter s3s_meter; /* counters; lock-free to read */
 s3store_status s3s_layer_meter_new(s3s_env *env, const s3store_object_store *inner,
                                    s3store_object_store *out, s3s_meter **meter,
                                    s3store_error *err);
+/* So many data objects are about to be read: what the requests are measured by. */
+void s3s_meter_plan(s3s_meter *meter, uint64_t data_objects);
 void s3s_meter_read(const s3s_meter *meter, s3store_request_counts *out);
 
 /* Large objects. A put of a body above a size that has neither condition nor fence becomes an

@@ -3,7 +3,9 @@
  *
  * Entity columns become order-preserving bytes once per row, versions become uint64 in order. Keys of
  * eight bytes at most are numbers and have no memory of their own ("narrow"). LATEST finds the winners
- * with a hash table and sorts only them; HISTORY sorts everything, stably, and collapses replicas.
+ * with a hash table and sorts only them; of the others it keeps no key: those of the batch under way
+ * are in memory that the next batch uses again, and go to another place only for a new winner.
+ * HISTORY sorts everything, stably, and collapses replicas.
  *
  * Sorting looks at seven bytes of the keys at a time (at all of a narrow one): they are copied beside
  * the row, sorted by radix, and rows that are equal so far go on with their next seven bytes, at last
@@ -44,9 +46,12 @@ typedef struct merge {
     const struct ArrowArray **batches;
     size_t batch_count;
     bool narrow, nulls;   /* keys are numbers; with a byte for null */
-    s3s_sort_keys *keys;  /* of the entity, for each batch; not when narrow */
+    s3s_sort_keys *keys;  /* of the entity, for each batch; not when narrow. LATEST: only keys[0],
+                             that of each winner */
+    s3s_sort_keys recent; /* LATEST: of the batch under way */
     uint64_t *numbers;    /* narrow: the keys of the batch under way */
     uint64_t *versions;   /* of the batch under way */
+    s3s_row *winners;     /* LATEST, wide: the row whose key is keys[0][i] */
     item *items, *spare;
     size_t row_count, longest;
     size_t item_count;
@@ -59,17 +64,22 @@ uint64_t s3s_scan_merge_bytes(const scan_plan *plan, const struct ArrowArray *ba
     uint64_t bytes = s3s_batch_bytes(plan->merge, batch);
     uint64_t places = (uint64_t)batch->length * (2 * sizeof(item) + sizeof(s3s_row));
     if (!s3s_narrow_keys_fit(plan->merge, plan->entity, plan->entity_count, true))
-        places += s3s_sort_keys_bytes(plan->merge, batch, plan->entity, plan->entity_count);
+        places += s3s_sort_keys_bytes(plan->merge, batch, plan->entity, plan->entity_count) +
+                  (uint64_t)batch->length * sizeof(s3s_row);
     return bytes + places;
 }
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
+static inline s3store_bytes key_in(const s3s_sort_keys *keys, size_t row)
+{
+    return (s3store_bytes){.data = keys->bytes + keys->offsets[row],
+                           .size = (size_t)(keys->offsets[row + 1] - keys->offsets[row])};
+}
+
 static s3store_bytes entity_key(const merge *m, s3s_row row)
 {
-    const s3s_sort_keys *keys = &m->keys[row.batch];
-    return (s3store_bytes){.data = keys->bytes + keys->offsets[row.row],
-                           .size = (size_t)(keys->offsets[row.row + 1] - keys->offsets[row.row])};
+    return key_in(&m->keys[row.batch], row.row);
 }
 
 /* Seven bytes of the key and how many of them there are: compared as numbers, chunks order as the
@@ -112,6 +122,12 @@ static void fill_versions(merge *m, size_t b)
     s3s_column column;
     s3s_batch_column(m->plan->merge, m->batches[b], m->plan->version, &column);
     uint64_t flip = column.field->type == S3S_TYPE_UINT64 ? 0 : UINT64_C(1) << 63;
+    if (column.field->type == S3S_TYPE_INT64 || column.field->type == S3S_TYPE_TIMESTAMP) {
+        const int64_t *values = (const int64_t *)column.values + column.offset;
+        for (int64_t i = 0; i < column.length; i++)
+            m->versions[i] = (uint64_t)values[i] ^ flip;
+        return;
+    }
     for (int64_t i = 0; i < column.length; i++)
         m->versions[i] = (uint64_t)s3s_column_int(&column, i) ^ flip;
 }
@@ -126,9 +142,8 @@ static void choose_keys(merge *m)
         m->narrow = s3s_narrow_keys_fit(p->merge, p->entity, p->entity_count, true);
 }
 
-static s3store_status make_keys(merge *m, s3store_error *err)
+static s3store_status prepare(merge *m, s3store_error *err)
 {
-    const scan_plan *plan = m->plan;
     for (size_t b = 0; b < m->batch_count; b++) {
         size_t rows = (size_t)m->batches[b]->length;
         m->row_count += rows;
@@ -141,14 +156,10 @@ static s3store_status make_keys(merge *m, s3store_error *err)
     choose_keys(m);
     m->versions = s3s_calloc(m->env, m->longest + 1, sizeof *m->versions);
     m->numbers = s3s_calloc(m->env, m->narrow ? m->longest + 1 : 1, sizeof *m->numbers);
-    m->keys = s3s_calloc(m->env, m->narrow ? 1 : m->batch_count, sizeof *m->keys);
+    m->keys = s3s_calloc(m->env, m->narrow ? 1 : m->batch_count + 1, sizeof *m->keys);
     if (m->versions == NULL || m->numbers == NULL || m->keys == NULL)
         return s3s_fail_memory(err, (m->longest + 1) * sizeof *m->versions);
-    s3store_status status = S3STORE_OK;
-    for (size_t b = 0; !m->narrow && status == S3STORE_OK && b < m->batch_count; b++)
-        status = s3s_sort_keys_make(m->env, plan->merge, m->batches[b], plan->entity,
-                                    plan->entity_count, &m->keys[b], err);
-    return status;
+    return S3STORE_OK;
 }
 
 /* Puts `count` rows of batch b, from `first` on, into items, with what they are compared by. */
@@ -157,19 +168,22 @@ static void make_items(const merge *m, size_t b, size_t first, size_t count, ite
     for (size_t i = 0; i < count; i++) {
         s3s_row row = {.batch = (uint32_t)b, .row = (uint32_t)(first + i)};
         items[i] = (item){
-            .chunk = m->narrow ? m->numbers[first + i] : key_chunk(entity_key(m, row), 0),
+            .chunk = m->narrow ? m->numbers[first + i] : 0, /* a wide one: when it is sorted */
             .version = m->versions[first + i],
             .row = row,
         };
     }
 }
 
-static void begin_batch(merge *m, size_t b)
+/* The keys of a batch into `keys`, or when narrow to m->numbers. */
+static s3store_status begin_batch(merge *m, size_t b, s3s_sort_keys *keys, s3store_error *err)
 {
+    const scan_plan *p = m->plan;
     fill_versions(m, b);
-    if (m->narrow)
-        s3s_narrow_keys_fill(m->plan->merge, m->batches[b], m->plan->entity, m->plan->entity_count,
-                             m->nulls, m->numbers);
+    if (!m->narrow)
+        return s3s_sort_keys_remake(p->merge, m->batches[b], p->entity, p->entity_count, keys, err);
+    s3s_narrow_keys_fill(p->merge, m->batches[b], p->entity, p->entity_count, m->nulls, m->numbers);
+    return S3STORE_OK;
 }
 
 /* ---- latest ---------------------------------------------------------------------------------- */
@@ -185,16 +199,29 @@ typedef struct winners {
     uint64_t seed; /* nobody outside can know which keys collide */
 } winners;
 
-static uint32_t hash_of(const merge *m, const winners *w, const item *candidate)
+/* The finalizer of MurmurHash3. */
+static inline uint64_t mix(uint64_t h)
 {
-    if (!m->narrow) {
-        s3store_bytes key = entity_key(m, candidate->row);
-        return (uint32_t)s3s_xxh64(key.data, key.size, w->seed);
-    }
-    uint64_t h = candidate->chunk ^ w->seed; /* the finalizer of MurmurHash3 */
     h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
     h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return (uint32_t)(h ^ h >> 33);
+    return h ^ h >> 33;
+}
+
+static inline uint32_t hash_key(s3store_bytes key, uint64_t seed)
+{
+    const uint8_t *bytes = key.data;
+    if (key.size < 8 || key.size > 16)
+        return (uint32_t)s3s_xxh64(key.data, key.size, seed);
+    return (uint32_t)mix(mix(s3s_le64(bytes) ^ seed) + s3s_le64(bytes + key.size - 8) + key.size);
+}
+
+static void hash_block(const merge *m, const winners *w, size_t first, const item *block,
+                       size_t count, uint32_t *hashes)
+{
+    for (size_t i = 0; i < count && m->narrow; i++)
+        hashes[i] = (uint32_t)mix(block[i].chunk ^ w->seed);
+    for (size_t i = 0; i < count && !m->narrow; i++)
+        hashes[i] = hash_key(key_in(&m->recent, first + i), w->seed);
 }
 
 static s3store_status grow(merge *m, winners *w, s3store_error *err)
@@ -217,21 +244,65 @@ static s3store_status grow(merge *m, winners *w, s3store_error *err)
     return S3STORE_OK;
 }
 
-static void offer(merge *m, const winners *w, const item *candidate, uint32_t hash)
+static inline bool same_bytes(s3store_bytes a, s3store_bytes b)
+{
+    if (a.size != b.size)
+        return false;
+    if (a.size < 8 || a.size > 16)
+        return memcmp(a.data, b.data, a.size) == 0;
+    const uint8_t *x = a.data, *y = b.data;
+    size_t tail = a.size - 8;
+    return ((s3s_le64(x) ^ s3s_le64(y)) | (s3s_le64(x + tail) ^ s3s_le64(y + tail))) == 0;
+}
+
+/* The key of a new winner stays, when its batch has gone. */
+static s3store_status keep_key(merge *m, s3store_bytes key, s3store_error *err)
+{
+    s3s_sort_keys *keys = &m->keys[0];
+    size_t used = (size_t)keys->offsets[m->item_count];
+    if (key.size > keys->bytes_capacity - used) {
+        size_t capacity;
+        if (!s3s_add(keys->bytes_capacity, keys->bytes_capacity / 2, &capacity) ||
+            !s3s_add(capacity, key.size, &capacity))
+            return s3s_fail_memory(err, SIZE_MAX);
+        uint8_t *grown = s3s_realloc(m->env, keys->bytes, capacity);
+        if (grown == NULL)
+            return s3s_fail_memory(err, capacity);
+        keys->bytes = grown;
+        keys->bytes_capacity = capacity;
+    }
+    memcpy(keys->bytes + used, key.data, key.size);
+    keys->offsets[m->item_count + 1] = used + key.size;
+    return S3STORE_OK;
+}
+
+/* row: of the batch under way. */
+static s3store_status offer(merge *m, const winners *w, const item *candidate, uint32_t hash,
+                            s3store_error *err)
 {
     size_t mask = w->capacity - 1, at = hash & mask;
+    s3store_bytes key = {0};
+    if (!m->narrow)
+        key = key_in(&m->recent, candidate->row.row);
     for (; w->table[at].item != 0; at = (at + 1) & mask) {
-        item *best = &m->items[w->table[at].item - 1];
-        if (w->table[at].hash != hash || compare_entity(m, best, candidate) != 0)
+        size_t place = w->table[at].item - 1;
+        item *best = &m->items[place];
+        if (w->table[at].hash != hash)
+            continue;
+        if (m->narrow ? best->chunk != candidate->chunk : !same_bytes(key_in(m->keys, place), key))
             continue;
         if (candidate->version >= best->version) { /* later rows win ties */
             best->version = candidate->version;
             best->row = candidate->row;
         }
-        return;
+        return S3STORE_OK;
     }
+    s3store_status status = m->narrow ? S3STORE_OK : keep_key(m, key, err);
+    if (status != S3STORE_OK)
+        return status;
     m->items[m->item_count++] = *candidate;
     w->table[at] = (slot){.hash = hash, .item = (uint32_t)m->item_count};
+    return S3STORE_OK;
 }
 
 /* Where the rows of a block lead to lies all over memory: it is asked for step by step, before any
@@ -243,21 +314,16 @@ static void ask_for(const merge *m, const winners *w, const uint32_t *hashes, si
         __builtin_prefetch(&w->table[hashes[i] & mask]);
     for (size_t i = 0; i < count; i++) {
         uint32_t at = w->table[hashes[i] & mask].item;
-        if (at != 0)
-            __builtin_prefetch(&m->items[at - 1]);
+        if (at == 0)
+            continue;
+        __builtin_prefetch(&m->items[at - 1]);
+        if (!m->narrow)
+            __builtin_prefetch(&m->keys[0].offsets[at - 1]);
     }
-    for (size_t step = 0; step < 2 && !m->narrow; step++) {
-        for (size_t i = 0; i < count; i++) {
-            slot s = w->table[hashes[i] & mask];
-            if (s.item == 0 || s.hash != hashes[i])
-                continue;
-            s3s_row row = m->items[s.item - 1].row;
-            const s3s_sort_keys *keys = &m->keys[row.batch];
-            if (step == 0)
-                __builtin_prefetch(&keys->offsets[row.row]);
-            else
-                __builtin_prefetch(keys->bytes + keys->offsets[row.row]);
-        }
+    for (size_t i = 0; i < count && !m->narrow; i++) {
+        slot s = w->table[hashes[i] & mask];
+        if (s.item != 0 && s.hash == hashes[i])
+            __builtin_prefetch(m->keys[0].bytes + m->keys[0].offsets[s.item - 1]);
     }
 }
 
@@ -266,21 +332,40 @@ static s3store_status offer_batch(merge *m, winners *w, size_t b, s3store_error 
     size_t rows = (size_t)m->batches[b]->length;
     item block[BLOCK];
     uint32_t hashes[BLOCK];
-    begin_batch(m, b);
-    for (size_t first = 0; first < rows; first += BLOCK) {
+    s3store_status status = begin_batch(m, b, &m->recent, err);
+    for (size_t first = 0; status == S3STORE_OK && first < rows; first += BLOCK) {
         size_t count = rows - first < BLOCK ? rows - first : BLOCK;
-        if ((m->item_count + count) * 8 > w->capacity * 5) {
-            s3store_status status = grow(m, w, err);
-            if (status != S3STORE_OK)
-                return status;
-        }
+        if ((m->item_count + count) * 8 > w->capacity * 5)
+            status = grow(m, w, err);
+        if (status != S3STORE_OK)
+            break;
         make_items(m, b, first, count, block);
-        for (size_t i = 0; i < count; i++)
-            hashes[i] = hash_of(m, w, &block[i]);
+        hash_block(m, w, first, block, count, hashes);
         ask_for(m, w, hashes, count);
-        for (size_t i = 0; i < count; i++)
-            offer(m, w, &block[i], hashes[i]);
+        for (size_t i = 0; status == S3STORE_OK && i < count; i++)
+            status = offer(m, w, &block[i], hashes[i], err);
     }
+    return status;
+}
+
+/* Room for the keys of as many winners as there are rows; what is not needed is never touched. */
+static s3store_status reserve_keys(merge *m, s3store_error *err)
+{
+    const scan_plan *p = m->plan;
+    s3s_sort_keys *keys = &m->keys[0];
+    uint64_t bytes = 64;
+    if (m->narrow)
+        return S3STORE_OK;
+    for (size_t b = 0; b < m->batch_count; b++)
+        bytes += s3s_sort_keys_bytes(p->merge, m->batches[b], p->entity, p->entity_count);
+    keys->env = m->env;
+    keys->offsets = s3s_calloc(m->env, m->row_count + 1, sizeof *keys->offsets);
+    keys->bytes = s3s_alloc(m->env, (size_t)bytes);
+    if (keys->offsets == NULL || keys->bytes == NULL)
+        return s3s_fail_memory(err, (size_t)bytes);
+    keys->bytes_capacity = (size_t)bytes;
+    s3s_expect_dense(keys->bytes, (size_t)bytes);
+    s3s_expect_dense(keys->offsets, (m->row_count + 1) * sizeof *keys->offsets);
     return S3STORE_OK;
 }
 
@@ -294,21 +379,45 @@ static s3store_status pick_latest(merge *m, s3store_error *err)
         w.table = s3s_calloc(m->env, w.capacity, sizeof *w.table);
         if (w.table == NULL)
             status = s3s_fail_memory(err, w.capacity * sizeof *w.table);
+        else
+            s3s_expect_dense(w.table, w.capacity * sizeof *w.table);
     }
+    if (status == S3STORE_OK)
+        status = reserve_keys(m, err);
     for (size_t b = 0; status == S3STORE_OK && b < m->batch_count; b++)
         status = offer_batch(m, &w, b, err);
     s3s_free(m->env, w.table);
     return status;
 }
 
-static void pick_all(merge *m)
+static s3store_status pick_all(merge *m, s3store_error *err)
 {
-    for (size_t b = 0; b < m->batch_count; b++) {
+    s3store_status status = S3STORE_OK;
+    for (size_t b = 0; status == S3STORE_OK && b < m->batch_count; b++) {
         size_t rows = (size_t)m->batches[b]->length;
-        begin_batch(m, b);
-        make_items(m, b, 0, rows, m->items + m->item_count);
+        if (!m->narrow)
+            m->keys[b].env = m->env;
+        status = begin_batch(m, b, &m->keys[b], err);
+        if (status == S3STORE_OK)
+            make_items(m, b, 0, rows, m->items + m->item_count);
         m->item_count += rows;
     }
+    return status;
+}
+
+/* Winners that are wide are sorted by their keys, which lie beside them in another place. */
+static s3store_status number_winners(merge *m, s3store_error *err)
+{
+    if (m->narrow)
+        return S3STORE_OK;
+    m->winners = s3s_alloc(m->env, m->item_count * sizeof *m->winners);
+    if (m->winners == NULL)
+        return s3s_fail_memory(err, m->item_count * sizeof *m->winners);
+    for (size_t i = 0; i < m->item_count; i++) {
+        m->winners[i] = m->items[i].row;
+        m->items[i].row = (s3s_row){.batch = 0, .row = (uint32_t)i};
+    }
+    return S3STORE_OK;
 }
 
 /* ---- sorting --------------------------------------------------------------------------------- */
@@ -462,6 +571,9 @@ static s3store_status sort_items(merge *m, s3store_error *err)
     m->spare = s3s_calloc(m->env, m->item_count, sizeof *m->spare);
     if (m->spare == NULL)
         return s3s_fail_memory(err, m->item_count * sizeof *m->spare);
+    s3s_expect_dense(m->spare, m->item_count * sizeof *m->spare);
+    for (size_t i = 0; !m->narrow && i < m->item_count; i++)
+        m->items[i].chunk = key_chunk(entity_key(m, m->items[i].row), 0);
     if (m->item_count == 0 || merge_natural_runs(m))
         return S3STORE_OK;
     s3store_status status = push_run(m, (run){.count = m->item_count}, err);
@@ -488,17 +600,20 @@ static s3store_status write_rows(const merge *m, merged_rows *out, s3store_error
     if (out->rows == NULL)
         return s3s_fail_memory(err, m->item_count * sizeof *out->rows);
     for (size_t i = 0; i < m->item_count; i++) {
-        if (m->items[i].row.batch != REPLICA)
-            out->rows[out->row_count++] = m->items[i].row;
+        s3s_row row = m->items[i].row;
+        if (row.batch != REPLICA)
+            out->rows[out->row_count++] = m->winners != NULL ? m->winners[row.row] : row;
     }
     return S3STORE_OK;
 }
 
 static void merge_deinit(merge *m)
 {
-    for (size_t b = 0; m->keys != NULL && !m->narrow && b < m->batch_count; b++)
+    for (size_t b = 0; m->keys != NULL && !m->narrow && b <= m->batch_count; b++)
         s3s_sort_keys_deinit(&m->keys[b]);
+    s3s_sort_keys_deinit(&m->recent);
     s3s_free(m->env, m->keys);
+    s3s_free(m->env, m->winners);
     s3s_free(m->env, m->numbers);
     s3s_free(m->env, m->versions);
     s3s_free(m->env, m->items);
@@ -511,17 +626,25 @@ s3store_status s3s_scan_merge(s3s_env *env, const scan_plan *plan, s3s_scan_mode
                               merged_rows *out, s3store_error *err)
 {
     *out = (merged_rows){.batches = batches, .batch_count = batch_count};
-    merge m = {.env = env, .plan = plan, .batches = batches, .batch_count = batch_count};
-    s3store_status status = make_keys(&m, err);
+    merge m = {.env = env,
+               .plan = plan,
+               .batches = batches,
+               .batch_count = batch_count,
+               .recent = {.env = env}};
+    s3store_status status = prepare(&m, err);
     if (status == S3STORE_OK) {
         m.items = s3s_calloc(env, m.row_count, sizeof *m.items);
         if (m.items == NULL)
             status = s3s_fail_memory(err, m.row_count * sizeof *m.items);
+        else
+            s3s_expect_dense(m.items, m.row_count * sizeof *m.items);
     }
     if (status == S3STORE_OK && mode == S3S_SCAN_LATEST)
         status = pick_latest(&m, err);
     else if (status == S3STORE_OK)
-        pick_all(&m);
+        status = pick_all(&m, err);
+    if (status == S3STORE_OK && mode == S3S_SCAN_LATEST)
+        status = number_winners(&m, err);
     if (status == S3STORE_OK)
         status = sort_items(&m, err);
     if (status == S3STORE_OK)

@@ -70,6 +70,7 @@ static s3store_status make_slots(s3s_scan *scan, s3store_error *err)
     }
     scan->locked.file_count = at;
     scan->locked.stop_file = SIZE_MAX;
+    s3s_meter_plan(scan->target->meter, at);
     return S3STORE_OK;
 }
 

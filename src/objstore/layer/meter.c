@@ -12,6 +12,9 @@ struct s3s_meter {
     atomic_uint_fast64_t calls[S3S_VERB_REMOVE + 1];
     atomic_uint_fast64_t sent;
     atomic_uint_fast64_t received;
+    atomic_uint_fast64_t listed;
+    atomic_uint_fast64_t data_objects;
+    atomic_uint_fast64_t rounds; /* of calls that are over */
 };
 
 static void count(atomic_uint_fast64_t *counter, uint64_t n)
@@ -19,14 +22,33 @@ static void count(atomic_uint_fast64_t *counter, uint64_t n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
+/* A call belongs to the round after the last one that is over: so rounds are calls that waited for
+ * each other, whatever went out side by side with them. */
+static uint64_t begin_call(s3s_meter *m, s3s_fault_verb verb)
+{
+    count(&m->calls[verb], 1);
+    return atomic_load_explicit(&m->rounds, memory_order_relaxed) + 1;
+}
+
+static s3store_status end_call(s3s_meter *m, uint64_t round, s3store_status status)
+{
+    uint_fast64_t known = atomic_load_explicit(&m->rounds, memory_order_relaxed);
+    while (known < round && !atomic_compare_exchange_weak_explicit(
+                                &m->rounds, &known, round, memory_order_relaxed,
+                                memory_order_relaxed))
+        continue;
+    return status;
+}
+
 static s3store_status meter_put(void *impl, const s3store_call *call,
                                 const s3store_put_request *request, s3store_put_reply *reply,
                                 s3store_error *err)
 {
     s3s_meter *m = impl;
-    count(&m->calls[S3S_VERB_PUT], 1);
+    uint64_t round = begin_call(m, S3S_VERB_PUT);
     count(&m->sent, request->body_size);
-    return s3s_put(m->inner, call, request, reply, err);
+    s3store_status status = s3s_put(m->inner, call, request, reply, err);
+    return end_call(m, round, status);
 }
 
 /* The caller's sink, with a counter in front. */
@@ -55,20 +77,37 @@ static s3store_status meter_get(void *impl, const s3store_call *call,
                                 s3store_object_info *info, s3store_error *err)
 {
     s3s_meter *m = impl;
-    count(&m->calls[S3S_VERB_GET], 1);
+    uint64_t round = begin_call(m, S3S_VERB_GET);
     counting_sink c = {.sink = {.begin = counting_begin, .write = counting_write},
                        .inner = sink,
                        .meter = m};
     c.sink.ctx = &c;
-    return s3s_get(m->inner, call, request, sink != NULL ? &c.sink : NULL, info, err);
+    s3store_status status =
+        s3s_get(m->inner, call, request, sink != NULL ? &c.sink : NULL, info, err);
+    return end_call(m, round, status);
 }
 
 static s3store_status meter_head(void *impl, const s3store_call *call, const char *key,
                                  s3store_object_info *info, s3store_error *err)
 {
     s3s_meter *m = impl;
-    count(&m->calls[S3S_VERB_HEAD], 1);
-    return s3s_head(m->inner, call, key, info, err);
+    uint64_t round = begin_call(m, S3S_VERB_HEAD);
+    s3store_status status = s3s_head(m->inner, call, key, info, err);
+    return end_call(m, round, status);
+}
+
+/* The caller's function, with a counter in front. */
+typedef struct counting_list {
+    s3store_list_fn fn;
+    void *ctx;
+    uint64_t listed;
+} counting_list;
+
+static bool count_entry(void *ctx, const s3store_list_entry *entry)
+{
+    counting_list *c = ctx;
+    c->listed++;
+    return c->fn(c->ctx, entry);
 }
 
 static s3store_status meter_list(void *impl, const s3store_call *call,
@@ -76,16 +115,20 @@ static s3store_status meter_list(void *impl, const s3store_call *call,
                                  void *fn_ctx, s3store_list_reply *reply, s3store_error *err)
 {
     s3s_meter *m = impl;
-    count(&m->calls[S3S_VERB_LIST], 1);
-    return s3s_list(m->inner, call, request, fn, fn_ctx, reply, err);
+    counting_list c = {.fn = fn, .ctx = fn_ctx};
+    uint64_t round = begin_call(m, S3S_VERB_LIST);
+    s3store_status status = s3s_list(m->inner, call, request, count_entry, &c, reply, err);
+    count(&m->listed, c.listed);
+    return end_call(m, round, status);
 }
 
 static s3store_status meter_remove(void *impl, const s3store_call *call, const char *key,
                                    s3store_error *err)
 {
     s3s_meter *m = impl;
-    count(&m->calls[S3S_VERB_REMOVE], 1);
-    return s3s_remove(m->inner, call, key, err);
+    uint64_t round = begin_call(m, S3S_VERB_REMOVE);
+    s3store_status status = s3s_remove(m->inner, call, key, err);
+    return end_call(m, round, status);
 }
 
 /* What begins, carries or completes an upload is a PUT; what throws it away is a removal. */
@@ -94,8 +137,9 @@ static s3store_status meter_create(void *impl, const s3store_call *call,
                                    s3store_error *err)
 {
     s3s_meter *m = impl;
-    count(&m->calls[S3S_VERB_PUT], 1);
-    return s3s_create_multipart(m->inner, call, request, upload_id, err);
+    uint64_t round = begin_call(m, S3S_VERB_PUT);
+    s3store_status status = s3s_create_multipart(m->inner, call, request, upload_id, err);
+    return end_call(m, round, status);
 }
 
 static s3store_status meter_part(void *impl, const s3store_call *call,
@@ -103,9 +147,10 @@ static s3store_status meter_part(void *impl, const s3store_call *call,
                                  s3store_error *err)
 {
     s3s_meter *m = impl;
-    count(&m->calls[S3S_VERB_PUT], 1);
+    uint64_t round = begin_call(m, S3S_VERB_PUT);
     count(&m->sent, request->body_size);
-    return s3s_put_part(m->inner, call, request, reply, err);
+    s3store_status status = s3s_put_part(m->inner, call, request, reply, err);
+    return end_call(m, round, status);
 }
 
 static s3store_status meter_complete(void *impl, const s3store_call *call,
@@ -113,16 +158,18 @@ static s3store_status meter_complete(void *impl, const s3store_call *call,
                                      s3store_put_reply *reply, s3store_error *err)
 {
     s3s_meter *m = impl;
-    count(&m->calls[S3S_VERB_PUT], 1);
-    return s3s_complete_multipart(m->inner, call, request, reply, err);
+    uint64_t round = begin_call(m, S3S_VERB_PUT);
+    s3store_status status = s3s_complete_multipart(m->inner, call, request, reply, err);
+    return end_call(m, round, status);
 }
 
 static s3store_status meter_abort(void *impl, const s3store_call *call, const char *key,
                                   const char *upload_id, s3store_error *err)
 {
     s3s_meter *m = impl;
-    count(&m->calls[S3S_VERB_REMOVE], 1);
-    return s3s_abort_multipart(m->inner, call, key, upload_id, err);
+    uint64_t round = begin_call(m, S3S_VERB_REMOVE);
+    s3store_status status = s3s_abort_multipart(m->inner, call, key, upload_id, err);
+    return end_call(m, round, status);
 }
 
 static s3store_status meter_uploads(void *impl, const s3store_call *call,
@@ -131,8 +178,9 @@ static s3store_status meter_uploads(void *impl, const s3store_call *call,
                                     s3store_list_uploads_reply *reply, s3store_error *err)
 {
     s3s_meter *m = impl;
-    count(&m->calls[S3S_VERB_LIST], 1);
-    return s3s_list_multipart(m->inner, call, request, fn, fn_ctx, reply, err);
+    uint64_t round = begin_call(m, S3S_VERB_LIST);
+    s3store_status status = s3s_list_multipart(m->inner, call, request, fn, fn_ctx, reply, err);
+    return end_call(m, round, status);
 }
 
 static void meter_free(void *impl)
@@ -177,6 +225,11 @@ static uint64_t load(const atomic_uint_fast64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+void s3s_meter_plan(s3s_meter *meter, uint64_t data_objects)
+{
+    count(&meter->data_objects, data_objects);
+}
+
 void s3s_meter_read(const s3s_meter *meter, s3store_request_counts *out)
 {
     size_t size = out->size;
@@ -188,5 +241,8 @@ void s3s_meter_read(const s3s_meter *meter, s3store_request_counts *out)
                                     .remove = load(&meter->calls[S3S_VERB_REMOVE]),
                                     .retries = s3s_retry_count(meter->inner),
                                     .bytes_sent = load(&meter->sent),
-                                    .bytes_received = load(&meter->received)};
+                                    .bytes_received = load(&meter->received),
+                                    .listed = load(&meter->listed),
+                                    .data_objects = load(&meter->data_objects),
+                                    .round_trips = load(&meter->rounds)};
 }

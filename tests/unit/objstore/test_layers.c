@@ -119,6 +119,45 @@ static s3store_request_counts counts(const scene *s)
     return out;
 }
 
+/* ---- meter ---------------------------------------------------------------------------------- */
+
+/* Asks for the object while the page that names it is still under way: side by side. */
+static bool head_listed(void *ctx, const s3store_list_entry *entry)
+{
+    scene *s = ctx;
+    s3store_error err;
+    s3store_object_info info;
+    assert_ok(s3s_head(&s->meter, NULL, entry->key, &info, &err));
+    return true;
+}
+
+static void rounds(void *ctx)
+{
+    scene *s = ctx;
+    s3store_error err;
+    s3store_list_request list = {.size = sizeof list, .prefix = ""};
+    s3store_list_reply reply;
+    assert_int_equal(counts(s).round_trips, 0);
+    assert_ok(put(s, "a", "1", NULL, &err));
+    assert_ok(put(s, "b", "2", NULL, &err));
+    assert_int_equal(counts(s).round_trips, 2);
+    assert_int_equal(counts(s).listed, 0);
+    s3s_meter_plan(s->counters, 2);
+    assert_ok(s3s_list(&s->meter, NULL, &list, head_listed, s, &reply, &err));
+    s3store_request_counts c = counts(s);
+    assert_int_equal(c.listed, 2);
+    assert_int_equal(c.data_objects, 2);
+    assert_int_equal(c.head, 2);
+    assert_int_equal(c.round_trips, 4); /* the second HEAD came after the first one */
+}
+
+static void test_meter__counts_rounds_and_what_lists_bring(void **state)
+{
+    (void)state;
+    scene s = {0};
+    scene_play(rounds, &s);
+}
+
 /* ---- retry ---------------------------------------------------------------------------------- */
 
 static void two_failures(void *ctx)
@@ -812,6 +851,7 @@ int main(void)
         cmocka_unit_test(test_limit__waiters_can_leave_the_queue),
         cmocka_unit_test(test_limit__slot_is_free_during_the_pause),
         cmocka_unit_test(test_limit__list_callback_may_make_requests),
+        cmocka_unit_test(test_meter__counts_rounds_and_what_lists_bring),
         cmocka_unit_test(test_list_all__refuses_to_go_in_circles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

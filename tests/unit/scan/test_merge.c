@@ -2,6 +2,10 @@
 #include "unit/scan/kit.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "arrow/builder.h"
+#include "scan/internal.h"
 
 static void check(fixture *fx, s3s_scan_mode mode, const char *expected)
 {
@@ -133,6 +137,126 @@ static void test_merge__no_files_and_empty_files_give_nothing(void **state)
     fixture_close_clean(&fx);
 }
 
+/* ---- keys of several columns ----------------------------------------------------------------- */
+
+enum { KEYED_BATCHES = 3, KEYED_ROWS = 400 };
+
+static const s3s_field keyed_fields[] = {
+    {.name = "a", .type = S3S_TYPE_BINARY, .nullable = true},
+    {.name = "b", .type = S3S_TYPE_BINARY, .nullable = true},
+    {.name = "v", .type = S3S_TYPE_INT64},
+};
+
+static s3store_bytes random_bytes(uint32_t *seed, unsigned zeros, uint8_t *bytes)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    size_t size = (*seed >> 9) % (zeros == 2 ? 3 : 22);
+    memset(bytes, (*seed >> 20) % 3 < zeros ? 0 : 'a' + (*seed >> 24) % 2, size);
+    return (s3store_bytes){bytes, size};
+}
+
+static void make_keyed(s3s_env *env, s3s_schema *schema, unsigned zeros, struct ArrowArray *batches)
+{
+    s3store_error err;
+    uint32_t seed = 77 + zeros;
+    for (size_t n = 0; n < KEYED_BATCHES; n++) {
+        s3store_builder *b;
+        assert_ok(s3s_builder_new(env, schema, &b, &err));
+        for (size_t row = 0; row < KEYED_ROWS; row++) {
+            uint8_t bytes[32];
+            for (size_t c = 0; c < 2; c++) {
+                s3store_bytes value = random_bytes(&seed, zeros, bytes);
+                if (value.size == 1)
+                    assert_ok(s3store_builder_append_null(b, c, &err));
+                else
+                    assert_ok(s3store_builder_append_bytes(b, c, value.data, value.size, &err));
+            }
+            assert_ok(s3store_builder_append_int(b, 2, (int64_t)(seed >> 28), &err));
+        }
+        assert_ok(s3store_builder_finish(b, &batches[n], &err));
+        s3store_builder_free(b);
+    }
+}
+
+/* Null first, then by bytes, column by column. */
+static int compare_entities(const s3s_column (*columns)[3], s3s_row x, s3s_row y)
+{
+    for (size_t c = 0; c < 2; c++) {
+        const s3s_column *a = &columns[x.batch][c], *b = &columns[y.batch][c];
+        bool a_null = s3s_column_is_null(a, x.row), b_null = s3s_column_is_null(b, y.row);
+        s3store_bytes p = s3s_column_bytes(a, x.row), q = s3s_column_bytes(b, y.row);
+        if (a_null != b_null)
+            return a_null ? -1 : 1;
+        int order = memcmp(p.data, q.data, p.size < q.size ? p.size : q.size);
+        if (order == 0)
+            order = (p.size > q.size) - (p.size < q.size);
+        if (order != 0)
+            return order;
+    }
+    return 0;
+}
+
+/* A row wins when no other of its entity has a higher version, or the same one later. */
+static bool wins(const s3s_column (*columns)[3], s3s_row row)
+{
+    int64_t version = s3s_column_int(&columns[row.batch][2], row.row);
+    for (uint32_t b = 0; b < KEYED_BATCHES; b++)
+        for (uint32_t r = 0; r < KEYED_ROWS; r++) {
+            s3s_row other = {.batch = b, .row = r};
+            bool later = b > row.batch || (b == row.batch && r > row.row);
+            int64_t theirs = s3s_column_int(&columns[b][2], r);
+            if ((theirs > version || (theirs == version && later)) &&
+                compare_entities(columns, row, other) == 0)
+                return false;
+        }
+    return true;
+}
+
+/* Short keys and long ones, with zero bytes that make them longer than they look, all winners or few. */
+static void test_merge__keys_of_several_columns_agree_with_a_model(void **state)
+{
+    (void)state;
+    for (unsigned zeros = 0; zeros < 4; zeros++) {
+        fixture fx;
+        s3store_error err;
+        s3s_schema *schema;
+        struct ArrowArray batches[KEYED_BATCHES];
+        s3s_column columns[KEYED_BATCHES][3];
+        merged_rows merged;
+        size_t entity[] = {0, 1}, winners = 0;
+        fixture_open(&fx, NULL, NULL);
+        assert_ok(s3s_schema_new(fx.env, 3, &schema, &err));
+        for (size_t c = 0; c < 3; c++)
+            schema->fields[c] = keyed_fields[c];
+        make_keyed(fx.env, schema, zeros, batches);
+        const struct ArrowArray **sources = s3s_calloc(fx.env, KEYED_BATCHES, sizeof *sources);
+        assert_non_null(sources);
+        for (size_t b = 0; b < KEYED_BATCHES; b++) {
+            sources[b] = &batches[b];
+            for (size_t c = 0; c < 3; c++)
+                s3s_batch_column(schema, &batches[b], c, &columns[b][c]);
+        }
+        scan_plan plan = {
+            .out = schema, .merge = schema, .entity = entity, .entity_count = 2, .version = 2};
+        assert_ok(s3s_scan_merge(fx.env, &plan, S3S_SCAN_LATEST, sources, KEYED_BATCHES, &merged,
+                                 &err));
+        for (uint32_t b = 0; b < KEYED_BATCHES; b++)
+            for (uint32_t r = 0; r < KEYED_ROWS; r++)
+                winners += wins(columns, (s3s_row){.batch = b, .row = r});
+        assert_int_equal(merged.row_count, winners);
+        for (size_t i = 0; i < merged.row_count; i++) {
+            assert_true(wins(columns, merged.rows[i]));
+            if (i > 0)
+                assert_true(compare_entities(columns, merged.rows[i - 1], merged.rows[i]) < 0);
+        }
+        s3s_scan_merged_deinit(fx.env, &merged);
+        for (size_t b = 0; b < KEYED_BATCHES; b++)
+            s3s_array_release(&batches[b]);
+        s3s_schema_release(schema);
+        fixture_close_clean(&fx);
+    }
+}
+
 /* ---- against a model ------------------------------------------------------------------------- */
 
 typedef struct model_row {
@@ -221,6 +345,7 @@ int run_merge_tests(void)
         cmocka_unit_test(test_merge__an_entity_in_two_partitions_appears_in_both),
         cmocka_unit_test(test_merge__a_batch_written_twice_is_collapsed),
         cmocka_unit_test(test_merge__no_files_and_empty_files_give_nothing),
+        cmocka_unit_test(test_merge__keys_of_several_columns_agree_with_a_model),
         cmocka_unit_test(test_merge__agrees_with_a_model_on_random_rows),
     };
     return cmocka_run_group_tests_name("merge", tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* Poll: cutoff, bounds, gate, next offset, damaged markers, request counts. */
 #include "support/dataset_fixture.h"
 
+#include <string.h>
+
 #include "base/sim.h"
 #include "stream/stream.h"
 #include "unit/stream/tests.h"
@@ -432,6 +434,100 @@ static void test_poll__a_commit_appears_one_settle_window_after_its_stamp(void *
     s3s_sim_free(sim);
 }
 
+/* ---- a clock that jumps ---------------------------------------------------------------------------- */
+
+/* One machine's polls, before and after its clock jumps: an actor for each clock. */
+typedef struct jumping {
+    s3s_env *env;
+    fixture fx;
+    fixture_written first, second;
+    char offset[S3S_KEY_SIZE];
+    size_t counts[3], pending[3];
+    bool same_offset;
+} jumping;
+
+static void poll_on(jumping *j, size_t i)
+{
+    s3store_error err;
+    s3store_entries *entries = NULL;
+    s3store_poll_options o = since(j->offset);
+    assert_ok(s3s_poll(j->fx.target, &o, &entries, &err));
+    j->counts[i] = s3store_entries_count(entries);
+    j->pending[i] = s3store_entries_pending(entries);
+    snprintf(j->offset, sizeof j->offset, "%s", s3store_entries_next_offset(entries));
+    s3store_entries_free(entries);
+}
+
+static void poll_with_a_right_clock(void *ctx)
+{
+    jumping *j = ctx;
+    s3store_error err;
+    fixture_open(&j->fx, j->env, NULL); /* 2 s and 1 s */
+    fixture_write write = {.partition = "p=1", .stamp_us = s3s_server_wall_us(j->env)};
+    j->first = fixture_write_bytes(&j->fx, &write, "x", 1, 1);
+    assert_ok(s3s_sleep_us(j->env, 10000000, NULL, &err));
+    poll_on(j, 0);
+    write.stamp_us = s3s_server_wall_us(j->env);
+    j->second = fixture_write_bytes(&j->fx, &write, "y", 1, 1);
+}
+
+static void poll_with_a_wrong_clock(void *ctx)
+{
+    jumping *j = ctx;
+    s3store_error err;
+    assert_ok(s3s_sleep_us(j->env, 20000000, NULL, &err));
+    poll_on(j, 1);
+    j->same_offset = strcmp(j->offset, j->first.ref_key) == 0;
+}
+
+static void poll_with_the_clock_set_right(void *ctx)
+{
+    jumping *j = ctx;
+    s3store_error err;
+    assert_ok(s3s_sleep_us(j->env, 30000000, NULL, &err));
+    poll_on(j, 2);
+    fixture_close(&j->fx);
+}
+
+static void jump(int64_t offset_us, jumping *j)
+{
+    s3store_error err;
+    s3s_sim *sim = NULL;
+    s3s_sim_options options = {.seed = 1, .start_wall_us = INT64_C(1700000000000000)};
+    assert_ok(s3s_sim_new(&options, &sim, &err));
+    *j = (jumping){.env = s3s_sim_env(sim)};
+    assert_ok(s3s_sim_add(sim, "before", 0, poll_with_a_right_clock, j, &err));
+    assert_ok(s3s_sim_add(sim, "jumped", offset_us, poll_with_a_wrong_clock, j, &err));
+    assert_ok(s3s_sim_add(sim, "after", 0, poll_with_the_clock_set_right, j, &err));
+    assert_ok(s3s_sim_run(sim, &err));
+    s3s_sim_free(sim);
+}
+
+static void test_poll__a_clock_that_jumps_back_delays_and_neither_repeats_nor_loses(void **state)
+{
+    (void)state;
+    jumping j;
+    jump(-INT64_C(3600) * 1000000, &j);
+    assert_int_equal(j.counts[0], 1);
+    assert_int_equal(j.counts[1], 0); /* an hour ago nothing was settled */
+    assert_int_equal(j.pending[1], 1);
+    assert_true(j.same_offset); /* and it does not go back */
+    assert_int_equal(j.counts[2], 1);
+    assert_string_equal(j.offset, j.second.ref_key);
+}
+
+static void test_poll__a_clock_that_jumps_ahead_moves_the_offset_to_refs_only(void **state)
+{
+    (void)state;
+    jumping j;
+    jump(INT64_C(3600) * 1000000, &j);
+    assert_int_equal(j.counts[0], 1);
+    assert_int_equal(j.counts[1], 1);
+    assert_int_equal(j.pending[1], 0);
+    assert_int_equal(j.counts[2], 0); /* nothing twice */
+    assert_string_equal(j.offset, j.second.ref_key); /* what is written after it still comes */
+}
+
 int run_poll_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +545,8 @@ int run_poll_tests(void)
         cmocka_unit_test(test_poll__refuses_foreign_offsets_and_negative_max),
         cmocka_unit_test(test_poll__cancelled_before_it_begins_says_so),
         cmocka_unit_test(test_poll__a_commit_appears_one_settle_window_after_its_stamp),
+        cmocka_unit_test(test_poll__a_clock_that_jumps_back_delays_and_neither_repeats_nor_loses),
+        cmocka_unit_test(test_poll__a_clock_that_jumps_ahead_moves_the_offset_to_refs_only),
         cmocka_unit_test(test_poll__every_failed_allocation_is_an_error),
     };
     return cmocka_run_group_tests_name("poll", tests, NULL, NULL);
