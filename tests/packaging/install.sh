@@ -40,6 +40,10 @@ cc=${CC:-cc} cxx=${CXX:-c++}
 read -ra flags < <(pkg-config --cflags --libs s3store)
 "$cc" -std=c17 -Wall -Wextra -Werror "$root/examples/quick.c" -o "$work/shared" "${flags[@]}"
 check "$work/shared"
+for example in "$root"/examples/*.c; do
+    "$cc" -std=c17 -Wall -Wextra -Werror "$example" -o "$work/example" "${flags[@]}" ||
+        fail "${example##*/} does not build"
+done
 
 read -ra flags < <(pkg-config --static --cflags --libs s3store)
 "$cc" -std=c17 "$root/examples/quick.c" -o "$work/static" "${flags[@]/-ls3store/-l:libs3store.a}"
