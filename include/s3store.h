@@ -1078,8 +1078,8 @@ typedef struct s3store_read_options {
      * not and parentheses: "mag >= 4.5 and place is not null and day = '2018-02-07'". Text, dates and
      * times stand in single quotes; a comparison with null is unknown, as in SQL. NULL = all rows. */
     const char *where;
-    /* Decoded bytes held at once, unless one partition (without dedup: one file) needs more; 0: what the
-     * memory budget allows. Less than that only makes reading slower. */
+    /* Decoded bytes held ahead, beside the partition (without dedup: the file) that is waited for, which
+     * may always come; 0: what the memory budget allows. Less than that only makes reading slower. */
     uint64_t read_ahead_bytes;
 } s3store_read_options;
 #define S3STORE_READ_OPTIONS_INIT                                                                  \
