@@ -396,10 +396,10 @@ static s3store_status publish(chunk_work *w, s3store_error *err)
         status = run_tries(w, &verdict, err);
     if (status != S3STORE_OK)
         return status;
-    if (!verdict.ours)
+    if (!verdict.ours) {
         s3s_metric(s3s_env_metrics(w->job->call->env), S3S_METRIC_COLLISIONS, (s3s_labels){0}, 1);
-    if (!verdict.ours)
         return adopt_existing(w, &verdict.marker, err);
+    }
     settle(w, &verdict, err);
     return S3STORE_OK;
 }
