@@ -30,7 +30,9 @@ static void defaults(void *values)
 
 static void show(void *ctx, const s3store_backfill_stats *stats)
 {
-    cli_progress_show(ctx, stats->done_objects, stats->data_objects, "objects");
+    cli_progress_show(ctx, stats->done_objects, stats->data_objects, "%llu of %llu objects",
+                      (unsigned long long)stats->done_objects,
+                      (unsigned long long)stats->data_objects);
 }
 
 static void print_stats(const cli_context *cli, const s3store_backfill_stats *s)

@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli.h"
+#include "progress.h"
 
 typedef struct verify_values {
     bool shallow;
@@ -18,9 +18,16 @@ static const cli_option options[] = {
      offsetof(verify_values, sample), NULL},
 };
 
+typedef struct verify_run {
+    cli_context *cli;
+    cli_progress progress;
+} verify_run;
+
 static void print_finding(void *ctx, const s3store_finding *f)
 {
-    const cli_context *cli = ctx;
+    verify_run *run = ctx;
+    const cli_context *cli = run->cli;
+    cli_progress_end(&run->progress); /* is drawn again below what is printed */
     if (cli->globals.json) {
         cli_json j;
         cli_json_begin(&j);
@@ -47,12 +54,11 @@ static void print_plan(void *ctx, const s3store_verify_plan *plan)
              (unsigned long long)plan->heads, (unsigned long long)plan->gets);
 }
 
-static void print_progress(void *ctx, uint64_t done, uint64_t about)
+static void show(void *ctx, uint64_t done, uint64_t about)
 {
-    (void)ctx;
-    fprintf(stderr, "\rverify: %llu of about %llu commits", (unsigned long long)done,
-            (unsigned long long)about);
-    fflush(stderr);
+    verify_run *run = ctx;
+    cli_progress_show(&run->progress, done, about, "%llu of about %llu commits",
+                      (unsigned long long)done, (unsigned long long)about);
 }
 
 static void print_report(const cli_context *cli, const s3store_verify_report *r)
@@ -103,23 +109,24 @@ static int verify(cli_context *cli, s3store_target *target, const verify_values 
     s3store_error err = {0};
     s3store_verify_options o = S3STORE_VERIFY_OPTIONS_INIT;
     s3store_verify_report report = {.size = sizeof report};
-    bool progress = !cli->globals.no_progress && isatty(STDERR_FILENO);
+    verify_run run = {.cli = cli};
+    cli_progress_begin(&run.progress, cli);
     o.patterns = cli->args.count > 1 ? cli->args.items + 1 : NULL;
     o.pattern_count = cli->args.count - 1;
     o.shallow = v->shallow;
     o.sample = sample;
     o.finding = print_finding;
-    o.finding_ctx = cli;
+    o.finding_ctx = &run;
     o.plan = print_plan;
-    o.progress = progress ? print_progress : NULL;
+    o.progress = run.progress.on ? show : NULL;
+    o.progress_ctx = &run;
     o.cancel = cli->cancel;
     o.timeout_ms = cli_timeout_ms(cli);
     cli_note("verify: costs 1 LIST for each 1000 objects%s",
              v->shallow ? "; what looks wrong is asked for"
                         : ", then 1 HEAD and 1 GET of a footer for each commit");
     s3store_status status = s3store_verify(target, &o, &report, &err);
-    if (progress)
-        fputc('\n', stderr);
+    cli_progress_end(&run.progress);
     if (status != S3STORE_OK)
         return cli_fail(cli, &err);
     print_report(cli, &report);

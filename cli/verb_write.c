@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "progress.h"
 #include "records/input.h"
 #include "results.h"
 #include "token_template.h"
@@ -96,9 +97,59 @@ static void free_key(key_columns *key)
     free(key->values);
 }
 
+/* ---- how far it has come, on a terminal ------------------------------------------------------ */
+
+typedef struct write_progress {
+    cli_progress line;
+    uint64_t records; /* of the whole input; 0 = unknown */
+    s3store_write_progress now;
+} write_progress;
+
+static void show_reading(void *ctx, uint64_t spooled_bytes, uint64_t records)
+{
+    write_progress *p = ctx;
+    char bytes[CLI_BYTES_SIZE];
+    p->records = records;
+    if (records > 0)
+        cli_progress_show(&p->line, 0, 0, "write: %llu rows checked", (unsigned long long)records);
+    else
+        cli_progress_show(&p->line, 0, 0, "write: %s read", cli_bytes_text(spooled_bytes, bytes));
+}
+
+static void show_writing(void *ctx, const s3store_write_progress *now)
+{
+    write_progress *p = ctx;
+    char bytes[CLI_BYTES_SIZE];
+    p->now = *now;
+    uint64_t total = p->records > now->rows_read ? p->records : now->rows_read;
+    cli_progress_show(&p->line, now->rows_committed, total,
+                      "%llu of %llu rows, %s, %llu of %llu partitions",
+                      (unsigned long long)now->rows_committed, (unsigned long long)total,
+                      cli_bytes_text(now->bytes_stored, bytes),
+                      (unsigned long long)now->partitions_committed,
+                      (unsigned long long)now->partitions);
+}
+
+static void summarize(const write_progress *p, bool dry_run)
+{
+    char bytes[CLI_BYTES_SIZE];
+    if (dry_run)
+        cli_progress_summary(&p->line, "write: %llu rows in %llu partitions planned, nothing written",
+                             (unsigned long long)p->now.rows_read,
+                             (unsigned long long)p->now.partitions);
+    else
+        cli_progress_summary(&p->line, "write: %llu rows committed in %llu of %llu partitions, %s stored",
+                             (unsigned long long)p->now.rows_committed,
+                             (unsigned long long)p->now.partitions_committed,
+                             (unsigned long long)p->now.partitions,
+                             cli_bytes_text(p->now.bytes_stored, bytes));
+}
+
+/* ---- the write ------------------------------------------------------------------------------- */
+
 static s3store_status open_input(cli_context *cli, s3store_target *target, const write_values *v,
-                                 const key_columns *key, struct ArrowArrayStream *out,
-                                 s3store_error *err)
+                                 const key_columns *key, write_progress *progress,
+                                 struct ArrowArrayStream *out, s3store_error *err)
 {
     struct ArrowSchema recorded = {0};
     uint32_t version;
@@ -114,11 +165,30 @@ static s3store_status open_input(cli_context *cli, s3store_target *target, const
                                .constant_count = key->count,
                                .recorded = &recorded,
                                .spill_dir = cli->globals.spill_dir,
-                               .cancel = cli->cancel};
+                               .cancel = cli->cancel,
+                               .progress = progress->line.on ? show_reading : NULL,
+                               .progress_ctx = progress};
     status = cli_input_open(cli->args.items + 1, cli->args.count - 1, &input, out, err);
     if (recorded.release != NULL)
         recorded.release(&recorded);
     return status;
+}
+
+static s3store_write_options write_options(const cli_context *cli, const write_values *v)
+{
+    s3store_write_options write = S3STORE_WRITE_OPTIONS_INIT;
+    write.partition = v->key;
+    write.token = v->token;
+    write.inserted_at_us = v->inserted_at_us;
+    write.compression = (s3store_compression)v->compression;
+    write.optimistic = v->optimistic;
+    write.keep_going = v->keep_going;
+    write.accept_different = v->accept_different;
+    write.dry_run = v->dry_run;
+    write.no_token = v->no_token;
+    write.cancel = cli->cancel;
+    write.timeout_ms = cli_timeout_ms(cli);
+    return write;
 }
 
 static int write_input(cli_context *cli, s3store_target *target, const write_values *v)
@@ -129,40 +199,36 @@ static int write_input(cli_context *cli, s3store_target *target, const write_val
     struct ArrowArrayStream input = {0};
     key_columns key = {0};
     cli_token_template template = {.text = v->token_template};
-    s3store_write_options write = S3STORE_WRITE_OPTIONS_INIT;
+    write_progress progress = {0};
+    s3store_write_options write = write_options(cli, v);
     s3store_writer_options open = S3STORE_WRITER_OPTIONS_INIT;
     s3store_call call = cli_call(cli);
     open.allow_unaddressable = v->allow_unaddressable;
     open.call = &call;
-    write.partition = v->key;
-    write.token = v->token;
     if (v->token_template != NULL) {
         write.token_of = cli_token_of;
         write.token_of_ctx = &template;
     }
-    write.inserted_at_us = v->inserted_at_us;
-    write.compression = (s3store_compression)v->compression;
-    write.optimistic = v->optimistic;
-    write.keep_going = v->keep_going;
-    write.accept_different = v->accept_different;
-    write.dry_run = v->dry_run;
-    write.no_token = v->no_token;
-    write.cancel = cli->cancel;
-    write.timeout_ms = cli_timeout_ms(cli);
+    cli_progress_begin(&progress.line, cli);
+    write.progress = progress.line.on ? show_writing : NULL;
+    write.progress_ctx = &progress;
     s3store_status status = S3STORE_OK;
     if (v->key != NULL && !split_key(target, v->key, &key)) {
         status = S3STORE_OUT_OF_MEMORY;
         err.status = status;
     }
     if (status == S3STORE_OK)
-        status = open_input(cli, target, v, &key, &input, &err);
+        status = open_input(cli, target, v, &key, &progress, &input, &err);
     if (status == S3STORE_OK)
         status = s3store_writer_open(target, &open, &writer, &err);
     if (status == S3STORE_OK)
         status = s3store_write(writer, &input, &write, &result, &err);
     if (input.release != NULL)
         input.release(&input);
+    cli_progress_end(&progress.line);
     cli_print_result(result);
+    if (result != NULL)
+        summarize(&progress, v->dry_run);
     int code = status == S3STORE_OK ? CLI_OK : cli_fail(cli, &err);
     s3store_write_result_free(result);
     s3store_writer_free(writer);

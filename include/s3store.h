@@ -844,6 +844,21 @@ typedef s3store_status (*s3store_partition_fn)(void *ctx, const struct ArrowSche
 typedef s3store_status (*s3store_partition_record_fn)(void *ctx, const void *record, char *key,
                                                       size_t key_size, s3store_error *err);
 
+/* How far a write has come. */
+typedef struct s3store_write_progress {
+    size_t size;
+    uint64_t rows_read;            /* of the input */
+    uint64_t rows_committed;       /* visible by now, those of prior commits of the token included */
+    uint64_t bytes_stored;         /* of the data objects that this call committed */
+    uint64_t commits;
+    uint64_t partitions;           /* that the input has named so far */
+    uint64_t partitions_committed; /* of which at least the first commit is there */
+} s3store_write_progress;
+
+/* Told after each piece of input and each commit; from any thread, one at a time. Be quick: the write
+ * waits. */
+typedef void (*s3store_write_progress_fn)(void *ctx, const s3store_write_progress *progress);
+
 typedef struct s3store_write_options {
     size_t size;
     const char *partition;        /* everything goes to this partition; NULL = by columns */
@@ -863,6 +878,8 @@ typedef struct s3store_write_options {
     s3store_partition_fn partition_of; /* instead of by columns; not with partition */
     s3store_partition_record_fn partition_of_record; /* s3store_write_records only */
     void *partition_of_ctx;
+    s3store_write_progress_fn progress; /* NULL = nobody */
+    void *progress_ctx;
 } s3store_write_options;
 #define S3STORE_WRITE_OPTIONS_INIT                                                                 \
     {.size = sizeof(s3store_write_options), .inserted_at_us = S3STORE_TIME_NONE}

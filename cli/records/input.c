@@ -112,8 +112,7 @@ static s3store_status open_parquet(parquet_input *in, const char *path,
     char name[64];
     const char *from = path;
     if (strcmp(path, "-") == 0) { /* a Parquet file is read from its end */
-        s3store_status status =
-            cli_source_open(path, options->spill_dir, options->cancel, source, err);
+        s3store_status status = cli_source_open(path, options, source, err);
         if (status != S3STORE_OK)
             return status;
         snprintf(name, sizeof name, "/proc/self/fd/%d", fileno(source->file));

@@ -25,6 +25,10 @@ typedef struct cli_input_options {
     const struct ArrowSchema *recorded; /* the dataset's schema: its types bind; NULL = none */
     const char *spill_dir;              /* where standard input is spooled; NULL = TMPDIR, /tmp */
     s3store_cancel *cancel;
+    /* Told while text is looked at for the first time: bytes of an input that is spooled, then records of
+     * all of it. NULL = nobody. */
+    void (*progress)(void *ctx, uint64_t spooled_bytes, uint64_t records);
+    void *progress_ctx;
 } cli_input_options;
 
 /* Opens the files ("-" = standard input; none = standard input) as one stream, in order. Types are those

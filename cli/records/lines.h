@@ -19,8 +19,9 @@ typedef struct cli_source {
     uint64_t line_number; /* of the current line, from 1 */
 } cli_source;
 
-s3store_status cli_source_open(const char *path, const char *spool_dir,
-                               const s3store_cancel *cancel, cli_source *out, s3store_error *err);
+/* Of options, spill_dir, cancel and progress count. */
+s3store_status cli_source_open(const char *path, const cli_input_options *options, cli_source *out,
+                               s3store_error *err);
 s3store_status cli_source_rewind(cli_source *source, s3store_error *err);
 /* OK, or END after the last line. keep_line_end: the line feed stays. */
 s3store_status cli_source_next(cli_source *source, bool keep_line_end, s3store_error *err);

@@ -42,9 +42,12 @@ static ssize_t read_or_cancel(int fd, void *buffer, size_t size, const s3store_c
 }
 
 /* Copies what can be read only once to an unlinked temporary file. */
-static s3store_status spool(cli_source *s, int fd, const char *dir, s3store_error *err)
+static s3store_status spool(cli_source *s, int fd, const cli_input_options *options,
+                            s3store_error *err)
 {
     char path[4096], *buffer = malloc(1 << 20);
+    const char *dir = options->spill_dir;
+    uint64_t spooled = 0;
     if (dir == NULL)
         dir = getenv("TMPDIR");
     if (dir == NULL || dir[0] == '\0')
@@ -75,6 +78,9 @@ static s3store_status spool(cli_source *s, int fd, const char *dir, s3store_erro
             }
             done += w > 0 ? w : 0;
         }
+        spooled += (uint64_t)n;
+        if (options->progress != NULL)
+            options->progress(options->progress_ctx, spooled, 0);
     }
     free(buffer);
     if (n == 0 && lseek(to, 0, SEEK_SET) == 0 && (s->file = fdopen(to, "rb")) != NULL)
@@ -86,14 +92,14 @@ static s3store_status spool(cli_source *s, int fd, const char *dir, s3store_erro
     return status;
 }
 
-s3store_status cli_source_open(const char *path, const char *spool_dir,
-                               const s3store_cancel *cancel, cli_source *out, s3store_error *err)
+s3store_status cli_source_open(const char *path, const cli_input_options *options, cli_source *out,
+                               s3store_error *err)
 {
     struct stat st;
     memset(out, 0, sizeof *out);
     bool standard = strcmp(path, "-") == 0;
     out->name = standard ? "standard input" : path;
-    out->cancel = cancel;
+    out->cancel = options->cancel;
     int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) != 0)
         return cli_source_fail(out, errno == ENOENT ? S3STORE_NOT_FOUND : S3STORE_IO, err, "%s",
@@ -102,7 +108,7 @@ s3store_status cli_source_open(const char *path, const char *spool_dir,
     if (S_ISDIR(st.st_mode))
         status = cli_source_fail(out, S3STORE_INVALID_ARGUMENT, err, "is a directory");
     else if (standard || !S_ISREG(st.st_mode))
-        status = spool(out, fd, spool_dir, err);
+        status = spool(out, fd, options, err);
     else if ((out->file = fdopen(fd, "rb")) == NULL)
         status = cli_source_fail(out, S3STORE_IO, err, "%s", strerror(errno));
     if (out->file == NULL || (!standard && fileno(out->file) != fd)) {

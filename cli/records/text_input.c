@@ -9,6 +9,7 @@
 #define BATCH_ROWS 65536
 #define BATCH_BYTES (8u * 1024 * 1024)
 #define COLUMNS_MAX 10000
+#define PROGRESS_RECORDS 4096
 
 typedef struct text_column {
     char *name;
@@ -29,6 +30,7 @@ typedef struct text_input {
     text_column *columns;
     size_t column_count, column_capacity;
     struct ArrowSchema schema;
+    uint64_t record_count;
     /* streaming */
     s3store_builder *builder;
     size_t source_at;
@@ -106,6 +108,9 @@ static s3store_status infer_record(void *ctx, const char *const *names, const cl
         }
         cli_infer(&c->inference, &values[i]);
     }
+    in->record_count++;
+    if (in->options.progress != NULL && in->record_count % PROGRESS_RECORDS == 0)
+        in->options.progress(in->options.progress_ctx, 0, in->record_count);
     return S3STORE_OK;
 }
 
@@ -124,6 +129,8 @@ static s3store_status infer_all(text_input *in, s3store_error *err)
             return status;
     }
     in->source_at = 0;
+    if (in->options.progress != NULL)
+        in->options.progress(in->options.progress_ctx, 0, in->record_count);
     return S3STORE_OK;
 }
 
@@ -346,8 +353,7 @@ s3store_status cli_text_input_open(const char *const *paths, size_t path_count,
     s3store_status status = in->sources == NULL ? out_of_memory(err) : S3STORE_OK;
     for (size_t i = 0; i < path_count && status == S3STORE_OK; i++) {
         in->source_count = i + 1;
-        status = cli_source_open(paths[i], options->spill_dir, options->cancel, &in->sources[i],
-                                 err);
+        status = cli_source_open(paths[i], options, &in->sources[i], err);
     }
     if (status == S3STORE_OK)
         status = infer_all(in, err);

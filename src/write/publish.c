@@ -429,6 +429,8 @@ static s3store_status record(chunk_work *w, s3store_status status, s3store_error
     }
     if (status == S3STORE_OK && w->state != S3STORE_COMMIT_EXISTING)
         outcome->commit.size_bytes = w->body.size;
+    if (status == S3STORE_OK)
+        s3s_progress_commit(w->job->call, w->chunk);
     return status;
 }
 

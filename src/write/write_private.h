@@ -203,6 +203,16 @@ typedef struct s3s_plan {
     s3s_found_markers found; /* of the held batches */
 } s3s_plan;
 
+/* ---- progress.c: what a caller is told while the write runs ------------------------------------ */
+
+typedef struct s3s_progress {
+    bool is_on; /* somebody asked */
+    s3s_mutex mutex; /* held while the caller is told: one at a time, and the last is the latest */
+    struct {
+        s3store_write_progress now;
+    } locked;
+} s3s_progress;
+
 /* One call of s3s_write. */
 typedef struct s3s_write_call {
     s3s_env *env;
@@ -216,6 +226,7 @@ typedef struct s3s_write_call {
     s3s_plan plan;
     s3store_write_result *result;
     s3s_spill_file *spill; /* NULL = nothing was spilled */
+    s3s_progress progress;
     bool is_admitted;
     bool conditional, fenced; /* what the server honours */
 } s3s_write_call;
@@ -225,6 +236,13 @@ s3store_status s3s_write_call_begin(s3s_write_call *c, s3store_writer *writer,
                                     struct ArrowArrayStream *stream,
                                     const s3store_write_options *options, s3store_error *err);
 void s3s_write_call_end(s3s_write_call *c);
+
+s3store_status s3s_progress_begin(s3s_write_call *c, s3store_error *err);
+/* Input was read, or planned. */
+void s3s_progress_read(s3s_write_call *c);
+/* The chunk has its commit. From any thread. */
+void s3s_progress_commit(s3s_write_call *c, const s3s_chunk *chunk);
+void s3s_progress_end(s3s_write_call *c);
 
 /* This part of the budget is for pieces, pooled buffers and what is not counted. */
 #define S3S_MEMORY_SLACK 8

@@ -212,6 +212,7 @@ static s3store_status publish_round(s3s_write_call *c, s3store_error *err)
 static s3store_status run_round(s3s_write_call *c, bool ends, s3store_error *err)
 {
     s3store_status status = s3s_plan_group(c, err);
+    s3s_progress_read(c);
     if (status == S3STORE_OK && !c->options->dry_run)
         status = s3s_ask_prior(c, ends, err);
     if (status == S3STORE_OK)
@@ -233,6 +234,8 @@ static s3store_status run_call(s3s_write_call *c, bool *is_read, s3store_error *
     s3store_status status = S3STORE_OK;
     while (status == S3STORE_OK) {
         status = s3s_input_next(&c->input, err);
+        if (status == S3STORE_OK)
+            s3s_progress_read(c);
         if (status == S3STORE_OK && is_pressed(c))
             status = run_round(c, false, err);
     }
@@ -257,6 +260,7 @@ static s3store_status conclude(s3s_write_call *c, bool is_read, s3store_status s
 
 void s3s_write_call_end(s3s_write_call *c)
 {
+    s3s_progress_end(c);
     s3s_plan_deinit(&c->plan);
     s3s_input_deinit(&c->input);
     if (c->spill != NULL)
@@ -281,6 +285,8 @@ s3store_status s3s_write_call_begin(s3s_write_call *c, s3store_writer *writer,
     s3store_status status = check_options(c->options, err);
     if (status == S3STORE_OK)
         status = s3s_result_new(c->env, &c->result, err);
+    if (status == S3STORE_OK)
+        status = s3s_progress_begin(c, err);
     if (status == S3STORE_OK) /* known since the writer was opened */
         status = s3s_target_probe(c->target, &c->call, &c->conditional, &c->fenced, err);
     if (status != S3STORE_OK) {

@@ -288,6 +288,77 @@ static void test_partitions__one_that_is_larger_than_half_the_budget_goes_alone(
     stage_close(&s);
 }
 
+/* ---- how far it has come --------------------------------------------------------------------- */
+
+typedef struct told {
+    s3store_write_progress last;
+    unsigned calls;
+    bool shrank;
+} told;
+
+static void tell(void *ctx, const s3store_write_progress *now)
+{
+    told *t = ctx;
+    assert_int_equal(now->size, sizeof *now);
+    t->shrank = t->shrank || now->rows_read < t->last.rows_read ||
+                now->rows_committed < t->last.rows_committed ||
+                now->bytes_stored < t->last.bytes_stored || now->commits < t->last.commits ||
+                now->partitions < t->last.partitions ||
+                now->partitions_committed < t->last.partitions_committed;
+    t->last = *now;
+    t->calls++;
+}
+
+static told write_told(stage *s, s3store_write_options *options, s3store_status expected)
+{
+    told t = {0};
+    uint64_t bytes = 0;
+    s3store_error err = {0};
+    s3store_write_result *result = NULL;
+    options->progress = tell;
+    options->progress_ctx = &t;
+    assert_int_equal(stage_write(s, PIV, ABC, options, &result, &err), expected);
+    for (size_t i = 0; i < s3store_write_result_count(result); i++)
+        bytes += s3store_write_result_get(result, i)->size_bytes;
+    assert_int_equal(t.last.bytes_stored, bytes);
+    assert_false(t.shrank);
+    s3store_write_result_free(result);
+    return t;
+}
+
+static void test_partitions__progress_ends_at_what_was_committed(void **state)
+{
+    stage s;
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    static const stage_rule denied = DATA("p=b", DENIED);
+    (void)state;
+    options.token = "tok";
+    options.keep_going = true;
+    for (int side_by_side = 0; side_by_side < 2; side_by_side++) {
+        stage_open(&s, &(stage_options){.serial = !side_by_side});
+        stage_rules(&s, &denied, 1);
+        told t = write_told(&s, &options, S3STORE_PARTIAL);
+        assert_int_equal(t.last.rows_read, 3);
+        assert_int_equal(t.last.partitions, 3);
+        assert_int_equal(t.last.rows_committed, 2);
+        assert_int_equal(t.last.partitions_committed, 2);
+        assert_int_equal(t.last.commits, 2);
+        assert_true(t.calls >= 4); /* the batch, what was planned, two commits */
+        /* What exists is committed too, but nothing of it is stored again. */
+        stage_rules(&s, NULL, 0);
+        t = write_told(&s, &options, S3STORE_OK);
+        assert_int_equal(t.last.rows_committed, 3);
+        assert_int_equal(t.last.partitions_committed, 3);
+        stage_close(&s);
+    }
+    stage_open(&s, NULL);
+    options.dry_run = true;
+    told t = write_told(&s, &options, S3STORE_OK);
+    assert_int_equal(t.last.partitions, 3);
+    assert_int_equal(t.last.commits, 0);
+    stage_close(&s);
+}
+
 static void test_partitions__a_result_is_asked_safely(void **state)
 {
     stage s;
@@ -318,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_partitions__a_token_is_of_its_partition),
         cmocka_unit_test(test_partitions__encoding_keeps_within_the_budget),
         cmocka_unit_test(test_partitions__one_that_is_larger_than_half_the_budget_goes_alone),
+        cmocka_unit_test(test_partitions__progress_ends_at_what_was_committed),
         cmocka_unit_test(test_partitions__a_result_is_asked_safely),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
