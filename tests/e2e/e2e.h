@@ -128,5 +128,6 @@ int run_budget_tests(void);
 int run_process_tests(void);
 int run_fence_tests(void);
 int run_views_tests(void);
+int run_vector_tests(void);
 
 #endif

@@ -1009,6 +1009,32 @@ static void test_s3__no_allocation_in_the_whole_stack(void **state)
     stop();
 }
 
+/* Vector 95: the first is answered when its body was read to the end. */
+static void test_s3__a_put_that_failed_inside_sends_its_whole_body_again(void **state)
+{
+    (void)state;
+    static const http_step steps[] = {
+        {.status = 500, .headers = DATE, .body = ERROR_BODY("InternalError")},
+        {.status = 200, .headers = "ETag: \"e\"\r\n"}};
+    s3store_error err;
+    START(steps);
+    s3store_object_store s3 = f.store, retry;
+    assert_ok(s3s_layer_retry_new(f.env, &s3, NULL, &retry, &err));
+    f.store = retry;
+    assert_ok(put(NULL, &err));
+    assert_int_equal(http_server_request_count(f.server), 2);
+    for (size_t i = 0; i < 2; i++) {
+        http_seen seen;
+        http_server_seen(f.server, i, &seen);
+        assert_string_equal(seen.method, "PUT");
+        assert_int_equal(seen.body_size, 4);
+        assert_memory_equal(seen.body, "body", 4);
+    }
+    s3s_store_deinit(&retry);
+    f.store = s3;
+    stop();
+}
+
 static void test_s3__out_of_memory_is_an_error(void **state)
 {
     (void)state;
@@ -1076,6 +1102,7 @@ int main(void)
         cmocka_unit_test(test_s3__a_kept_connection_that_is_dead_leaves_a_put_uncertain),
         cmocka_unit_test(test_s3__no_allocation_when_warm),
         cmocka_unit_test(test_s3__no_allocation_in_the_whole_stack),
+        cmocka_unit_test(test_s3__a_put_that_failed_inside_sends_its_whole_body_again),
         cmocka_unit_test(test_s3__out_of_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
