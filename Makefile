@@ -1,11 +1,20 @@
 # The front door. Each target installs the Debian packages that it needs and are missing.
 BUILD := build
 PREFIX := /usr/local
-.PHONY: all setup demo test lint bench fuzz proof proof-build install uninstall deb clean
+.PHONY: all help setup demo test lint bench fuzz proof proof-build install uninstall deb clean
 
 all: setup
 	@cmake --preset release --log-level=WARNING >/dev/null
 	@cmake --build $(BUILD) --target product -- --quiet
+
+help:
+	@echo 'make            builds into $(BUILD)/'
+	@echo 'make demo       builds, then a tour with real data on a local directory'
+	@echo 'make install    to PREFIX ($(PREFIX)), below DESTDIR; make uninstall takes it away'
+	@echo 'make deb        Debian packages in $(BUILD)/deb/'
+	@echo 'make test       every test; make lint: what compilers and analyzers say'
+	@echo 'make bench      benchmarks; make fuzz, make proof: long tests'
+	@echo 'make clean      removes $(BUILD)/'
 
 setup:
 	@scripts/setup build
@@ -33,9 +42,13 @@ fuzz:
 install: all
 	@cmake --build $(BUILD) --target printed -- --quiet >/dev/null
 	@cmake --install $(BUILD) --prefix $(PREFIX) >$(BUILD)/install.log || { cat $(BUILD)/install.log; exit 1; }
+	@scripts/after-install '$(BUILD)' '$(PREFIX)' '$(DESTDIR)'
 
+# Folders that are ours alone go too, when nothing of others is in them.
 uninstall:
 	@sed 's|^|$(DESTDIR)|' $(BUILD)/install_manifest.txt | xargs -r -d '\n' rm -f
+	@sed -n 's|^\(.*/\(include\|cmake\)/s3store\)/[^/]*$$|$(DESTDIR)\1|p' $(BUILD)/install_manifest.txt | sort -u | \
+		xargs -r -d '\n' rmdir --ignore-fail-on-non-empty
 
 # build/deb/*.deb: the command, the library, what programs are built with.
 deb:

@@ -55,6 +55,17 @@ static void print_result(cli_context *cli, bool created)
     }
 }
 
+/* "day:month" is the name of a part and of a column, though its author meant a format. NULL = fine. */
+static const char *looks_like_format(const char *spec)
+{
+    static const char *const formats[] = {"year", "month", "day", "hour", "rfc3339"};
+    const char *colon = strchr(spec, '=') == NULL ? strrchr(spec, ':') : NULL;
+    for (size_t i = 0; colon != NULL && i < sizeof formats / sizeof formats[0]; i++)
+        if (strcmp(colon + 1, formats[i]) == 0)
+            return colon;
+    return NULL;
+}
+
 static int create(cli_context *cli, const init_values *v, const s3store_view_def *const *views)
 {
     s3store_error err = {0};
@@ -63,6 +74,12 @@ static int create(cli_context *cli, const init_values *v, const s3store_view_def
     s3store_target_config config = cli_target_config(cli);
     if (config.partition_by_count == 0)
         return cli_usage(cli, "--partition-by is needed: which columns divide the dataset?");
+    for (size_t i = 0; i < config.partition_by_count; i++) {
+        const char *spec = config.partition_by[i], *colon = looks_like_format(spec);
+        if (colon != NULL)
+            return cli_usage(cli, "--partition-by %s: a format needs the part's name and its column: "
+                             "%s=%.*s:%s", spec, colon + 1, (int)(colon - spec), spec, colon + 1);
+    }
     if (s3store_target_config_validate(&config, false, &err) != S3STORE_OK)
         return cli_usage(cli, "%s", err.message);
     s3store_init_options init = S3STORE_INIT_OPTIONS_INIT;

@@ -32,13 +32,14 @@ static cli_format format_by_name(const char *path)
 }
 
 /* By the name of the first file that says it; standard input without --format is JSON Lines. */
-static cli_format detect_format(const char *const *paths, size_t path_count)
+static cli_format detect_format(const char *const *paths, size_t path_count, bool *is_guess)
 {
     for (size_t i = 0; i < path_count; i++) {
         cli_format format = format_by_name(paths[i]);
         if (format != CLI_FORMAT_AUTO)
             return format;
     }
+    *is_guess = true;
     return CLI_FORMAT_JSONL;
 }
 
@@ -173,7 +174,7 @@ s3store_status cli_input_open(const char *const *paths, size_t path_count,
         path_count = 1;
     }
     if (own.format == CLI_FORMAT_AUTO)
-        own.format = detect_format(paths, path_count);
+        own.format = detect_format(paths, path_count, &own.is_guess);
     *out = (struct ArrowArrayStream){0};
     s3store_status status = own.format == CLI_FORMAT_PARQUET
                                 ? parquet_input_open(paths, path_count, &own, out, err)

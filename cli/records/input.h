@@ -6,7 +6,7 @@
 #include "s3store.h"
 
 typedef enum cli_format {
-    CLI_FORMAT_AUTO = 0, /* by file name, else by the first bytes, else jsonl */
+    CLI_FORMAT_AUTO = 0, /* by the first file name that says it, else jsonl */
     CLI_FORMAT_JSONL,
     CLI_FORMAT_CSV,
     CLI_FORMAT_PARQUET,
@@ -15,6 +15,7 @@ typedef enum cli_format {
 
 typedef struct cli_input_options {
     cli_format format;
+    bool is_guess; /* that it is JSON Lines: set here, not by the caller */
     const char *const *types; /* "column:type"; see docs/CLI.md "Types" */
     size_t type_count;
     /* Constant columns "a=1/b=2" (NULL = none): added where the input lacks them; where it has them,

@@ -150,7 +150,7 @@ static int on_open_array(void *ctx)
 {
     cli_jsonl *p = ctx;
     if (p->depth == 0) {
-        p->problem = "the line is a JSON array; each line must be an object";
+        p->problem = "the line is a JSON array; each line must be an object (jq -c '.[]' makes them)";
         return 0;
     }
     return on_open(ctx);
@@ -269,7 +269,9 @@ s3store_status cli_jsonl_next(cli_jsonl *p, cli_record_fn fn, void *ctx, s3store
         return syntax_error(p, err);
     if (p->depth != 0)
         return cli_source_fail(s, S3STORE_INVALID_ARGUMENT, err,
-                               "the object does not end on its line");
+                               s->line_number == 1 ? "the object does not end on its line (jq -c . "
+                                                     "makes one line of each)"
+                                                   : "the object does not end on its line");
     for (size_t i = 0; i < p->count; i++) {
         p->name_texts[i] = p->text + p->names[i];
         p->value_texts[i] = (cli_value){p->values[i].token, p->text + p->values[i].text_at,

@@ -114,6 +114,21 @@ static s3store_status infer_record(void *ctx, const char *const *names, const cl
     return S3STORE_OK;
 }
 
+/* What nobody called JSON Lines must look like it: else the message would be about its syntax. */
+static s3store_status check_guess(const cli_source *source, s3store_error *err)
+{
+    char first[4];
+    size_t size = fread(first, 1, sizeof first, source->file);
+    rewind(source->file);
+    bool parquet = size == sizeof first && memcmp(first, "PAR1", sizeof first) == 0;
+    if (size == 0 || (!parquet && memchr("{[ \t\r\n\xEF", first[0], 7) != NULL))
+        return S3STORE_OK;
+    return cli_source_fail(source, S3STORE_INVALID_ARGUMENT, err,
+                           parquet ? "this is Parquet: say --format parquet"
+                                   : "this is not JSON Lines, which begin with '{': say --format csv "
+                                     "if it is CSV");
+}
+
 static s3store_status infer_all(text_input *in, s3store_error *err)
 {
     for (in->source_at = 0; in->source_at < in->source_count; in->source_at++) {
@@ -355,6 +370,8 @@ s3store_status cli_text_input_open(const char *const *paths, size_t path_count,
         in->source_count = i + 1;
         status = cli_source_open(paths[i], options, &in->sources[i], err);
     }
+    if (status == S3STORE_OK && options->is_guess)
+        status = check_guess(&in->sources[0], err);
     if (status == S3STORE_OK)
         status = infer_all(in, err);
     if (status == S3STORE_OK)

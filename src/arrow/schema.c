@@ -1,4 +1,5 @@
 /* Types and schemas: traits, life cycle, comparison. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "arrow/internal.h"
@@ -190,6 +191,20 @@ size_t s3s_schema_find(const s3s_schema *schema, const char *name)
         if (strcmp(schema->fields[i].name, name) == 0)
             return i;
     return SIZE_MAX;
+}
+
+const char *s3s_schema_names(const s3s_schema *schema, char names[S3S_SCHEMA_NAMES_SIZE])
+{
+    size_t used = 0;
+    names[0] = '\0';
+    for (size_t i = 0; i < schema->field_count && used < S3S_SCHEMA_NAMES_SIZE; i++) {
+        int n = snprintf(names + used, S3S_SCHEMA_NAMES_SIZE - used, "%s%s", i > 0 ? ", " : "",
+                         schema->fields[i].name);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    if (used >= S3S_SCHEMA_NAMES_SIZE)
+        memcpy(names + S3S_SCHEMA_NAMES_SIZE - 4, "...", 4);
+    return names;
 }
 
 /* Arrow leaves the names in a map open, so only members of plain structs are told apart by them. */

@@ -90,6 +90,9 @@ s3store_status s3s_schema_select(const s3s_schema *schema, const size_t *columns
 bool s3s_field_copy(s3s_arena *arena, const s3s_field *from, s3s_field *to);
 /* Position of a top-level column, or SIZE_MAX. */
 size_t s3s_schema_find(const s3s_schema *schema, const char *name);
+/* Its columns for a message, "a, b, c"; what does not fit ends in "...". Returns names. */
+#define S3S_SCHEMA_NAMES_SIZE 512
+const char *s3s_schema_names(const s3s_schema *schema, char names[S3S_SCHEMA_NAMES_SIZE]);
 /* Same type, unit, zone, width, precision, children...; names (but those of struct members),
  * nullability and hints are not looked at. */
 bool s3s_field_same_type(const s3s_field *a, const s3s_field *b);

@@ -91,5 +91,7 @@ s3store_status s3s_url_parse(const char *text, s3s_url *out, s3store_error *err)
         return parse_s3(text, text + strlen("s3://"), out, err);
     if (s3s_starts_with(text, "file://"))
         return parse_file(text, text + strlen("file://"), out, err);
-    return bad_url(err, text, "has no scheme that is known");
+    return bad_url(err, text,
+                   text[0] == '/' ? "is a path: write file:// before it"
+                                  : "has no scheme that is known");
 }

@@ -424,7 +424,9 @@ static s3store_status explain_failure(transfer *t, CURLcode code)
         const char *place = strstr(format, "%s");
         snprintf(what, sizeof what, "%.*s%s%s", (int)(place - format), format, host_of(t),
                  place + 2);
-        return s3s_fail(err, code_table[i].status, "%s: %s", what, detail);
+        bool plain = strstr(detail, "wrong version number") != NULL;
+        return s3s_fail(err, code_table[i].status, "%s: %s%s", what, detail,
+                        plain ? " (the server may speak plain http)" : "");
     }
     static const char *const when[] = {"before the request was sent", "before an answer came",
                                        "in the middle of the answer",

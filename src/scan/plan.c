@@ -74,18 +74,9 @@ bool s3s_scan_needs_discovery(const s3s_scan *scan)
 
 static s3store_status unknown_column(const s3s_schema *all, const char *name, s3store_error *err)
 {
-    char known[512];
-    size_t used = 0;
-    known[0] = '\0';
-    for (size_t i = 0; i < all->field_count && used < sizeof known; i++) {
-        int n = snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
-                         all->fields[i].name);
-        used += n > 0 ? (size_t)n : 0;
-    }
-    if (used >= sizeof known)
-        memcpy(known + sizeof known - 4, "...", 4);
+    char known[S3S_SCHEMA_NAMES_SIZE];
     return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "unknown column \"%s\"; there are: %s", name,
-                    known);
+                    s3s_schema_names(all, known));
 }
 
 static s3store_status make_out(s3s_scan *scan, const s3s_schema *all, s3store_error *err)

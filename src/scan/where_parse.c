@@ -151,8 +151,8 @@ static bool read_symbol(parser *p)
     } symbols[] = {
         {"!=", TOKEN_OP, WHERE_NE},   {"<>", TOKEN_OP, WHERE_NE}, {"<=", TOKEN_OP, WHERE_LE},
         {">=", TOKEN_OP, WHERE_GE},   {"<", TOKEN_OP, WHERE_LT},  {">", TOKEN_OP, WHERE_GT},
-        {"=", TOKEN_OP, WHERE_EQ},    {"(", TOKEN_OPEN, 0},       {")", TOKEN_CLOSE, 0},
-        {",", TOKEN_COMMA, 0},
+        {"==", TOKEN_OP, WHERE_EQ},   {"=", TOKEN_OP, WHERE_EQ},  {"(", TOKEN_OPEN, 0},
+        {")", TOKEN_CLOSE, 0},        {",", TOKEN_COMMA, 0},
     };
     for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
         size_t size = strlen(symbols[i].text);

@@ -112,9 +112,12 @@ static s3store_status source_schema(s3s_env *env, const s3s_schema *in, const ch
 static s3store_status require_column(const s3s_schema *in, const char *name, const char *what,
                                      s3store_error *err)
 {
+    char known[S3S_SCHEMA_NAMES_SIZE];
     if (s3s_schema_find(in, name) == SIZE_MAX)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
-                        "the input has no column %s, which is the dataset's %s column", name, what);
+                        "the input has no column %s (or no value in it), which is the dataset's %s "
+                        "column; it has: %s",
+                        name, what, s3s_schema_names(in, known));
     return S3STORE_OK;
 }
 

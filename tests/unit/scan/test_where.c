@@ -352,6 +352,7 @@ static const struct literal *literals_of(int c, size_t *count)
 static void random_test(dice *d, predicate *p, const wide *rows, size_t count, bool only_entity)
 {
     static const char *const ops[] = {"=", "!=", "<", "<=", ">", ">="};
+    static const char *const again[] = {"==", "<>"};
     int c = only_entity ? 0 : (int)roll(d, COUNT(column_names)), op = (int)roll(d, 6);
     size_t literals, what = roll(d, 6);
     const struct literal *list = literals_of(c, &literals);
@@ -367,7 +368,7 @@ static void random_test(dice *d, predicate *p, const wide *rows, size_t count, b
     for (size_t i = 0; i < count; i++)
         p->truths[i] = 0;
     say(p, what == 1 ? "%s %s(" : "%s %s ", column_names[c],
-        what == 1 ? (negated ? "not in " : "in ") : roll(d, 2) == 0 && op == 1 ? "<>" : ops[op]);
+        what == 1 ? (negated ? "not in " : "in ") : roll(d, 2) == 0 && op <= 1 ? again[op] : ops[op]);
     for (size_t n = 0; n < wanted; n++) {
         size_t k = roll(d, literals);
         say(p, "%s%s", n > 0 ? "," : "", list[k].text);

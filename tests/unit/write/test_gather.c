@@ -29,11 +29,11 @@ static void test_gather__missing_columns_are_named(void **state)
     (void)state;
     stage_open(&s, &with_entity);
     refused(&s, "id:string?;v:int64?", ROWS("x|1"), S3STORE_INVALID_ARGUMENT,
-            "no column p, which is the dataset's partition column");
+            "no column p (or no value in it), which is the dataset's partition column");
     refused(&s, "p:string?;v:int64?", ROWS("a|1"), S3STORE_INVALID_ARGUMENT,
-            "no column id, which is the dataset's entity column");
+            "no column id (or no value in it), which is the dataset's entity column");
     refused(&s, "p:string?;id:string?", ROWS("a|x"), S3STORE_INVALID_ARGUMENT,
-            "no column v, which is the dataset's version column");
+            "no column v (or no value in it), which is the dataset's version column");
     stage_close(&s);
     stage_open(&s, &(stage_options){.partition_by = parts});
     refused(&s, "site:string?;v:int64?", ROWS("a|1"), S3STORE_INVALID_ARGUMENT, "no column time");
