@@ -42,13 +42,10 @@ fuzz:
 install: all
 	@cmake --build $(BUILD) --target printed -- --quiet >/dev/null
 	@cmake --install $(BUILD) --prefix $(PREFIX) >$(BUILD)/install.log || { cat $(BUILD)/install.log; exit 1; }
-	@scripts/after-install '$(BUILD)' '$(PREFIX)' '$(DESTDIR)'
+	@scripts/install-tree report '$(BUILD)' '$(PREFIX)' '$(DESTDIR)'
 
-# Folders that are ours alone go too, when nothing of others is in them.
 uninstall:
-	@sed 's|^|$(DESTDIR)|' $(BUILD)/install_manifest.txt | xargs -r -d '\n' rm -f
-	@sed -n 's|^\(.*/\(include\|cmake\)/s3store\)/[^/]*$$|$(DESTDIR)\1|p' $(BUILD)/install_manifest.txt | sort -u | \
-		xargs -r -d '\n' rmdir --ignore-fail-on-non-empty
+	@scripts/install-tree remove '$(BUILD)' '$(DESTDIR)'
 
 # build/deb/*.deb: the command, the library, what programs are built with.
 deb:

@@ -112,4 +112,14 @@ fish -n "$tree/share/fish/vendor_completions.d/s3store.fish" || fail "fish does 
 export HOME=$work # fish keeps its state there
 offered=$(fish -c "source $tree/share/fish/vendor_completions.d/s3store.fish; complete -C 's3store re'" | cut -f1)
 [ "$offered" = $'read\nrestamp' ] || fail "fish offers: $offered"
+
+# The ends of `make install` and `make uninstall`: what is taken away leaves nothing of ours.
+again=$work/again
+DESTDIR=$again cmake --install "$build" --prefix /usr/local >"$work/log"
+said=$("$root/scripts/install-tree" report "$build" /usr/local "$again")
+[[ $said == "installed to $again/usr/local: "* ]] || fail "make install says: $said"
+[ -x "$again/usr/local/bin/s3store" ] || fail "there is no /usr/local/bin/s3store"
+"$root/scripts/install-tree" remove "$build" "$again"
+left=$(find "$again" -type f -o -type l -o -name '*s3store*')
+[ -z "$left" ] || fail "make uninstall leaves $left"
 echo "install: the tree works"
