@@ -4,23 +4,26 @@
 #include "cli.h"
 #include "results.h"
 
-static int run_commit(cli_context *cli, void *values)
+/* Both ask about a token in a partition. */
+typedef s3store_status (*ask_fn)(s3store_target *target, const char *partition, const char *token,
+                                 const s3store_call *call, s3store_write_result **out,
+                                 s3store_error *err);
+
+static int ask(cli_context *cli, ask_fn fn)
 {
-    (void)values;
     s3store_error err = {0};
     s3store_write_result *result = NULL;
+    const char *partition = cli->args.items[1], *token = cli->args.items[2];
     int code;
     s3store_target *target = cli_target_open(cli, &code);
     if (target == NULL)
         return code;
     s3store_call call = cli_call(cli);
-    s3store_status status = s3store_lookup_commit(target, cli->args.items[1], cli->args.items[2],
-                                                  &call, &result, &err);
+    s3store_status status = fn(target, partition, token, &call, &result, &err);
     if (status == S3STORE_OK) {
         cli_print_result(result);
     } else if (status == S3STORE_NOT_FOUND) {
-        cli_note("s3store commit: %s is not committed in %s", cli->args.items[2],
-                 cli->args.items[1]);
+        cli_note("s3store %s: %s is not committed in %s", cli->verb, token, partition);
         code = CLI_NO;
     } else {
         code = cli_fail(cli, &err);
@@ -31,31 +34,16 @@ static int run_commit(cli_context *cli, void *values)
     return code;
 }
 
+static int run_commit(cli_context *cli, void *values)
+{
+    (void)values;
+    return ask(cli, s3store_lookup_commit);
+}
+
 static int run_restamp(cli_context *cli, void *values)
 {
     (void)values;
-    s3store_error err = {0};
-    s3store_write_result *result = NULL;
-    int code;
-    s3store_target *target = cli_target_open(cli, &code);
-    if (target == NULL)
-        return code;
-    s3store_call call = cli_call(cli);
-    s3store_status status =
-        s3store_restamp(target, cli->args.items[1], cli->args.items[2], &call, &result, &err);
-    if (status == S3STORE_OK) {
-        cli_print_result(result);
-    } else if (status == S3STORE_NOT_FOUND) {
-        cli_note("s3store restamp: %s is not committed in %s", cli->args.items[2],
-                 cli->args.items[1]);
-        code = CLI_NO;
-    } else {
-        code = cli_fail(cli, &err);
-    }
-    s3store_write_result_free(result);
-    cli_explain(cli, target);
-    s3store_target_free(target);
-    return code;
+    return ask(cli, s3store_restamp);
 }
 
 const cli_verb cli_verb_commit = {

@@ -99,24 +99,13 @@ static s3store_status check_size(const void *stats, const char *what, s3store_er
                     what, size);
 }
 
-static s3store_status end_lookup(s3s_scope *scope, s3store_status status,
-                                 const s3store_lookup_stats *found, const s3store_error *why,
-                                 s3store_error *err)
-{
-    s3s_scope_count(scope, S3S_METRIC_READ_RECORDS, found->markers);
-    if (status != S3STORE_OK && err != NULL)
-        *err = *why;
-    return s3s_scope_end(scope, status, why);
-}
-
-s3store_status s3store_view_lookup(s3store_view *view, const s3store_lookup_options *options,
-                                   struct ArrowArrayStream *out, s3store_lookup_stats *stats,
-                                   s3store_error *err)
+/* records NULL: as a stream, to out; else as C structs of type. */
+static s3store_status look_up(s3store_view *view, const s3store_lookup_options *options,
+                              struct ArrowArrayStream *out, const s3store_record_type *type,
+                              s3store_records **records, s3store_lookup_stats *stats,
+                              s3store_error *err)
 {
     s3store_lookup_stats found = {.size = sizeof found};
-    S3S_REQUIRE(out);
-    *out = (struct ArrowArrayStream){0};
-    S3S_REQUIRE(view);
     S3S_OPTIONS(s3store_lookup_options, S3STORE_LOOKUP_OPTIONS_INIT, own, options);
     s3store_status status = check_size(stats, "s3store_lookup_stats", err);
     if (status != S3STORE_OK)
@@ -124,10 +113,23 @@ s3store_status s3store_view_lookup(s3store_view *view, const s3store_lookup_opti
     s3s_scope scope;
     s3store_error why = {0};
     s3s_scope_begin(&scope, view->env, S3S_METHOD_LOOKUP);
-    status = s3s_view_lookup(view, &own, out, &found, &why);
-    status = end_lookup(&scope, status, &found, &why, err);
+    status = records == NULL ? s3s_view_lookup(view, &own, out, &found, &why)
+                             : s3s_view_lookup_records(view, type, &own, records, &found, &why);
+    s3s_scope_count(&scope, S3S_METRIC_READ_RECORDS, found.markers);
+    if (status != S3STORE_OK && err != NULL)
+        *err = why;
     give(stats, &found, sizeof found);
-    return status;
+    return s3s_scope_end(&scope, status, &why);
+}
+
+s3store_status s3store_view_lookup(s3store_view *view, const s3store_lookup_options *options,
+                                   struct ArrowArrayStream *out, s3store_lookup_stats *stats,
+                                   s3store_error *err)
+{
+    S3S_REQUIRE(out);
+    *out = (struct ArrowArrayStream){0};
+    S3S_REQUIRE(view);
+    return look_up(view, options, out, NULL, NULL, stats, err);
 }
 
 s3store_status s3store_view_lookup_records(s3store_view *view, const s3store_record_type *type,
@@ -135,22 +137,11 @@ s3store_status s3store_view_lookup_records(s3store_view *view, const s3store_rec
                                            s3store_records **out, s3store_lookup_stats *stats,
                                            s3store_error *err)
 {
-    s3store_lookup_stats found = {.size = sizeof found};
     S3S_REQUIRE(out);
     *out = NULL;
     S3S_REQUIRE(view);
     S3S_REQUIRE(type);
-    S3S_OPTIONS(s3store_lookup_options, S3STORE_LOOKUP_OPTIONS_INIT, own, options);
-    s3store_status status = check_size(stats, "s3store_lookup_stats", err);
-    if (status != S3STORE_OK)
-        return status;
-    s3s_scope scope;
-    s3store_error why = {0};
-    s3s_scope_begin(&scope, view->env, S3S_METHOD_LOOKUP);
-    status = s3s_view_lookup_records(view, type, &own, out, &found, &why);
-    status = end_lookup(&scope, status, &found, &why, err);
-    give(stats, &found, sizeof found);
-    return status;
+    return look_up(view, options, NULL, type, out, stats, err);
 }
 
 s3store_status s3store_view_backfill(s3store_target *target, const s3store_view_def *def,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/json.h"
+#include "dataset/document.h"
 
 #define DESCRIPTOR_FORMAT 1
 #define DESCRIPTOR_MAX_COLUMNS 1000 /* partition or entity columns: no key would hold more */
@@ -131,22 +131,6 @@ static s3store_status copy_text(s3s_arena *arena, const char *text, const char *
     return *out != NULL ? S3STORE_OK : s3s_fail_memory(err, strlen(text) + 1);
 }
 
-static s3store_status read_format(const s3s_json *root, const char *key, s3store_error *err)
-{
-    int64_t format;
-
-    if (!s3s_json_is_object(root))
-        return s3s_fail_key(err, S3STORE_BAD_CONFIG, key, "%s: not a JSON object", key);
-    if (!s3s_json_int(s3s_json_get(root, "format"), &format) || format < 1)
-        return s3s_fail_key(err, S3STORE_BAD_CONFIG, key,
-                            "%s: \"format\" is missing or not a positive number", key);
-    if (format > DESCRIPTOR_FORMAT)
-        return s3s_fail_key(err, S3STORE_UNSUPPORTED, key,
-                            "%s has format %lld, this library knows %d: use a newer one", key,
-                            (long long)format, DESCRIPTOR_FORMAT);
-    return S3STORE_OK;
-}
-
 static s3store_status read_parts(s3s_descriptor *d, const s3s_json *root, const char *key,
                                  s3store_error *err)
 {
@@ -170,10 +154,8 @@ static s3store_status read_members(s3s_descriptor *d, const s3s_json *root, cons
                                    s3store_error *err)
 {
     const char *text;
-    s3store_status status = read_format(root, key, err);
+    s3store_status status = read_parts(d, root, key, err);
 
-    if (status == S3STORE_OK)
-        status = read_parts(d, root, key, err);
     if (status == S3STORE_OK)
         status = read_names(&d->arena, root, "entity", key, &d->entity, &d->entity_count, err);
     if (status == S3STORE_OK)
@@ -210,17 +192,11 @@ s3store_status s3s_descriptor_parse(s3s_env *env, const char *text, size_t size,
                                     s3s_descriptor *out, s3store_error *err)
 {
     s3s_json *root = NULL;
-    s3store_error inner = {0};
-    s3store_status status;
 
     *out = (s3s_descriptor){0};
     s3s_arena_init(&out->arena, env);
-    status = s3s_json_parse(text, size, key, &root, &inner);
-    if (status == S3STORE_OUT_OF_MEMORY)
-        status = s3s_fail(err, status, "%s", inner.message);
-    else if (status != S3STORE_OK)
-        status = s3s_fail_key(err, S3STORE_BAD_CONFIG, key, "%s", inner.message);
-    else
+    s3store_status status = s3s_document_open(text, size, key, DESCRIPTOR_FORMAT, &root, err);
+    if (status == S3STORE_OK)
         status = read_members(out, root, key, err);
     s3s_json_free(root);
     if (status != S3STORE_OK)

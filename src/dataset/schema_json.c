@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/json.h"
+#include "dataset/document.h"
 
 #define SCHEMA_FORMAT 1
 #define SCHEMA_MAX_COLUMNS 10000 /* as s3s_schema_import */
@@ -84,18 +84,10 @@ static s3store_status check_distinct(const s3s_schema *schema, const char *key, 
 static s3store_status read_schema(s3s_env *env, const s3s_json *root, const char *key,
                                   uint32_t *version, s3s_schema **out, s3store_error *err)
 {
-    int64_t format, number;
+    int64_t number;
     const s3s_json *columns = s3s_json_get(root, "columns");
     s3store_status status;
 
-    if (!s3s_json_is_object(root) || !s3s_json_int(s3s_json_get(root, "format"), &format) ||
-        format < 1)
-        return s3s_fail_key(err, S3STORE_BAD_CONFIG, key,
-                            "%s: \"format\" is missing or not a positive number", key);
-    if (format > SCHEMA_FORMAT)
-        return s3s_fail_key(err, S3STORE_UNSUPPORTED, key,
-                            "%s has format %lld, this library knows %d: use a newer one", key,
-                            (long long)format, SCHEMA_FORMAT);
     if (!s3s_json_int(s3s_json_get(root, "version"), &number) || number < 1 || number > UINT32_MAX)
         return s3s_fail_key(err, S3STORE_BAD_CONFIG, key,
                             "%s: \"version\" is missing or not a positive number", key);
@@ -117,17 +109,11 @@ s3store_status s3s_schema_json_parse(s3s_env *env, const char *text, size_t size
                                      uint32_t *version, s3s_schema **out, s3store_error *err)
 {
     s3s_json *root = NULL;
-    s3store_error inner = {0};
-    s3store_status status;
 
     *version = 0;
     *out = NULL;
-    status = s3s_json_parse(text, size, key, &root, &inner);
-    if (status == S3STORE_OUT_OF_MEMORY)
-        status = s3s_fail(err, status, "%s", inner.message);
-    else if (status != S3STORE_OK)
-        status = s3s_fail_key(err, S3STORE_BAD_CONFIG, key, "%s", inner.message);
-    else
+    s3store_status status = s3s_document_open(text, size, key, SCHEMA_FORMAT, &root, err);
+    if (status == S3STORE_OK)
         status = read_schema(env, root, key, version, out, err);
     s3s_json_free(root);
     if (status != S3STORE_OK) {

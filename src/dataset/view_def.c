@@ -8,7 +8,7 @@
 #include "arrow/builder.h"
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/json.h"
+#include "dataset/document.h"
 #include "dataset/quote.h"
 #include "dataset/valuetext.h"
 
@@ -150,17 +150,7 @@ static s3store_status read_members(s3s_view_def *def, const s3s_json *root, cons
     const char *columns[S3S_NAMES_MAX] = {0};
     const char *name = s3s_json_text(s3s_json_get(root, "name"));
     size_t count;
-    int64_t format;
     s3store_error inner = {0};
-    if (!s3s_json_is_object(root))
-        return s3s_fail_key(err, S3STORE_BAD_CONFIG, key, "%s: not a JSON object", key);
-    if (!s3s_json_int(s3s_json_get(root, "format"), &format) || format < 1)
-        return s3s_fail_key(err, S3STORE_BAD_CONFIG, key,
-                            "%s: \"format\" is missing or not a positive number", key);
-    if (format > VIEW_FORMAT)
-        return s3s_fail_key(err, S3STORE_UNSUPPORTED, key,
-                            "%s has format %lld, this library knows %d: use a newer one", key,
-                            (long long)format, VIEW_FORMAT);
     if (name == NULL)
         return s3s_fail_key(err, S3STORE_BAD_CONFIG, key, "%s: \"name\" is not a text", key);
     s3store_status status =
@@ -179,14 +169,9 @@ s3store_status s3s_view_def_parse(s3s_env *env, const char *text, size_t size, c
                                   s3s_view_def *out, s3store_error *err)
 {
     s3s_json *root = NULL;
-    s3store_error inner = {0};
     begin(out, env);
-    s3store_status status = s3s_json_parse(text, size, key, &root, &inner);
-    if (status == S3STORE_OUT_OF_MEMORY)
-        status = s3s_fail(err, status, "%s", inner.message);
-    else if (status != S3STORE_OK)
-        status = s3s_fail_key(err, S3STORE_BAD_CONFIG, key, "%s", inner.message);
-    else
+    s3store_status status = s3s_document_open(text, size, key, VIEW_FORMAT, &root, err);
+    if (status == S3STORE_OK)
         status = read_members(out, root, key, err);
     s3s_json_free(root);
     if (status != S3STORE_OK)

@@ -1,28 +1,11 @@
 /* tests/unit/parquet/test_bloom.c: bloom filters that we write: never wrong about what is there,
  * mostly right about what is not, and no larger than they must be.
  */
+#include "env.h"
 #include "fixture.h"
 
 #include "parquet/bloom.h"
 #include "parquet/metadata.h"
-
-static s3s_env *env;
-
-static int setup(void **state)
-{
-    (void)state;
-    s3store_error err;
-    assert_ok(s3s_env_new_real(&env, &err));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    assert_int_equal(s3s_env_live_allocs(env), 0);
-    s3s_env_release(env);
-    return 0;
-}
 
 #define ROWS 6000
 #define COLUMNS 4

@@ -1,6 +1,7 @@
 /* tests/unit/parquet/test_foreign.c: files of other writers (tests/data/parquet/README.md): rows
  * compared with expected/NAME.rows, types of nested columns with expected/NAME.txt.
  */
+#include "env.h"
 #include "fixture.h"
 
 #include <dirent.h>
@@ -8,24 +9,6 @@
 
 #include "base/hash.h"
 #include "support/rows_text.h"
-
-static s3s_env *env;
-
-static int setup(void **state)
-{
-    (void)state;
-    s3store_error err;
-    assert_ok(s3s_env_new_real(&env, &err));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    assert_int_equal(s3s_env_live_allocs(env), 0);
-    s3s_env_release(env);
-    return 0;
-}
 
 /* ---- rows, as pyarrow reads them ------------------------------------------------------------- */
 

@@ -1,27 +1,10 @@
 /* tests/unit/parquet/test_hostile.c: damaged files give an error or data, never more than that. */
+#include "env.h"
 #include "fixture.h"
 
 #include <stdlib.h>
 
 #include "parquet/metadata.h"
-
-static s3s_env *env;
-
-static int setup(void **state)
-{
-    (void)state;
-    s3store_error err;
-    assert_ok(s3s_env_new_real(&env, &err));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    assert_int_equal(s3s_env_live_allocs(env), 0);
-    s3s_env_release(env);
-    return 0;
-}
 
 /* A few rows of the types that decode differently. */
 static void make_small(s3s_buffer *file, s3store_compression compression, int64_t rows)

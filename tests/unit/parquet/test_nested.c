@@ -1,29 +1,12 @@
 /* tests/unit/parquet/test_nested.c: lists, structs and maps: written and read back, legacy shapes,
  * levels that lie.
  */
+#include "env.h"
 #include "fixture.h"
 
 #include "parquet/encoding/bits.h"
 #include "parquet/encoding/hybrid.h"
 #include "parquet/metadata.h"
-
-static s3s_env *env;
-
-static int setup(void **state)
-{
-    (void)state;
-    s3store_error err;
-    assert_ok(s3s_env_new_real(&env, &err));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    assert_int_equal(s3s_env_live_allocs(env), 0);
-    s3s_env_release(env);
-    return 0;
-}
 
 /* ---- round trips ----------------------------------------------------------------------------- */
 

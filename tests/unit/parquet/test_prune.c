@@ -1,26 +1,9 @@
 /* tests/unit/parquet/test_prune.c: predicates leave rows out, and never one that matches. */
+#include "env.h"
 #include "fixture.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-static s3s_env *env;
-
-static int setup(void **state)
-{
-    (void)state;
-    s3store_error err;
-    assert_ok(s3s_env_new_real(&env, &err));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    assert_int_equal(s3s_env_live_allocs(env), 0);
-    s3s_env_release(env);
-    return 0;
-}
 
 #define ROWS 4000
 

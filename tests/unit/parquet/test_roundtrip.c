@@ -1,23 +1,6 @@
 /* tests/unit/parquet/test_roundtrip.c: what is written comes back. */
+#include "env.h"
 #include "fixture.h"
-
-static s3s_env *env;
-
-static int setup(void **state)
-{
-    (void)state;
-    s3store_error err;
-    assert_ok(s3s_env_new_real(&env, &err));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    assert_int_equal(s3s_env_live_allocs(env), 0);
-    s3s_env_release(env);
-    return 0;
-}
 
 static void round_trip(s3s_schema *schema, const s3s_parquet_write_options *options, int64_t rows,
                        unsigned null_permille, fixture_values values, int64_t max_rows)

@@ -1,4 +1,5 @@
 /* tests/unit/parquet/test_writer.c: what other readers count on in the files we write. */
+#include "env.h"
 #include "fixture.h"
 
 #include <math.h>
@@ -6,24 +7,6 @@
 
 #include "base/hash.h"
 #include "parquet/metadata.h"
-
-static s3s_env *env;
-
-static int setup(void **state)
-{
-    (void)state;
-    s3store_error err;
-    assert_ok(s3s_env_new_real(&env, &err));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    assert_int_equal(s3s_env_live_allocs(env), 0);
-    s3s_env_release(env);
-    return 0;
-}
 
 /* A written file and its footer. */
 typedef struct written {
