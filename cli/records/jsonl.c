@@ -150,7 +150,8 @@ static int on_open_array(void *ctx)
 {
     cli_jsonl *p = ctx;
     if (p->depth == 0) {
-        p->problem = "the line is a JSON array; each line must be an object (jq -c '.[]' makes them)";
+        p->problem = "the line is a JSON array; each line must be an object "
+                     "(jq -c '.[]' makes them)";
         return 0;
     }
     return on_open(ctx);

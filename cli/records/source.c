@@ -41,11 +41,27 @@ static ssize_t read_or_cancel(int fd, void *buffer, size_t size, const s3store_c
     return read(fd, buffer, size);
 }
 
-/* Copies what can be read only once to an unlinked temporary file. */
+/* A file without a name: nothing is left of it, however the process ends. Where the file system has no
+ * such files, one whose name is removed at once. */
+static int temporary_file(const char *dir)
+{
+    char path[4096];
+    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
+        return fd;
+    if (snprintf(path, sizeof path, "%s/s3store-input-XXXXXX", dir) >= (int)sizeof path)
+        return -1;
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
+/* Copies what can be read only once to a temporary file. */
 static s3store_status spool(cli_source *s, int fd, const cli_input_options *options,
                             s3store_error *err)
 {
-    char path[4096], *buffer = malloc(1 << 20);
+    char *buffer = malloc(1 << 20);
     const char *dir = options->spill_dir;
     uint64_t spooled = 0;
     if (dir == NULL)
@@ -54,15 +70,13 @@ static s3store_status spool(cli_source *s, int fd, const cli_input_options *opti
         dir = "/tmp";
     int to = -1;
     ssize_t n = -1;
-    if (buffer != NULL &&
-        snprintf(path, sizeof path, "%s/s3store-input-XXXXXX", dir) < (int)sizeof path)
-        to = mkostemp(path, O_CLOEXEC);
+    if (buffer != NULL)
+        to = temporary_file(dir);
     if (to < 0) {
         free(buffer);
         return cli_source_fail(s, S3STORE_IO, err, "cannot create a temporary file in %s: %s", dir,
                                strerror(errno));
     }
-    unlink(path);
     while ((n = read_or_cancel(fd, buffer, 1 << 20, s->cancel)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
