@@ -75,7 +75,7 @@ bool history_wait(history *h, unsigned *version, bool criticals)
     return !h->over;
 }
 
-static size_t choose(history *h, size_t count, const char *const *names)
+size_t history_choose(history *h, size_t count, const char *const *names)
 {
     return h->explorer == NULL || count < 2 ? 0 : s3s_explore_choose(h->explorer, count, names);
 }
@@ -120,7 +120,7 @@ static const menu_option *choose_option(history *h, const faulty_request *r)
         options[count] = o;
         names[count++] = o->name;
     }
-    size_t pick = choose(h, count, names);
+    size_t pick = history_choose(h, count, names);
     h->faults_left -= pick > 0;
     h->faults_met += pick > 0;
     return options[pick];
@@ -188,7 +188,8 @@ static faulty_fate decide(void *ctx, const faulty_request *r)
 {
     history_writer *w = ctx;
     history *h = w->h;
-    if (r->kind == FAULTY_OTHER)
+    if (r->kind == FAULTY_OTHER &&
+        !(h->plan->views && s3s_ends_with(r->key, "/m.matview")))
         return (faulty_fate){0};
     if (r->kind == FAULTY_DATA && r->verb == S3S_VERB_PUT)
         note_attempt(h, w, r->key);
@@ -216,6 +217,8 @@ static faulty_fate decide_reader(void *ctx, const faulty_request *r)
 static faulty_fate decide_cutter(void *ctx, const faulty_request *r)
 {
     history *h = ctx;
+    if (r->verb == S3S_VERB_REMOVE)
+        return (faulty_fate){.before_us = h->remove_after_us};
     return h->plan->rules != NULL ? follow_script(h, WORLD_CUTTER, r) : (faulty_fate){0};
 }
 
@@ -236,6 +239,7 @@ static void stored(void *ctx, const s3store_put_request *put)
 {
     history_writer *w = ctx;
     begin_torn_list(w->h);
+    w->h->effects++;
     if (s3s_ends_with(put->key, ".ref"))
         history_note_ref(w->h, put->key);
     if (w->cancel_when_stored)
@@ -348,6 +352,10 @@ static void run_director(void *ctx)
     }
     while (!h->writers[1].ended && !h->writers[1].crashed && history_wait(h, &version, false))
         ;
+    h->writers_over = true;
+    history_changed(h);
+    while (h->sweep_at > 0 && !h->swept && history_wait(h, &version, false))
+        ;
     (void)s3s_sleep_us(h->w.env, END_US, NULL, NULL);
     h->over = true;
     history_changed(h);
@@ -459,8 +467,8 @@ static void choose_pause(history *h)
         snprintf(texts[i], sizeof texts[i], "look %zu", i);
         looks[i] = texts[i];
     }
-    h->suspend_at = (unsigned)choose(h, h->plan->suspend + 1, looks);
-    h->suspend_for_us = pauses_us[h->suspend_at > 0 ? choose(h, 3, pause_names) : 0];
+    h->suspend_at = (unsigned)history_choose(h, h->plan->suspend + 1, looks);
+    h->suspend_for_us = pauses_us[h->suspend_at > 0 ? history_choose(h, 3, pause_names) : 0];
 }
 
 static void choose_setting(history *h)
@@ -472,18 +480,20 @@ static void choose_setting(history *h)
     h->pace = &paces[p->pace];
     h->second_after_us = p->second_after_us;
     if (p->clocks) {
-        h->clock_us = clock_table[choose(h, clock_count(p), clock_names)];
-        h->phase_us = phases_us[choose(h, PHASE_COUNT, phase_names)];
+        h->clock_us = clock_table[history_choose(h, clock_count(p), clock_names)];
+        h->phase_us = phases_us[history_choose(h, PHASE_COUNT, phase_names)];
     }
     h->clocks_agree = agree(h->clock_us);
     for (size_t i = 0; i < PACE_COUNT; i++)
         names[i] = paces[i].name;
     if (p->paces)
-        h->pace = &paces[choose(h, PACE_COUNT, names)];
+        h->pace = &paces[history_choose(h, PACE_COUNT, names)];
     if (p->delays)
-        h->second_after_us = delays_us[choose(h, DELAY_COUNT, delay_names)];
+        h->second_after_us = delays_us[history_choose(h, DELAY_COUNT, delay_names)];
     if (p->suspend > 0)
         choose_pause(h);
+    if (p->sweeps > 0)
+        history_choose_sweep(h);
 }
 
 static s3store_status init_history(history *h, history_run *run, s3s_explorer *explorer,
@@ -502,7 +512,7 @@ static s3store_status init_history(history *h, history_run *run, s3s_explorer *e
         h->writers[i] = (history_writer){.h = h,
                                          .index = i,
                                          .token = "first",
-                                         .v = 1,
+                                         .v = VALUE,
                                          .clock_us = h->clock_us[i],
                                          .status = S3STORE_END};
         status = s3store_cancel_new(&h->writers[i].cancel, err);
@@ -531,6 +541,9 @@ static s3store_status add_actors(history *h, s3store_error *err)
     if (status == S3STORE_OK && !h->plan->torn_lists)
         status = s3s_sim_add(h->w.sim, "eager-cutter", h->clock_us[WORLD_CUTTER],
                              history_run_cutter, h, err);
+    if (status == S3STORE_OK && h->sweep_at > 0)
+        status = s3s_sim_add(h->w.sim, "eager-sweeper", h->clock_us[WORLD_CUTTER],
+                             history_run_sweeper, h, err);
     if (status == S3STORE_OK)
         status = s3s_sim_add(h->w.sim, "eager-director", 0, run_director, h, err);
     if (status == S3STORE_OK)
@@ -566,6 +579,7 @@ static s3store_status play(history *h, s3store_error *err)
                              .fence = h->plan->fence,
                              .s3 = h->plan->s3,
                              .unconditional = h->plan->unconditional,
+                             .views = h->plan->views,
                              .timeout_us = h->plan->timeout_us,
                              .before_clock = before_clock,
                              .before_clock_ctx = h};

@@ -13,7 +13,9 @@
  *   (d) what a reader of the stream has seen never gains predecessors and never changes
  *   (e) a reader of the stream that follows the contract misses no committed row
  *   (f) a snapshot, and the stream from its offset, are everything; for every cut
- *   (g) no ref is sent so late after its data that a sweep for orphans may have removed them
+ *   (g) no ref is sent so late after its data that a sweep for orphans may have removed them; and a
+ *       sweep, at any moment, removes nothing that is or becomes visible
+ *   (h) the markers of a view are there for every committed row, from the moment it is one
  *   (i) no error is lost: what is said to have failed is not committed, and nothing fails without
  *       faults
  */
@@ -70,6 +72,7 @@ typedef struct history_plan {
     bool optimistic;
     bool interleaved; /* writers at once: every order of their steps */
     bool torn_lists;  /* a snapshot LISTs key by key, its steps among those of the writers */
+    bool views;      /* writers keep a view; what becomes of its markers is a choice, too */
     const char *given_up; /* letters of what need not hold here; NULL = all must */
     /* Choices. */
     unsigned faults;  /* at most so many in a history */
@@ -79,6 +82,7 @@ typedef struct history_plan {
     bool clocks;      /* the clocks of writers and readers, at their extremes */
     bool paces;       /* how the reader of the stream works */
     bool delays;      /* when the second writer begins */
+    unsigned sweeps;  /* an operator removes orphans, once, after one of so many first effects */
     unsigned suspend; /* the first writer's machine stands still before its i-th look at a clock */
     /* Or a script, with its clocks. */
     history_second second;
@@ -101,6 +105,7 @@ typedef struct history_outcome {
 typedef struct history_sums {
     unsigned outcomes[32]; /* by status of the first writer; 31 = crashed */
     unsigned committed, restamped, tries_max;
+    uint64_t removed, rows_viewed;
     uint64_t entries, polls, cuts;
 } history_sums;
 

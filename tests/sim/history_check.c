@@ -91,6 +91,7 @@ static void show(history *h, const char *path, unsigned *mask)
     if ((*mask >> g & 1) != 0)
         history_break(h, "(a) a snapshot has two data objects of one token: %s", path);
     *mask |= 1u << g;
+    history_check_view(h, g);
     if (h->shown[g][0] == '\0')
         snprintf(h->shown[g], TEXT_SIZE, "%s", path);
     else if (strcmp(h->shown[g], path) != 0)
@@ -345,6 +346,6 @@ void history_run_judge(void *ctx)
         judge_words(h, &h->writers[i]);
     if (h->broken == S3STORE_OK)
         judge_retry(h);
-    /* Views (do markers cover all committed rows?) and the sweep for orphans (does it spare what is
-     * or becomes visible?) are to be judged here as well. */
+    if (h->broken == S3STORE_OK)
+        history_judge_view(h);
 }

@@ -77,6 +77,7 @@ const menu_option history_menu[] = {
     {.name = "cancelled before", .group = MENU_CANCEL, .cancel_before = true},
     {.name = "cancelled after", .group = MENU_CANCEL, .cancel_after = true, .puts_only = true},
     {.name = "14 minutes before", .group = MENU_HOURS, .fate = {.before_us = 14 * MINUTE}},
+    {.name = "14 minutes after", .group = MENU_HOURS, .fate = {.after_us = 14 * MINUTE}},
     {.name = "hours before", .group = MENU_HOURS, .fate = {.before_us = 300 * MINUTE}},
     {.name = "hours after", .group = MENU_HOURS, .fate = {.after_us = 300 * MINUTE}},
 };

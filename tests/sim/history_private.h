@@ -16,6 +16,7 @@
 #define CRITICALS_MAX 64
 #define CUTS_MAX 64
 #define NOTES_MAX 32
+#define VALUE 1 /* of the first row of a write */
 
 /* An attempt that a writer began. */
 typedef struct attempt_note {
@@ -73,6 +74,10 @@ typedef struct history {
     unsigned clock_looks, suspend_at;
     int64_t suspend_for_us;
 
+    unsigned sweep_at, effects;
+    int64_t sweep_after_us, remove_after_us;
+    bool writers_over, swept;
+
     attempt_note notes[NOTES_MAX];
     size_t note_count;
 
@@ -100,6 +105,8 @@ typedef struct history {
 /* Waits until something has changed since *version, or a ref may be passed; false: it is over. */
 bool history_wait(history *h, unsigned *version, bool criticals);
 void history_changed(history *h);
+/* A choice of the plan; a script has none. */
+size_t history_choose(history *h, size_t count, const char *const *names);
 bool history_reached(s3store_status status); /* it says: committed */
 /* The group of a data path; GROUPS: none of the writers'. */
 size_t history_group(const char *path);
@@ -115,6 +122,16 @@ void history_run_cutter(void *ctx);
 void history_run_judge(void *ctx);
 /* A ref of an attempt has been stored. */
 void history_note_ref(history *h, const char *key);
+
+/* ---- history_extras.c ------------------------------------------------------------------------ */
+
+/* An operator that removes orphans as early as the library lets him. */
+void history_choose_sweep(history *h);
+void history_run_sweeper(void *ctx);
+/* (h): the rows of a visible group have their markers. */
+void history_check_view(history *h, size_t group);
+/* And a lookup says so; at the end. */
+void history_judge_view(history *h);
 
 /* How the reader of the stream works: how long its requests take. */
 typedef struct history_pace {

@@ -66,6 +66,18 @@ static const history_plan short_plans[] = {
     {.name = "a machine that stands still", .suspend = 100, .second = SECOND_LATER},
     {.name = "a machine that stands still, timing of S3",
      .suspend = 100, .second = SECOND_LATER, .s3 = true},
+    {.name = "a sweep for orphans",
+     .faults = 1, .asked = 100, .faulty = 1, .menu = MENU_ONE | MENU_CRASH | MENU_HOURS,
+     .second = SECOND_LATER, .sweeps = 3},
+    {.name = "a sweep for orphans beside another token",
+     .faults = 1, .asked = 6, .faulty = 1, .menu = MENU_CRASH | MENU_HOURS,
+     .second = SECOND_OTHER, .sweeps = 4},
+    {.name = "a view",
+     .faults = 1, .asked = 100, .faulty = 1, .menu = MENU_ALL, .second = SECOND_OTHER,
+     .views = true},
+    {.name = "a view, the same token again",
+     .faults = 2, .asked = 4, .faulty = 1, .menu = MENU_ONE | MENU_CRASH, .second = SECOND_LATER,
+     .views = true},
     {.name = "a server that ignores conditions",
      .faults = 1, .asked = 100, .faulty = 1, .menu = MENU_ALL, .second = SECOND_LATER,
      .unconditional = true, .delays = true},
@@ -100,6 +112,12 @@ static const history_plan long_plans[] = {
     {.name = "long: restamp with two faults and clocks",
      .faults = 2, .asked = 100, .faulty = 3, .menu = MENU_ALL, .second = SECOND_RESTAMPS,
      .clocks = true, .s3 = true},
+    {.name = "long: a sweep for orphans, two faults and clocks",
+     .faults = 2, .asked = 100, .faulty = 1, .menu = MENU_ALL, .second = SECOND_LATER,
+     .sweeps = 6, .clocks = true},
+    {.name = "long: a view, two faults and clocks",
+     .faults = 2, .asked = 100, .faulty = 3, .menu = MENU_ALL, .second = SECOND_AT_ONCE,
+     .views = true, .clocks = true},
     {.name = "long: a server that ignores conditions, two faults",
      .faults = 2, .asked = 100, .faulty = 1, .menu = MENU_ALL, .second = SECOND_LATER,
      .unconditional = true, .delays = true, .clocks = true},
@@ -134,8 +152,13 @@ static bool explore(const history_plan *plan, int64_t time_us)
         if (run.sums.outcomes[i] > 0)
             printf(" %s %u", i == 31 ? "crashed" : s3store_status_name((s3store_status)i),
                    run.sums.outcomes[i]);
-    printf("; %u committed, %llu polls, %llu cuts\n", run.sums.committed,
+    printf("; %u committed, %llu polls, %llu cuts", run.sums.committed,
            (unsigned long long)run.sums.polls, (unsigned long long)run.sums.cuts);
+    if (plan->sweeps > 0)
+        printf(", %llu objects removed", (unsigned long long)run.sums.removed);
+    if (plan->views)
+        printf(", %llu rows viewed", (unsigned long long)run.sums.rows_viewed);
+    printf("\n");
     fflush(stdout);
     if (status == S3STORE_OK || stopped)
         return true;

@@ -75,6 +75,11 @@ static const history_rule copies_on_their_way[] = {
     {COMMIT(1, 5), .fate = {.late = true, .late_us = 10 * SECOND, LOST}}, /* one call's attempts */
     {COMMIT(6, 0), .fate = {.refuse = S3STORE_PERMISSION_DENIED}},
 };
+/* Every copy of the first try's commit, and by then nobody sends it any more: the writer waited for
+ * 16 s before it began. */
+static const history_rule all_at_the_last_moment[] = {
+    {COMMIT(1, 0), .fate = {.late = true, LOST}, .until_us = 31 * SECOND + 2,
+     .at_the_end = true}};
 static const history_rule data_is_slow[] = {
     {PUT(0, FAULTY_DATA, 1, 1), .fate = {.after_us = 14 * MINUTE}}};
 static const history_rule copy_of_the_data_is_late[] = {
@@ -206,6 +211,9 @@ static const struct named {
     {{.name = "X09 refused for good, while earlier copies are on their way: not certain at once",
       SCRIPT(copies_on_their_way)},
      {S3STORE_OK, ANY, 2, 2}},
+    {{.name = "X10 the condition ignored, a copy lands when nobody sends any more: asked for after it",
+      SCRIPT(all_at_the_last_moment), .unconditional = true, RETRIED, .clock_us = {SECOND, 0, 0, 0}},
+     {S3STORE_OK, S3STORE_OK, 2, 2}},
     /* From a snapshot to the stream; the reader behind and ahead. */
     {{.name = "P01 handoff, the reader behind", SCRIPT(last_moment_and_dies), .s3 = true,
       .clock_us = {0, 0, -SECOND, -SECOND}},

@@ -38,6 +38,12 @@ static size_t choose(void *ctx, size_t count, const char *const *names)
     return s3s_explore_choose(g->explorer, count, names);
 }
 
+static const char *const view_columns[] = {"id", "v"};
+const s3store_view_def world_view_def = {.size = sizeof world_view_def,
+                                         .name = WORLD_VIEW,
+                                         .columns = view_columns,
+                                         .column_count = 2};
+
 static gate the_gate; /* one history at a time */
 
 static s3store_status open_targets(world *w, const world_options *options, s3store_error *err)
@@ -66,12 +72,16 @@ static s3store_status open_targets(world *w, const world_options *options, s3sto
     if (status != S3STORE_OK)
         return status;
     s3store_write_result *result = NULL;
-    status = s3s_writer_open(w->targets[0], NULL, &w->writers[0], err);
+    const s3store_view_def *views[] = {&world_view_def};
+    s3store_writer_options own = S3STORE_WRITER_OPTIONS_INIT;
+    own.views = views;
+    own.view_count = options->views ? 1 : 0;
+    status = s3s_writer_open(w->targets[0], &own, &w->writers[0], err);
     if (status == S3STORE_OK)
         status = world_write(w, 0, "2099-01-01", "setup", 1, NULL, &result, err); /* sorts last */
     s3store_write_result_free(result);
     for (size_t i = 1; i < WORLD_WRITERS && status == S3STORE_OK; i++)
-        status = s3s_writer_open(w->targets[i], NULL, &w->writers[i], err);
+        status = s3s_writer_open(w->targets[i], &own, &w->writers[i], err);
     return status;
 }
 

@@ -17,6 +17,9 @@
 #define WORLD_TIMEOUT_US INT64_C(15000000)       /* the commit timeout */
 #define WORLD_SKEW_US INT64_C(1000000)           /* what the dataset allows */
 
+#define WORLD_VIEW "rows"
+extern const s3store_view_def world_view_def;
+
 typedef struct world_options {
     bool in_order;       /* no choice of who goes on: the chooser is only asked by the test */
     s3store_fence fence;
@@ -25,6 +28,7 @@ typedef struct world_options {
     bool s3;
     bool unconditional; /* the server ignores If-None-Match */
     int64_t timeout_us; /* 0 = WORLD_TIMEOUT_US */
+    bool views;         /* writers keep the view WORLD_VIEW of every row: (id, v) */
     void (*before_clock)(void *ctx, const char *process); /* see s3s_sim_options */
     void *before_clock_ctx;
 } world_options;

@@ -277,8 +277,11 @@ static s3store_status faulty_remove(void *impl, const s3store_call *call, const 
                                     s3store_error *err)
 {
     faulty_store *f = impl;
-    (void)begin(f, S3S_VERB_REMOVE, key, NULL);
-    return s3s_remove(f->inner, call, key, err);
+    faulty_fate fate = begin(f, S3S_VERB_REMOVE, key, NULL);
+    pause_for(f, fate.before_us);
+    s3store_status status = fate.refuse != S3STORE_OK ? refuse(&fate, key, err)
+                                                      : s3s_remove(f->inner, call, key, err);
+    return end(f, &fate, key, status, err);
 }
 
 void faulty_init(faulty_store *f, s3s_env *env, s3s_sim *sim, const s3store_object_store *inner)
