@@ -284,8 +284,9 @@ void s3s_env_sequence_unlock(s3s_env *env)
 
 int64_t s3s_stamp_us(s3s_env *env)
 {
-    s3s_sequence *sequence = s3s_env_sequence_lock(env);
+    /* Before the lock: whoever stands still at its clock must not keep the others from theirs. */
     int64_t now = s3s_wall_us(env);
+    s3s_sequence *sequence = s3s_env_sequence_lock(env);
     if (now <= sequence->last_stamp_us)
         now = sequence->last_stamp_us + 1;
     sequence->last_stamp_us = now;

@@ -13,8 +13,8 @@ s3store_status s3s_attempt_id(s3s_env *env, char out[S3S_ATTEMPT_ID_SIZE + 1], s
         return status;
     }
 
+    int64_t now_ns = s3s_env_wall_ns(env); /* before the lock, as s3s_stamp_us does */
     s3s_sequence *sequence = s3s_env_sequence_lock(env);
-    int64_t now_ns = s3s_env_wall_ns(env);
     uint64_t ns = now_ns > 0 ? (uint64_t)now_ns : 0;
     uint64_t value = (ns / 1000000) << 12 | (ns % 1000000) >> 8;
     if (value <= sequence->last_id)
