@@ -71,7 +71,7 @@ typedef struct sending {
     s3store_error error;
     int64_t expires_us;  /* of the fence */
     int64_t date_us;     /* the server's clock in the last answer; NONE = it did not say */
-    int64_t answered_us; /* this machine's at that moment */
+    int64_t sent_us, answered_us; /* this machine's, before and after it */
 } sending;
 
 /* A commit of try t is out and may appear until its time is over. */
@@ -121,11 +121,12 @@ static void send_commit(s3s_publication *p, const s3s_try *t, const char *key, s
     s3store_call call = {.deadline_us = t->stamp_mono_us + budget_us};
     s->expires_us = put.expires_at_us;
     s->date_us = S3STORE_TIME_NONE;
-    s->answered_us = s3s_wall_us(env);
+    s->sent_us = s->answered_us = s3s_wall_us(env);
     s->status = s3s_fail_key(&s->error, S3STORE_TIMEOUT, key,
                              "the commit timeout passed before the commit could be sent");
     while (s3s_mono_us(env) < call.deadline_us) {
         s3store_put_reply reply = {.date_us = S3STORE_TIME_NONE};
+        s->sent_us = s3s_wall_us(env);
         s->status = s3s_put(target->store, &call, &put, &reply, &s->error);
         s->date_us = reply.date_us;
         s->answered_us = s3s_wall_us(env);
@@ -178,8 +179,8 @@ static s3store_status explain_forbidden(s3s_publication *p, const sending *s, bo
             return s3s_fail_key(err, S3STORE_TIMEOUT, s->error.key,
                                 "the commit timeout passed before the commit was stored");
         }
-        int64_t apart_us = s->date_us > s->answered_us ? s->date_us - s->answered_us
-                                                       : s->answered_us - s->date_us;
+        /* The server said it between the two: what the network took is no difference of clocks. */
+        int64_t apart_us = max64(s->date_us - s->answered_us, s->sent_us - s->date_us);
         if (apart_us > target->max_clock_skew_us + granularity_us) {
             p->doubt_ends_us = INT64_MAX; /* no time of ours says when the fence closes there */
             char theirs[S3STORE_TIME_TEXT_SIZE], ours[S3STORE_TIME_TEXT_SIZE];

@@ -332,6 +332,22 @@ static void test_publish__clocks_that_disagree_are_an_error_that_names_both(void
     }
 }
 
+/* The server's date is as old as the way of its answer was long. */
+static void test_publish__a_slow_answer_is_no_clock_that_disagrees(void **state)
+{
+    stage s;
+    s3store_error err;
+    static const stage_rule rule = {
+        S3S_VERB_PUT, FAULTY_COMMIT, 1, 0,
+        {.refuse = S3STORE_PERMISSION_DENIED, .after_us = SECOND / 2}};
+    (void)state;
+    stage_open(&s, NULL);
+    stage_rules(&s, &rule, 1);
+    s.faults.date_offset_us = -SECOND * 8 / 10;
+    assert_fails(stage_write_one(&s, "tok", NULL, &err), S3STORE_PERMISSION_DENIED, NULL);
+    stage_close(&s);
+}
+
 static void test_publish__the_verdict(void **state)
 {
     TELL({.name = "asked again", COMMITTED, .data = 1, .refs = 1,
@@ -712,6 +728,7 @@ int main(void)
         cmocka_unit_test(test_publish__an_unfenced_commit_that_arrives_late_is_found_by_a_retry),
         cmocka_unit_test(test_publish__a_403_says_what_it_is),
         cmocka_unit_test(test_publish__clocks_that_disagree_are_an_error_that_names_both),
+        cmocka_unit_test(test_publish__a_slow_answer_is_no_clock_that_disagrees),
         cmocka_unit_test(test_publish__the_verdict),
         cmocka_unit_test(test_publish__a_later_try_that_fails_does_not_hide_an_earlier_commit),
         cmocka_unit_test(test_publish__a_commit_seen_too_late_gets_a_fresh_place_in_the_stream),
