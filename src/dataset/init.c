@@ -353,7 +353,7 @@ static s3store_status create_missing(init *in, bool *done, s3store_error *err)
         status = create(in, S3S_CONFIG_DATASET, in->descriptor_text.data, in->descriptor_text.size,
                         done, err);
     if (status == S3STORE_OK && *done && in->schema != NULL && in->schema_version == 0) {
-        status = s3s_schema_version_put(in->target, in->call, 1, in->schema, done, err);
+        status = s3s_schema_version_put(in->target, in->call, 1, in->schema, done, NULL, err);
         in->created = in->created || (status == S3STORE_OK && *done);
     }
     for (size_t i = 0; i < in->views.count && status == S3STORE_OK && *done; i++) {

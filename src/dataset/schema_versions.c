@@ -154,7 +154,7 @@ s3store_status s3s_target_schema(s3store_target *target, const s3store_call *cal
 
 s3store_status s3s_schema_version_put(s3store_target *target, const s3store_call *call,
                                       uint32_t version, const s3s_schema *schema, bool *created,
-                                      s3store_error *err)
+                                      s3store_error *doubt, s3store_error *err)
 {
     char key[S3S_KEY_SIZE];
     s3s_buffer body;
@@ -182,6 +182,8 @@ s3store_status s3s_schema_version_put(s3store_target *target, const s3store_call
         s3store_put_reply reply = {0};
         status = s3s_put(target->store, call, &request, &reply, &inner);
         *created = status == S3STORE_OK;
+        if (status == S3STORE_UNCERTAIN && doubt != NULL)
+            *doubt = inner;
         if (status == S3STORE_ALREADY_EXISTS || status == S3STORE_CONFLICT ||
             status == S3STORE_UNCERTAIN)
             status = S3STORE_OK;
@@ -201,10 +203,11 @@ static bool known_unconditional(s3store_target *t)
     return result;
 }
 
-/* One round: *schema set = admitted; NULL = somebody else was quicker, or nobody knows. */
+/* One round: *schema set = admitted; NULL = somebody else was quicker, or nobody knows: then doubt says
+ * why. */
 static s3store_status try_admit(s3store_target *t, const s3store_call *call, bool refresh,
                                 const s3s_schema *incoming, s3s_schema **schema,
-                                s3store_error *err)
+                                s3store_error *doubt, s3store_error *err)
 {
     uint32_t version;
     s3s_schema *recorded = NULL, *grown_schema = NULL;
@@ -222,7 +225,7 @@ static s3store_status try_admit(s3store_target *t, const s3store_call *call, boo
         *schema = grown_schema;
         return S3STORE_OK;
     }
-    status = s3s_schema_version_put(t, call, version + 1, grown_schema, &created, err);
+    status = s3s_schema_version_put(t, call, version + 1, grown_schema, &created, doubt, err);
     if (status == S3STORE_OK && created) {
         learn_schema(t, version + 1, grown_schema);
         *schema = grown_schema;
@@ -237,16 +240,24 @@ s3store_status s3s_target_admit_schema(s3store_target *target, const s3store_cal
                                        s3store_error *err)
 {
     bool refresh = known_unconditional(target);
+    s3store_error doubt;
 
     *schema = NULL;
     for (int i = 0; i < ADMIT_TRIES; i++) {
         s3store_status status = s3s_call_check(target->env, call, err);
 
+        s3s_error_clear(&doubt);
         if (status == S3STORE_OK)
-            status = try_admit(target, call, refresh, incoming, schema, err);
+            status = try_admit(target, call, refresh, incoming, schema, &doubt, err);
         if (status != S3STORE_OK || *schema != NULL)
             return status;
         refresh = true;
+    }
+    if (doubt.status != S3STORE_OK) { /* nobody changed it, and ours did not show itself */
+        if (err != NULL)
+            *err = doubt;
+        s3s_context(err, "recording the schema");
+        return s3s_restate(err, S3STORE_UNAVAILABLE);
     }
     return s3s_fail_key(err, S3STORE_CONFLICT, target->url,
                         "the schema of %.300s was changed by others %d times while this write "

@@ -43,9 +43,10 @@ s3store_status s3s_config_get(s3store_target *target, const s3store_call *call, 
 
 /* ---- schema versions (schema_versions.c) ---------------------------------------------------- */
 
-/* Puts one version; *created false: it exists, or nobody knows whether ours arrived: read again. */
+/* Puts one version; *created false: it exists, or nobody knows whether ours arrived (then doubt, which
+ * may be NULL, says why): read again. */
 s3store_status s3s_schema_version_put(s3store_target *target, const s3store_call *call,
                                       uint32_t version, const s3s_schema *schema, bool *created,
-                                      s3store_error *err);
+                                      s3store_error *doubt, s3store_error *err);
 
 #endif
