@@ -132,17 +132,6 @@ static void crash(history_writer *w)
     history_changed(w->h);
 }
 
-/* So long until the last moment at which the server accepts it; and the server takes all the time
- * that it may. */
-static void move_to_the_end(const history *h, const faulty_request *r, int64_t past_end_us,
-                            faulty_fate *fate)
-{
-    int64_t end_us = r->put->expires_at_us + (h->plan->s3 ? SECOND - 1 : 0) + past_end_us;
-    int64_t wait_us = end_us - s3s_sim_server_wall_us(h->w.sim);
-    fate->late_us = wait_us > 0 ? wait_us : 0;
-    fate->apply_us += s3s_fence_allowance_us(h->w.targets[0]);
-}
-
 static faulty_fate begin_option(history_writer *w, const menu_option *o, const faulty_request *r)
 {
     history *h = w->h;
@@ -155,7 +144,7 @@ static faulty_fate begin_option(history_writer *w, const menu_option *o, const f
         s3store_cancel_trigger(w->cancel);
     w->cancel_when_stored = o->cancel_after;
     if (o->fenced_only)
-        move_to_the_end(h, r, o->past_end_us, &fate);
+        menu_move_to_the_end(h->w.sim, h->w.targets[0], r, o->past_end_us, &fate);
     if (o->lasting_us > 0) {
         w->lasting = o;
         w->lasting_verb = r->verb;
@@ -176,7 +165,7 @@ static faulty_fate follow_script(history *h, size_t who, const faulty_request *r
         faulty_fate fate = rule->fate;
         h->faults_met++;
         if (rule->at_the_end && r->put->fenced)
-            move_to_the_end(h, r, rule->fate.late_us, &fate);
+            menu_move_to_the_end(h->w.sim, h->w.targets[0], r, rule->fate.late_us, &fate);
         if (fate.crash && who < WORLD_WRITERS)
             crash(&h->writers[who]);
         return fate;

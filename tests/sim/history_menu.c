@@ -82,3 +82,13 @@ const menu_option history_menu[] = {
     {.name = "hours after", .group = MENU_HOURS, .fate = {.after_us = 300 * MINUTE}},
 };
 const size_t history_menu_size = sizeof history_menu / sizeof history_menu[0];
+
+void menu_move_to_the_end(const s3s_sim *sim, const s3store_target *target,
+                          const faulty_request *r, int64_t past_end_us, faulty_fate *fate)
+{
+    int64_t granularity_us = s3s_fence_granularity_us(target);
+    int64_t end_us = r->put->expires_at_us + (granularity_us > 0 ? granularity_us - 1 : 0);
+    int64_t wait_us = end_us + past_end_us - s3s_sim_server_wall_us(sim);
+    fate->late_us = wait_us > 0 ? wait_us : 0;
+    fate->apply_us += s3s_fence_allowance_us(target);
+}

@@ -1,4 +1,4 @@
-/* tests/sim/history_menu.h: what may become of one request of a writer. Private to history*.c. */
+/* tests/sim/history_menu.h: what may become of one request of a writer. */
 #ifndef S3S_TESTS_SIM_HISTORY_MENU_H
 #define S3S_TESTS_SIM_HISTORY_MENU_H
 
@@ -17,6 +17,11 @@ typedef struct menu_option {
     bool crash_before, cancel_before, cancel_after;
     int64_t past_end_us; /* fenced_only: it arrives so long after the last valid moment */
 } menu_option;
+
+/* So long until the last moment at which the server accepts it; and the server takes all the time
+ * that it may. */
+void menu_move_to_the_end(const s3s_sim *sim, const s3store_target *target,
+                          const faulty_request *r, int64_t past_end_us, faulty_fate *fate);
 
 /* The first is "done". */
 extern const menu_option history_menu[];

@@ -153,9 +153,8 @@ s3store_status world_run(world *w, s3store_error *err)
     return s3s_sim_run(w->sim, err);
 }
 
-static s3store_status make_rows(const char *day, const char *id, int64_t v, size_t count,
-                                struct ArrowSchema *schema, struct ArrowArray *rows,
-                                s3store_error *err)
+static s3store_status make_rows(const world_row *from, size_t count, struct ArrowSchema *schema,
+                                struct ArrowArray *rows, s3store_error *err)
 {
     s3store_builder *builder = NULL;
     s3store_status status = s3store_schema_new(3, schema, err);
@@ -168,11 +167,11 @@ static s3store_status make_rows(const char *day, const char *id, int64_t v, size
     if (status == S3STORE_OK)
         status = s3store_builder_new(schema, &builder, err);
     for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
-        status = s3store_builder_append_bytes(builder, 0, day, strlen(day), err);
+        status = s3store_builder_append_bytes(builder, 0, from[i].day, strlen(from[i].day), err);
         if (status == S3STORE_OK)
-            status = s3store_builder_append_bytes(builder, 1, id, strlen(id), err);
+            status = s3store_builder_append_bytes(builder, 1, from[i].id, strlen(from[i].id), err);
         if (status == S3STORE_OK)
-            status = s3store_builder_append_int(builder, 2, v + (int64_t)i, err);
+            status = s3store_builder_append_int(builder, 2, from[i].v, err);
     }
     if (status == S3STORE_OK)
         status = s3store_builder_finish(builder, rows, err);
@@ -180,20 +179,32 @@ static s3store_status make_rows(const char *day, const char *id, int64_t v, size
     return status;
 }
 
+s3store_status world_stream_of(const world_row *rows, size_t count, struct ArrowArrayStream *out,
+                               s3store_error *err)
+{
+    struct ArrowSchema schema = {0};
+    struct ArrowArray batch = {0};
+    s3store_status status = make_rows(rows, count, &schema, &batch, err);
+    if (status == S3STORE_OK)
+        status = s3store_stream_from_batches(&schema, &batch, 1, out, err);
+    /* Before the write: it may crash, and only what belongs to the simulation goes with it. */
+    if (schema.release != NULL)
+        schema.release(&schema);
+    return status;
+}
+
 s3store_status world_write_rows(world *w, size_t writer, const char *day, const char *id,
                                 int64_t v, size_t rows, const s3store_write_options *options,
                                 s3store_write_result **out, s3store_error *err)
 {
-    struct ArrowSchema schema = {0};
-    struct ArrowArray batch = {0};
+    world_row made[WORLD_ROWS_MAX];
     struct ArrowArrayStream stream = {0};
     *out = NULL;
-    s3store_status status = make_rows(day, id, v, rows, &schema, &batch, err);
-    if (status == S3STORE_OK)
-        status = s3store_stream_from_batches(&schema, &batch, 1, &stream, err);
-    /* Before the write: it may crash, and only what belongs to the simulation goes with it. */
-    if (schema.release != NULL)
-        schema.release(&schema);
+    if (rows > WORLD_ROWS_MAX)
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "more than %d rows", WORLD_ROWS_MAX);
+    for (size_t i = 0; i < rows; i++)
+        made[i] = (world_row){day, id, v + (int64_t)i};
+    s3store_status status = world_stream_of(made, rows, &stream, err);
     return status != S3STORE_OK ? status
                                 : s3s_write(w->writers[writer], &stream, options, out, err);
 }

@@ -51,6 +51,13 @@ void world_close(world *w);
 /* Runs the actors that were added until all have ended. */
 s3store_status world_run(world *w, s3store_error *err);
 
+typedef struct world_row {
+    const char *day, *id;
+    int64_t v;
+} world_row;
+#define WORLD_ROWS_MAX 64
+s3store_status world_stream_of(const world_row *rows, size_t count, struct ArrowArrayStream *out,
+                               s3store_error *err);
 /* One row (id, v) of a day under a token (NULL = none). */
 s3store_status world_write(world *w, size_t writer, const char *day, const char *id, int64_t v,
                            const char *token, s3store_write_result **out, s3store_error *err);
