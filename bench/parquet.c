@@ -114,7 +114,7 @@ static s3store_status read_cursor(s3s_parquet_file *file, table *t, bool keep, s
     s3s_parquet_cursor *cursor = NULL;
     s3store_status status = s3s_parquet_cursor_new(file, NULL, 0, BATCH_ROWS, &cursor, err);
     if (status == S3STORE_OK)
-        s3s_parquet_cursor_use_pool(cursor, pool);
+        s3s_parquet_cursor_use_pool(cursor, pool, 0);
     while (status == S3STORE_OK) {
         struct ArrowArray batch;
         status = s3s_parquet_cursor_next(cursor, &batch, err);

@@ -93,6 +93,7 @@ void s3s_parquet_input_free(s3s_parquet_input *in)
     s3s_env *env = in->env;
     s3s_parquet_cursor_free(in->local_cursor);
     s3s_parquet_free(in->local);
+    s3s_pool_free(in->pool);
     s3s_datafile_cursor_free(in->object_cursor);
     s3s_datafile_free(in->object);
     if (in->requests != NULL && in->target != NULL)
@@ -174,11 +175,21 @@ s3store_status s3s_parquet_input_begin(s3s_parquet_input *in, const size_t *colu
 {
     if (in->rows_left < max_rows)
         max_rows = in->rows_left;
-    if (in->object != NULL)
-        return s3s_datafile_cursor_new(in->object, columns, column_count, max_rows,
-                                       &in->object_cursor, err);
-    return s3s_parquet_cursor_new(in->local, columns, column_count, max_rows, &in->local_cursor,
-                                  err);
+    size_t cores = s3s_env_core_count(in->env);
+    s3store_status status;
+    if (in->object != NULL) {
+        status = s3s_datafile_cursor_new(in->object, columns, column_count, max_rows,
+                                         &in->object_cursor, err);
+        if (status == S3STORE_OK)
+            s3s_datafile_cursor_use_threads(in->object_cursor, cores);
+        return status;
+    }
+    status = s3s_parquet_cursor_new(in->local, columns, column_count, max_rows, &in->local_cursor,
+                                    err);
+    if (status == S3STORE_OK && cores > 1 && in->pool == NULL &&
+        s3s_pool_new(in->env, cores - 1, &in->pool, NULL) == S3STORE_OK)
+        s3s_parquet_cursor_use_pool(in->local_cursor, in->pool, cores);
+    return status;
 }
 
 const s3s_schema *s3s_parquet_input_schema(const s3s_parquet_input *in)

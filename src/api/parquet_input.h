@@ -12,6 +12,7 @@ typedef struct s3s_parquet_input {
     int fd; /* -1 = none */
     s3s_parquet_file *local;
     s3s_parquet_cursor *local_cursor;
+    s3s_pool *pool; /* for its columns; NULL = one core, or no memory for it */
     /* an object */
     s3store_target *target;
     s3s_datafile *object;

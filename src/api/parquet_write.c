@@ -99,8 +99,12 @@ static s3store_status copy_stream(s3s_env *env, s3s_stream_reader *reader,
                                          .bloom_bytes_max = to_size(o->bloom_max_bytes),
                                          .sorting_columns = sorting,
                                          .sorting_column_count = o->sorting_column_count};
+    size_t cores = s3s_env_core_count(env);
+    if (status == S3STORE_OK && cores > 1)
+        status = s3s_pool_new(env, cores - 1, &options.pool, err);
     if (status == S3STORE_OK)
         status = copy_batches(env, reader, &options, to, err);
+    s3s_pool_free(options.pool);
     s3s_free(env, blooms);
     s3s_free(env, sorting);
     return status;

@@ -28,6 +28,10 @@ s3store_status s3s_datafile_encoder_new(s3s_env *env, s3s_schema *schema,
                                         s3store_error *err);
 s3store_status s3s_datafile_encoder_add(s3s_datafile_encoder *encoder,
                                         const struct ArrowArray *batch, s3store_error *err);
+/* And meanwhile calls `beside`: s3s_parquet_writer_add_beside. */
+s3store_status s3s_datafile_encoder_add_beside(s3s_datafile_encoder *encoder,
+                                               const struct ArrowArray *batch, s3s_item_fn beside,
+                                               void *ctx, s3store_error *err);
 s3store_status s3s_datafile_encoder_finish(s3s_datafile_encoder *encoder, s3store_error *err);
 void s3s_datafile_encoder_free(s3s_datafile_encoder *encoder); /* NULL allowed */
 
@@ -96,6 +100,9 @@ s3store_status s3s_datafile_cursor_new(s3s_datafile *file, const size_t *columns
 s3store_status s3s_datafile_cursor_where(s3s_datafile_cursor *cursor,
                                          const s3s_parquet_predicate *predicates, size_t count,
                                          s3store_error *err);
+/* Before the first batch: columns are decoded side by side, on so many threads of the pool that the
+ * file was opened with (the caller's included; 1, or no pool: one after the other). */
+void s3s_datafile_cursor_use_threads(s3s_datafile_cursor *cursor, size_t threads);
 const s3s_schema *s3s_datafile_cursor_schema(const s3s_datafile_cursor *cursor);
 s3store_status s3s_datafile_cursor_next(s3s_datafile_cursor *cursor, struct ArrowArray *out,
                                         s3store_error *err); /* END at the end */

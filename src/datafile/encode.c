@@ -38,6 +38,13 @@ s3store_status s3s_datafile_encoder_add(s3s_datafile_encoder *encoder,
     return s3s_parquet_writer_add(encoder, batch, err);
 }
 
+s3store_status s3s_datafile_encoder_add_beside(s3s_datafile_encoder *encoder,
+                                               const struct ArrowArray *batch, s3s_item_fn beside,
+                                               void *ctx, s3store_error *err)
+{
+    return s3s_parquet_writer_add_beside(encoder, batch, beside, ctx, err);
+}
+
 s3store_status s3s_datafile_encoder_finish(s3s_datafile_encoder *encoder, s3store_error *err)
 {
     return s3s_parquet_writer_finish(encoder, err);

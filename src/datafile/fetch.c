@@ -219,51 +219,65 @@ static bool copy_held(const s3s_fetch *f, uint64_t offset, void *data, size_t si
     return false;
 }
 
+static void free_regions(s3s_env *env, s3s_region *regions, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        s3s_free(env, regions[i].data);
+    s3s_free(env, regions);
+}
+
 static void drop_regions(s3s_fetch *f)
 {
-    for (size_t i = 0; i < f->region_count; i++)
-        s3s_free(f->env, f->regions[i].data);
-    s3s_free(f->env, f->regions);
+    free_regions(f->env, f->regions, f->region_count);
     f->regions = NULL;
     f->region_count = 0;
 }
 
+typedef struct step_load {
+    s3s_fetch *fetch;
+    s3s_region *regions;
+    size_t count;
+} step_load;
+
 static s3store_status load_region(void *ctx, size_t item, s3store_error *err)
 {
-    s3s_fetch *f = ctx;
-    s3s_region *r = &f->regions[item];
+    step_load *load = ctx;
+    s3s_fetch *f = load->fetch;
+    s3s_region *r = &load->regions[item];
     r->data = s3s_alloc(f->env, (size_t)r->size);
     if (r->data == NULL)
         return s3s_fail_memory(err, (size_t)r->size);
     return get_range(f, r->offset, r->data, (size_t)r->size, err);
 }
 
-static s3store_status load_step(s3s_fetch *f, uint32_t step, s3store_error *err)
+/* The regions of a step, which the caller makes the current ones. */
+static s3store_status load_step(s3s_fetch *f, uint32_t step, step_load *load, s3store_error *err)
 {
-    drop_regions(f);
     size_t first = 0, count = 0;
     while (first < f->plan_count && f->plan[first].step != step)
         first++;
     while (first + count < f->plan_count && f->plan[first + count].step == step)
         count++;
-    f->regions = s3s_calloc(f->env, count, sizeof *f->regions);
-    if (f->regions == NULL)
-        return s3s_fail_memory(err, count * sizeof *f->regions);
-    f->region_count = count;
+    *load = (step_load){.fetch = f, .regions = s3s_calloc(f->env, count, sizeof *load->regions)};
+    if (load->regions == NULL)
+        return s3s_fail_memory(err, count * sizeof *load->regions);
+    load->count = count;
     for (size_t i = 0; i < count; i++) {
-        f->regions[i].offset = f->plan[first + i].range.offset;
-        f->regions[i].size = f->plan[first + i].range.size;
+        load->regions[i].offset = f->plan[first + i].range.offset;
+        load->regions[i].size = f->plan[first + i].range.size;
     }
     s3store_status status = S3STORE_OK;
     if (f->pool != NULL && count > 1) {
         s3s_fan_options fan = {.call = &f->call};
-        status = s3s_fan_out(f->pool, count, load_region, f, &fan, err);
+        status = s3s_fan_out(f->pool, count, load_region, load, &fan, err);
     } else {
         for (size_t i = 0; status == S3STORE_OK && i < count; i++)
-            status = load_region(f, i, err);
+            status = load_region(load, i, err);
     }
-    if (status != S3STORE_OK)
-        drop_regions(f);
+    if (status != S3STORE_OK) {
+        free_regions(f->env, load->regions, load->count);
+        *load = (step_load){0};
+    }
     return status;
 }
 
@@ -291,6 +305,92 @@ void s3s_fetch_drop(s3s_fetch *f)
     f->held = (s3s_region){0};
 }
 
+/* The step of the plan that has these bytes; UINT32_MAX = none. */
+static uint32_t step_of(const s3s_fetch *f, uint64_t offset, size_t size)
+{
+    for (size_t i = 0; i < f->plan_count; i++) {
+        const s3s_byte_range *r = &f->plan[i].range;
+        if (offset >= r->offset && size <= r->size && offset - r->offset <= r->size - size)
+            return f->plan[i].step;
+    }
+    return UINT32_MAX;
+}
+
+static s3store_status read_alone(s3s_fetch *f, uint64_t offset, void *data, size_t size,
+                                 s3store_error *err)
+{
+    if (copy_held(f, offset, data, size))
+        return S3STORE_OK;
+    uint32_t step = step_of(f, offset, size);
+    if (step == UINT32_MAX)
+        return get_range(f, offset, data, size, err);
+    step_load load;
+    drop_regions(f);
+    s3store_status status = load_step(f, step, &load, err);
+    if (status != S3STORE_OK)
+        return status;
+    f->regions = load.regions;
+    f->region_count = load.count;
+    return copy_held(f, offset, data, size) ? status : get_range(f, offset, data, size, err);
+}
+
+/* *found: the bytes were there, or came with a step that this thread or another one fetched. Columns of
+ * a row group ask for the same step at the same time. */
+static s3store_status read_step_locked(s3s_fetch *f, uint64_t offset, void *data, size_t size,
+                                       bool *found, s3store_error *err)
+{
+    uint32_t step = step_of(f, offset, size);
+    s3store_status status = S3STORE_OK;
+    for (;;) {
+        *found = copy_held(f, offset, data, size);
+        if (*found || step == UINT32_MAX || status != S3STORE_OK)
+            return status;
+        if (f->is_loading) {
+            status = s3s_cond_wait(&f->loaded, &f->mutex, f->call.deadline_us, f->call.cancel);
+            if (status != S3STORE_OK)
+                return s3s_fail(err, status, "%s while bytes were waited for",
+                                status == S3STORE_CANCELLED ? "cancelled" : "out of time");
+            continue;
+        }
+        step_load load = {0};
+        f->is_loading = true;
+        drop_regions(f);
+        s3s_mutex_unlock(&f->mutex);
+        status = load_step(f, step, &load, err);
+        s3s_mutex_lock(&f->mutex);
+        f->regions = load.regions;
+        f->region_count = load.count;
+        f->is_loading = false;
+        s3s_cond_broadcast(&f->loaded);
+        if (status != S3STORE_OK)
+            return status;
+        *found = copy_held(f, offset, data, size);
+        return S3STORE_OK;
+    }
+}
+
+static s3store_status read_shared(s3s_fetch *f, uint64_t offset, void *data, size_t size,
+                                  s3store_error *err)
+{
+    bool found = false;
+    s3s_mutex_lock(&f->mutex);
+    s3store_status status = read_step_locked(f, offset, data, size, &found, err);
+    s3s_mutex_unlock(&f->mutex);
+    return status != S3STORE_OK || found ? status : get_range(f, offset, data, size, err);
+}
+
+bool s3s_fetch_share(s3s_fetch *f)
+{
+    if (f->is_whole || f->is_shared)
+        return true;
+    if (s3s_mutex_init(&f->mutex, f->env, NULL) != S3STORE_OK)
+        return false;
+    f->is_shared = s3s_cond_init(&f->loaded, f->env, NULL) == S3STORE_OK;
+    if (!f->is_shared)
+        s3s_mutex_deinit(&f->mutex);
+    return f->is_shared;
+}
+
 static s3store_status fetch_read(void *ctx, uint64_t offset, void *data, size_t size,
                                  s3store_error *err)
 {
@@ -300,20 +400,8 @@ static s3store_status fetch_read(void *ctx, uint64_t offset, void *data, size_t 
                             "\"%s\" has %llu bytes; its footer points to %zu bytes at %llu",
                             f->key, (unsigned long long)f->file_size, size,
                             (unsigned long long)offset);
-    if (copy_held(f, offset, data, size))
-        return S3STORE_OK;
-    for (size_t i = 0; i < f->plan_count; i++) {
-        const s3s_byte_range *r = &f->plan[i].range;
-        if (offset < r->offset || size > r->size || offset - r->offset > r->size - size)
-            continue;
-        s3store_status status = load_step(f, f->plan[i].step, err);
-        if (status != S3STORE_OK)
-            return status;
-        if (copy_held(f, offset, data, size))
-            return S3STORE_OK;
-        break;
-    }
-    return get_range(f, offset, data, size, err);
+    return f->is_shared ? read_shared(f, offset, data, size, err)
+                        : read_alone(f, offset, data, size, err);
 }
 
 s3s_parquet_source s3s_fetch_source(s3s_fetch *fetch)
@@ -337,6 +425,10 @@ void s3s_fetch_deinit(s3s_fetch *f)
 {
     s3s_fetch_drop(f);
     s3s_fetch_unplan(f);
+    if (f->is_shared) {
+        s3s_cond_deinit(&f->loaded);
+        s3s_mutex_deinit(&f->mutex);
+    }
     s3s_buffer_deinit(&f->body);
     s3s_free(f->env, f->key);
     f->key = NULL;

@@ -145,6 +145,14 @@ s3store_status s3s_datafile_cursor_where(s3s_datafile_cursor *cursor,
     return s3s_fetch_blame(fetch->key, status, err);
 }
 
+void s3s_datafile_cursor_use_threads(s3s_datafile_cursor *cursor, size_t threads)
+{
+    s3s_fetch *fetch = &cursor->file->fetch;
+    if (threads <= 1 || fetch->pool == NULL || !s3s_fetch_share(fetch))
+        return;
+    s3s_parquet_cursor_use_pool(cursor->cursor, fetch->pool, threads);
+}
+
 const s3s_schema *s3s_datafile_cursor_schema(const s3s_datafile_cursor *cursor)
 {
     return s3s_parquet_cursor_schema(cursor->cursor);

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "base/sync.h"
 #include "datafile/datafile.h"
 
 /* A piece of the object in memory. */
@@ -41,6 +42,11 @@ typedef struct s3s_fetch {
     size_t plan_count, plan_capacity;
     s3s_region *regions; /* of the current step */
     size_t region_count;
+    /* Several threads read: regions are found and changed under the mutex, and one thread at a time
+     * fetches a step (is_loading). */
+    bool is_shared, is_loading;
+    s3s_mutex mutex;
+    s3s_cond loaded;
     s3s_region held; /* page indexes, while predicates are looked at; size 0 = none */
 } s3s_fetch;
 
@@ -51,6 +57,8 @@ s3store_status s3s_fetch_open(s3s_env *env, const s3store_object_store *store,
 void s3s_fetch_deinit(s3s_fetch *fetch);
 
 s3s_parquet_source s3s_fetch_source(s3s_fetch *fetch);
+/* From now on several threads may read. false: they may not, for want of memory. */
+bool s3s_fetch_share(s3s_fetch *fetch);
 
 /* Plans what a cursor over these columns will read. Does nothing for a whole object. */
 s3store_status s3s_fetch_plan(s3s_fetch *fetch, const s3s_parquet_file *parquet,

@@ -27,6 +27,7 @@ struct s3s_parquet_cursor {
     s3s_leaf_reader *readers; /* of the columns, one after the other */
     size_t reader_count;
     s3s_pool *pool; /* NULL = one thread */
+    s3s_fan_options fan;
     bool nested;    /* any of them is: putting arrays together takes time */
     size_t *order;  /* of readers: the largest chunk first, so that threads end together */
     int64_t max_rows;
@@ -212,9 +213,10 @@ s3s_byte_range s3s_parquet_cursor_index_range(const s3s_parquet_cursor *c)
     return s3s_prune_index_range(&c->prune, c->file, c->leaves, c->reader_count);
 }
 
-void s3s_parquet_cursor_use_pool(s3s_parquet_cursor *c, s3s_pool *pool)
+void s3s_parquet_cursor_use_pool(s3s_parquet_cursor *c, s3s_pool *pool, size_t threads)
 {
-    c->pool = pool;
+    c->pool = threads == 1 || s3s_env_is_simulated(c->file->env) ? NULL : pool;
+    c->fan.limit = threads;
 }
 
 const s3s_schema *s3s_parquet_cursor_schema(const s3s_parquet_cursor *cursor)
@@ -305,7 +307,7 @@ static s3store_status step(s3s_parquet_cursor *c, size_t *target, s3store_error 
     s3store_status status = S3STORE_OK;
     step_work work = {c, *target};
     if (c->pool != NULL && c->reader_count > 1 && *target >= SIDE_BY_SIDE_MIN)
-        status = s3s_fan_out(c->pool, c->reader_count, step_item, &work, NULL, err);
+        status = s3s_fan_out(c->pool, c->reader_count, step_item, &work, &c->fan, err);
     else
         for (size_t i = 0; i < c->reader_count && status == S3STORE_OK; i++)
             status = step_reader(c, i, *target, err);
@@ -392,7 +394,7 @@ static s3store_status take_batch(s3s_parquet_cursor *c, size_t rows, struct Arro
     s3store_status status = S3STORE_OK;
     take_work work = {c, rows, columns};
     if (c->pool != NULL && c->nested && rows >= SIDE_BY_SIDE_MIN)
-        status = s3s_fan_out(c->pool, c->column_count, take_item, &work, NULL, err);
+        status = s3s_fan_out(c->pool, c->column_count, take_item, &work, &c->fan, err);
     else
         for (size_t i = 0; i < c->column_count && status == S3STORE_OK; i++)
             status = take_item(&work, i, err);

@@ -20,6 +20,7 @@ typedef struct s3s_parquet_write_options {
     size_t row_group_bytes; /* in-memory size that closes a row group; 0 = 128 MiB */
     bool no_dictionary;
     s3s_pool *pool; /* columns are written side by side, to the same bytes; NULL = one by one */
+    size_t threads; /* of them, the caller's included; 0 = all that the pool has, 1 = one by one */
     /* Columns the rows are sorted by (ascending, nulls first), recorded in the row groups. */
     const size_t *sorting_columns;
     size_t sorting_column_count;
@@ -41,6 +42,10 @@ s3store_status s3s_parquet_writer_new(s3s_env *env, s3s_schema *schema,
 /* Adds a valid batch (borrowed). */
 s3store_status s3s_parquet_writer_add(s3s_parquet_writer *w, const struct ArrowArray *batch,
                                       s3store_error *err);
+/* The same, and meanwhile calls `beside` once (item 0): in this thread or one of the pool's, before,
+ * while or after the rows are written, but always before this returns OK. Its failure comes first. */
+s3store_status s3s_parquet_writer_add_beside(s3s_parquet_writer *w, const struct ArrowArray *batch,
+                                             s3s_item_fn beside, void *ctx, s3store_error *err);
 /* Writes what is buffered and the footer. */
 s3store_status s3s_parquet_writer_finish(s3s_parquet_writer *w, s3store_error *err);
 void s3s_parquet_writer_free(s3s_parquet_writer *w); /* without finish: the output is garbage */
@@ -164,9 +169,10 @@ s3store_status s3s_parquet_cursor_ranges(s3s_parquet_cursor *cursor, size_t grou
                                          s3store_error *err);
 /* Where the page indexes lie that predicates will read: one range; size 0 = none. */
 s3s_byte_range s3s_parquet_cursor_index_range(const s3s_parquet_cursor *cursor);
-/* Decodes columns side by side from now on; the source is read from several threads then. The pool
- * outlives the cursor. */
-void s3s_parquet_cursor_use_pool(s3s_parquet_cursor *cursor, s3s_pool *pool);
+/* Decodes columns side by side from now on, on so many threads (the caller's included; 0 = all that
+ * the pool has, 1 = as before); the source is read from several of them then. The pool outlives the
+ * cursor. Has no effect in the simulated env: nothing that it looks for depends on it. */
+void s3s_parquet_cursor_use_pool(s3s_parquet_cursor *cursor, s3s_pool *pool, size_t threads);
 const s3s_schema *s3s_parquet_cursor_schema(const s3s_parquet_cursor *cursor);
 s3store_status s3s_parquet_cursor_next(s3s_parquet_cursor *cursor, struct ArrowArray *out,
                                        s3store_error *err);

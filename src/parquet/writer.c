@@ -16,6 +16,7 @@
 #define PAGE_BYTES_MAX ((size_t)1 << 30)
 #define GROUP_BYTES_DEFAULT ((size_t)128 << 20)
 #define SLICE_ROWS_MAX 16384
+#define SIDE_BY_SIDE_BYTES ((uint64_t)128 << 10) /* of rows that are worth waking threads for */
 #define BLOOM_BYTES_DEFAULT ((size_t)1 << 20)
 #define BLOOM_BYTES_MAX ((size_t)64 << 20)
 
@@ -29,6 +30,8 @@ struct s3s_parquet_writer {
     s3s_schema *schema;
     s3s_parquet_sink sink;
     s3s_pool *pool; /* NULL = one thread */
+    s3s_fan_options fan;
+    size_t *order; /* of columns: those that took the most bytes first, so that threads end together */
     size_t row_group_bytes;
     uint64_t group_bytes;       /* of the rows added to the row group, in memory */
     s3s_shred *leaves;
@@ -113,10 +116,12 @@ static s3store_status make_columns(s3s_parquet_writer *w, const s3s_column_optio
             return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "bloom filter: there is no column %zu",
                             options->bloom_columns[i]);
     w->columns = s3s_calloc(w->env, w->column_count, sizeof *w->columns);
-    if (w->columns == NULL)
+    w->order = s3s_arena_calloc(&w->arena, w->column_count, sizeof *w->order);
+    if (w->columns == NULL || w->order == NULL)
         return s3s_fail_memory(err, w->column_count * sizeof *w->columns);
     for (size_t i = 0; i < w->column_count; i++) {
         s3s_column_options own = *column_options;
+        w->order[i] = i;
         own.bloom_bytes_max = bloom_bytes(options, w->leaves[i].column);
         s3store_status status =
             s3s_column_writer_init(&w->columns[i], w->env, &w->leaves[i], &own, err);
@@ -150,7 +155,8 @@ s3store_status s3s_parquet_writer_new(s3s_env *env, s3s_schema *schema,
     w->env = env;
     w->schema = s3s_schema_retain(schema);
     w->sink = sink;
-    w->pool = options->pool;
+    w->pool = options->threads == 1 || s3s_env_is_simulated(env) ? NULL : options->pool;
+    w->fan.limit = options->threads;
     w->row_group_bytes =
         options->row_group_bytes != 0 ? options->row_group_bytes : GROUP_BYTES_DEFAULT;
     w->indexable = true;
@@ -400,11 +406,13 @@ typedef struct column_work {
     const struct ArrowArray *batch;
     int64_t start;
     size_t count;
+    uint64_t bytes;     /* of these rows */
+    s3s_item_fn beside; /* of somebody else, the first item; NULL = nothing, or it is done */
+    void *beside_ctx;
 } column_work;
 
-static s3store_status work_on_column(void *ctx, size_t i, s3store_error *err)
+static s3store_status work_on_column(const column_work *work, size_t i, s3store_error *err)
 {
-    const column_work *work = ctx;
     s3s_parquet_writer *w = work->writer;
     s3s_column column;
     if (work->batch == NULL)
@@ -413,12 +421,43 @@ static s3store_status work_on_column(void *ctx, size_t i, s3store_error *err)
     return s3s_column_writer_add(&w->columns[i], &column, work->start, work->count, err);
 }
 
-/* Columns do not know each other, so their order is free; the lowest failure is reported. */
+static s3store_status work_on_item(void *ctx, size_t item, s3store_error *err)
+{
+    const column_work *work = ctx;
+    if (work->beside != NULL && item == 0)
+        return work->beside(work->beside_ctx, 0, err);
+    return work_on_column(work, work->writer->order[item - (work->beside != NULL)], err);
+}
+
+static uint64_t bytes_so_far(const s3s_column_writer *c)
+{
+    return c->uncompressed_bytes + c->page_plain_bytes;
+}
+
+static void sort_columns(s3s_parquet_writer *w)
+{
+    for (size_t i = 1; i < w->column_count; i++) {
+        size_t column = w->order[i], at = i;
+        uint64_t bytes = bytes_so_far(&w->columns[column]);
+        for (; at > 0 && bytes_so_far(&w->columns[w->order[at - 1]]) < bytes; at--)
+            w->order[at] = w->order[at - 1];
+        w->order[at] = column;
+    }
+}
+
+/* Columns do not know each other, so their order is free. */
 static s3store_status work_on_columns(s3s_parquet_writer *w, column_work *work, s3store_error *err)
 {
     s3store_status status = S3STORE_OK;
-    if (w->pool != NULL && w->column_count > 1)
-        return s3s_fan_out(w->pool, w->column_count, work_on_column, work, NULL, err);
+    size_t extra = work->beside != NULL;
+    bool worth_it = work->batch == NULL ? w->group_bytes >= SIDE_BY_SIDE_BYTES
+                                        : work->bytes >= SIDE_BY_SIDE_BYTES;
+    if (w->pool != NULL && worth_it && w->column_count + extra > 1) {
+        sort_columns(w);
+        status = s3s_fan_out(w->pool, w->column_count + extra, work_on_item, work, &w->fan, err);
+        work->beside = NULL;
+        return status;
+    }
     for (size_t i = 0; i < w->column_count && status == S3STORE_OK; i++)
         status = work_on_column(work, i, err);
     return status;
@@ -509,20 +548,22 @@ static size_t rows_of_group(s3s_parquet_writer *w, const struct ArrowArray *batc
 }
 
 static s3store_status add_batch(s3s_parquet_writer *w, const struct ArrowArray *batch,
-                                s3store_error *err)
+                                s3s_item_fn beside, void *ctx, s3store_error *err)
 {
     s3store_status status = write_magic(w, err);
     size_t slice = slice_rows(w, batch);
-    column_work work = {.writer = w, .batch = batch};
+    column_work work = {.writer = w, .batch = batch, .beside = beside, .beside_ctx = ctx};
     while (work.start < batch->length && status == S3STORE_OK) {
         bool full = false;
+        uint64_t before = w->group_bytes;
         work.count = rows_of_group(w, batch, work.start, slice, &full);
+        work.bytes = w->group_bytes - before;
         status = work_on_columns(w, &work, err);
         work.start += (int64_t)work.count;
         if (status == S3STORE_OK && full)
             status = write_group(w, err);
     }
-    return status;
+    return status == S3STORE_OK && work.beside != NULL ? work.beside(ctx, 0, err) : status;
 }
 
 static s3store_status check_usable(const s3s_parquet_writer *w, s3store_error *err)
@@ -534,13 +575,19 @@ static s3store_status check_usable(const s3s_parquet_writer *w, s3store_error *e
                                                           : "failed before");
 }
 
-s3store_status s3s_parquet_writer_add(s3s_parquet_writer *w, const struct ArrowArray *batch,
-                                      s3store_error *err)
+s3store_status s3s_parquet_writer_add_beside(s3s_parquet_writer *w, const struct ArrowArray *batch,
+                                             s3s_item_fn beside, void *ctx, s3store_error *err)
 {
     s3store_status status = check_usable(w, err);
     if (status == S3STORE_OK)
-        status = w->failed = add_batch(w, batch, err);
+        status = w->failed = add_batch(w, batch, beside, ctx, err);
     return status;
+}
+
+s3store_status s3s_parquet_writer_add(s3s_parquet_writer *w, const struct ArrowArray *batch,
+                                      s3store_error *err)
+{
+    return s3s_parquet_writer_add_beside(w, batch, NULL, NULL, err);
 }
 
 /* ---- footer ---------------------------------------------------------------------------------- */

@@ -125,7 +125,21 @@ static int64_t rows_at_once(const s3s_scan *scan, const s3s_datafile *file)
     return fits < 256 ? 256 : fits > S3S_SCAN_BATCH_ROWS ? S3S_SCAN_BATCH_ROWS : (int64_t)fits;
 }
 
-s3store_status s3s_scan_cursor_new(const s3s_scan *scan, s3s_datafile *file,
+/* Files are decoded side by side; when fewer are left than there are cores, the columns of each are. */
+static size_t threads_of_file(s3s_scan *scan)
+{
+    if (s3s_env_is_simulated(scan->env))
+        return 1;
+    s3s_mutex_lock(&scan->mutex);
+    size_t files = scan->locked.decoding > 0 ? scan->locked.decoding : 1;
+    for (size_t i = scan->locked.open_from;
+         i < scan->locked.file_count && files < scan->decode_max; i++)
+        files += scan->locked.files[i].state <= FILE_FETCHED; /* its turn is still to come */
+    s3s_mutex_unlock(&scan->mutex);
+    return scan->decode_max / files;
+}
+
+s3store_status s3s_scan_cursor_new(s3s_scan *scan, s3s_datafile *file,
                                    s3s_datafile_cursor **out, s3store_error *err)
 {
     const s3s_schema *merge = scan->plan.merge;
@@ -147,6 +161,8 @@ s3store_status s3s_scan_cursor_new(const s3s_scan *scan, s3s_datafile *file,
     s3s_free(scan->env, columns);
     if (status == S3STORE_OK)
         status = s3s_scan_push_down(scan, file, *out, err);
+    if (status == S3STORE_OK)
+        s3s_datafile_cursor_use_threads(*out, threads_of_file(scan));
     if (status != S3STORE_OK) {
         s3s_datafile_cursor_free(*out);
         *out = NULL;

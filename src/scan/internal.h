@@ -173,7 +173,7 @@ s3store_status s3s_scan_open_file(s3s_scan *scan, size_t i, bool footer_only, s3
 s3store_status s3s_scan_check_keys(const s3s_scan *scan, const s3s_datafile *file,
                                    s3store_error *err);
 /* A cursor over the plan's columns. */
-s3store_status s3s_scan_cursor_new(const s3s_scan *scan, s3s_datafile *file,
+s3store_status s3s_scan_cursor_new(s3s_scan *scan, s3s_datafile *file,
                                    s3s_datafile_cursor **out, s3store_error *err);
 /* The next batch in the plan's merge schema; row: of the file, counted on. END. */
 s3store_status s3s_scan_cursor_next(const s3s_scan *scan, s3s_datafile_cursor *cursor,

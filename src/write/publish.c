@@ -22,6 +22,7 @@ typedef struct publishing {
     struct {
         size_t encoders; /* at work */
         size_t encodes;  /* and whose bodies are not yet stored */
+        size_t waiting;  /* chunks that did not come to be encoded yet */
         uint64_t encode_bytes;
     } locked;
 } publishing;
@@ -34,6 +35,8 @@ typedef struct chunk_work {
     char auto_token[S3S_ATTEMPT_ID_SIZE + 1];
     uint64_t reserved; /* bytes; 0 = not yet */
     bool encodes;      /* counts as an encoder */
+    bool has_arrived;  /* where chunks are encoded, or will not come there */
+    size_t threads;    /* that encode it */
     s3s_body body;
     s3store_commit_state state;
     s3s_marker marker;
@@ -41,7 +44,13 @@ typedef struct chunk_work {
 
 /* ---- back-pressure: rows taken and bodies encoded at once ------------------------------------ */
 
-/* Encoders are as many as there are cores; bodies wait for the network together, within the budget. One
+static void arrive_locked(chunk_work *w)
+{
+    w->job->locked.waiting -= !w->has_arrived;
+    w->has_arrived = true;
+}
+
+/* Encoders are as many as there are cores (where chunks are fewer, several threads are for one); bodies wait for the network together, within the budget. One
  * that is larger than all of it goes alone. */
 static s3store_status reserve(chunk_work *w, s3store_error *err)
 {
@@ -65,6 +74,9 @@ static s3store_status reserve(chunk_work *w, s3store_error *err)
         job->locked.encodes++;
         job->locked.encode_bytes += bytes;
         w->reserved = bytes;
+        arrive_locked(w);
+        size_t chunks = job->locked.encoders + job->locked.waiting;
+        w->threads = chunks < job->encoders_max ? job->encoders_max / chunks : 1;
     }
     s3s_mutex_unlock(&job->mutex);
     if (status == S3STORE_CANCELLED)
@@ -93,11 +105,10 @@ static void end_encoding(chunk_work *w)
 static void unreserve(chunk_work *w)
 {
     publishing *job = w->job;
-    if (w->reserved == 0)
-        return;
     end_encoding(w);
     s3s_mutex_lock(&job->mutex);
-    job->locked.encodes--;
+    arrive_locked(w);
+    job->locked.encodes -= w->reserved > 0;
     job->locked.encode_bytes -= w->reserved;
     s3s_cond_broadcast(&job->changed);
     s3s_mutex_unlock(&job->mutex);
@@ -106,35 +117,58 @@ static void unreserve(chunk_work *w)
 
 /* ---- rows to bytes and hash ------------------------------------------------------------------ */
 
-/* One walk over the rows; encoder NULL: for the hash alone. */
+typedef struct row_walk {
+    s3s_chunk_cursor cursor;
+    s3s_content_hasher *hasher; /* NULL = not wanted */
+    struct ArrowArray next;     /* piece */
+    bool ended;
+} row_walk;
+
+/* Takes the next piece, and hashes it. */
+static s3store_status walk_on(void *ctx, size_t item, s3store_error *err)
+{
+    row_walk *walk = ctx;
+    const s3s_write_call *c = walk->cursor.call;
+    (void)item;
+    /* What is committed already is a first chunk's: those behind it are not in a hurry. */
+    s3store_status status = s3s_call_check(c->env, &c->call, err);
+    if (status == S3STORE_OK)
+        status = s3s_chunk_next(&walk->cursor, &walk->next, err);
+    walk->ended = status == S3STORE_END;
+    if (status == S3STORE_OK && walk->hasher != NULL)
+        status = s3s_content_hasher_add(walk->hasher, &walk->next, err);
+    return walk->ended ? S3STORE_OK : status;
+}
+
+/* One walk over the rows; encoder NULL: for the hash alone. With several threads the next piece is
+ * taken while this one is encoded. */
 static s3store_status walk_rows(chunk_work *w, s3s_datafile_encoder *encoder, s3store_error *err)
 {
     const s3s_write_call *c = w->job->call;
-    s3s_chunk_cursor cursor = {.call = c, .chunk = w->chunk};
-    s3s_content_hasher *hasher = NULL;
+    row_walk walk = {.cursor = {.call = c, .chunk = w->chunk}};
+    bool beside = encoder != NULL && w->threads > 1;
     s3store_status status = S3STORE_OK;
     if (w->chunk->token != NULL && !w->publication.has_content_hash)
-        status = s3s_content_hasher_new(c->env, c->input.schema, c->input.skip, &hasher, err);
-    while (status == S3STORE_OK) {
-        struct ArrowArray piece = {0};
-        /* What is committed already is a first chunk's: those behind it are not in a hurry. */
-        status = s3s_call_check(c->env, &c->call, err);
-        if (status == S3STORE_OK)
-            status = s3s_chunk_next(&cursor, &piece, err);
-        if (status == S3STORE_OK && hasher != NULL)
-            status = s3s_content_hasher_add(hasher, &piece, err);
-        if (status == S3STORE_OK && encoder != NULL)
+        status = s3s_content_hasher_new(c->env, c->input.schema, c->input.skip, &walk.hasher, err);
+    if (status == S3STORE_OK)
+        status = walk_on(&walk, 0, err);
+    while (status == S3STORE_OK && !walk.ended) {
+        struct ArrowArray piece = walk.next;
+        walk.next.release = NULL;
+        if (beside)
+            status = s3s_datafile_encoder_add_beside(encoder, &piece, walk_on, &walk, err);
+        else if (encoder != NULL)
             status = s3s_datafile_encoder_add(encoder, &piece, err);
         s3s_array_release(&piece);
+        if (status == S3STORE_OK && !beside)
+            status = walk_on(&walk, 0, err);
     }
-    if (status == S3STORE_END) {
-        status = S3STORE_OK;
-        if (hasher != NULL) {
-            w->publication.content_hash = s3s_content_hasher_end(hasher);
-            w->publication.has_content_hash = true;
-        }
+    if (status == S3STORE_OK && walk.hasher != NULL) {
+        w->publication.content_hash = s3s_content_hasher_end(walk.hasher);
+        w->publication.has_content_hash = true;
     }
-    s3s_content_hasher_free(hasher);
+    s3s_array_release(&walk.next);
+    s3s_content_hasher_free(walk.hasher);
     return status;
 }
 
@@ -149,6 +183,8 @@ static s3store_status encode(chunk_work *w, s3store_error *err)
         status = s3s_body_open(&w->body, c->writer, in_memory, err);
     if (status == S3STORE_OK) {
         s3s_parquet_write_options options = {.compression = job->compression,
+                                             .pool = c->target->pool,
+                                             .threads = w->threads,
                                              .row_group_bytes =
                                                  in_memory ? 0 : (size_t)(job->budget / 2 + 1)};
         s3s_parquet_sink sink = {.ctx = &w->body, .write = s3s_body_write};
@@ -570,8 +606,11 @@ s3store_status s3s_publish_sealed(s3s_write_call *c, s3store_error *err)
     if (job.parts == NULL)
         return s3s_fail_memory(err, c->plan.count * sizeof *job.parts);
     for (size_t i = 0; i < c->plan.count; i++)
-        if (c->plan.parts[i]->sealed != NULL && !c->plan.parts[i]->is_failed)
+        if (c->plan.parts[i]->sealed != NULL && !c->plan.parts[i]->is_failed) {
             job.parts[count++] = c->plan.parts[i];
+            for (s3s_chunk *k = c->plan.parts[i]->sealed; k != NULL; k = k->next)
+                job.locked.waiting++;
+        }
     s3store_status status = run_job(&job, count, err);
     s3s_free(c->env, (void *)job.parts);
     for (size_t i = 0; i < c->plan.count; i++) {

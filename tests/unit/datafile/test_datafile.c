@@ -117,6 +117,8 @@ static s3s_datafile_options options(kit *k)
     return (s3s_datafile_options){.key = KEY, .size = k->size, .pool = k->pool};
 }
 
+static size_t threads = 1; /* of a cursor */
+
 /* Reads the columns and checks every value. */
 static void check_rows(s3s_datafile *file, const size_t *columns, size_t count, int64_t rows)
 {
@@ -124,6 +126,7 @@ static void check_rows(s3s_datafile *file, const size_t *columns, size_t count, 
     s3s_datafile_cursor *cursor = NULL;
     int64_t row = 0;
     assert_ok(s3s_datafile_cursor_new(file, columns, count, 10000, &cursor, &err));
+    s3s_datafile_cursor_use_threads(cursor, threads);
     for (;;) {
         struct ArrowArray batch = {0};
         s3store_status status = s3s_datafile_cursor_next(cursor, &batch, &err);
@@ -516,6 +519,50 @@ static void test_datafile__pages_that_cannot_match_are_not_fetched(void **state)
     kit_close(&k);
 }
 
+/* Columns that are decoded side by side fetch no range twice. */
+static void test_datafile__threads_share_the_ranges_of_a_row_group(void **state)
+{
+    (void)state;
+    kit k;
+    s3store_error err;
+    s3s_parquet_write_options how = {.row_group_bytes = 4 << 20,
+                                     .compression = S3STORE_COMPRESSION_UNCOMPRESSED};
+    struct ArrowArray batch = {0};
+    s3s_buffer body;
+    s3s_parquet_writer *writer = NULL;
+    s3s_parquet_sink sink = {.ctx = &body, .write = append};
+    const size_t all[COLUMNS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    kit_open(&k);
+    s3s_buffer_init(&body, k.env, SIZE_MAX);
+    make_batch(&k, 150000, &batch);
+    assert_ok(s3s_parquet_writer_new(k.env, k.schema, &how, sink, &writer, &err));
+    assert_ok(s3s_parquet_writer_add(writer, &batch, &err));
+    assert_ok(s3s_parquet_writer_finish(writer, &err));
+    s3s_parquet_writer_free(writer);
+    put(&k, body.data, body.size);
+    uint64_t gets[2], bytes[2];
+    for (size_t run = 0; run < 2; run++) {
+        s3s_datafile *file = NULL;
+        s3s_datafile_options o = options(&k);
+        o.footer_only = true;
+        o.memory_bytes = 16 << 20; /* a step is a quarter of it at most */
+        threads = run == 0 ? 1 : 4;
+        s3store_request_counts before = counts(&k);
+        assert_ok(s3s_datafile_open(k.env, &k.store, NULL, &o, &file, &err));
+        check_rows(file, all, COLUMNS, 150000);
+        s3s_datafile_free(file);
+        gets[run] = counts(&k).get - before.get;
+        bytes[run] = counts(&k).bytes_received - before.bytes_received;
+    }
+    threads = 1;
+    assert_in_range(gets[0], 3, 12);
+    assert_int_equal(gets[1], gets[0]);
+    assert_int_equal(bytes[1], bytes[0]);
+    s3s_buffer_deinit(&body);
+    s3s_array_release(&batch);
+    kit_close(&k);
+}
+
 static void test_datafile__encoding_twice_gives_the_same_bytes(void **state)
 {
     (void)state;
@@ -553,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_datafile__a_body_that_breaks_off_is_unavailable_and_leaves_nothing),
         cmocka_unit_test(test_datafile__row_groups_that_cannot_match_are_not_fetched),
         cmocka_unit_test(test_datafile__pages_that_cannot_match_are_not_fetched),
+        cmocka_unit_test(test_datafile__threads_share_the_ranges_of_a_row_group),
         cmocka_unit_test(test_datafile__encoding_twice_gives_the_same_bytes),
     };
     return cmocka_run_group_tests_name("datafile", tests, NULL, NULL);

@@ -227,7 +227,7 @@ static uint64_t digest(const s3s_buffer *file, s3s_pool *threads)
     assert_ok(s3s_parquet_open(env, s3s_parquet_memory_source(&memory), "t.parquet", NULL, &parquet,
                                &err));
     assert_ok(s3s_parquet_cursor_new(parquet, NULL, 0, 7000, &cursor, &err));
-    s3s_parquet_cursor_use_pool(cursor, threads);
+    s3s_parquet_cursor_use_pool(cursor, threads, 0);
     for (;;) {
         struct ArrowArray batch;
         s3store_status status = s3s_parquet_cursor_next(cursor, &batch, &err);
