@@ -12,6 +12,7 @@
 #define STEP_FIRST 1024
 #define STEP_MAX ((size_t)1 << 16)
 #define SIDE_BY_SIDE_MIN 4096 /* rows of a step that are worth waking threads for */
+#define SIDE_BY_SIDE_BYTES (128 << 10) /* and of a row group */
 #define WINDOW_MIN ((size_t)64 << 10)
 
 typedef struct cursor_column {
@@ -31,6 +32,7 @@ struct s3s_parquet_cursor {
     bool nested;    /* any of them is: putting arrays together takes time */
     size_t *order;  /* of readers: the largest chunk first, so that threads end together */
     int64_t max_rows;
+    size_t step_rows; /* what the rows so far let fit into a step */
     size_t group;      /* the next one to begin */
     int64_t rows_left; /* of the current one, or of the current range of it */
     s3s_prune prune;
@@ -99,6 +101,7 @@ s3store_status s3s_parquet_cursor_new(s3s_parquet_file *file, const size_t *colu
     c->file = file;
     s3s_arena_init(&c->prune.arena, file->env);
     c->max_rows = max_rows > 0 ? max_rows : INT64_MAX;
+    c->step_rows = STEP_FIRST;
     s3store_status status = S3STORE_OK;
     size_t *selected = s3s_calloc(file->env, count + 1, sizeof *selected);
     if (selected == NULL) {
@@ -300,13 +303,24 @@ static s3store_status step_item(void *ctx, size_t item, s3store_error *err)
     return step_reader(work->cursor, work->cursor->order[item], work->target, err);
 }
 
+/* Many rows, or a page to be decompressed; not in a small file. */
+static bool is_worth_threads(const s3s_parquet_cursor *c, size_t target)
+{
+    if (s3s_parquet_row_group_bytes(c->file, c->group - 1) < SIDE_BY_SIDE_BYTES)
+        return false;
+    for (size_t i = 0; i < c->reader_count && target < SIDE_BY_SIDE_MIN; i++)
+        if (s3s_leaf_reader_page_rows(&c->readers[i]) == 0)
+            return true;
+    return target >= SIDE_BY_SIDE_MIN;
+}
+
 /* Brings every column to `target` rows, as far as each can; lowers *target to what all have. */
 static s3store_status step(s3s_parquet_cursor *c, size_t *target, s3store_error *err)
 {
     size_t reached = *target;
     s3store_status status = S3STORE_OK;
     step_work work = {c, *target};
-    if (c->pool != NULL && c->reader_count > 1 && *target >= SIDE_BY_SIDE_MIN)
+    if (c->pool != NULL && c->reader_count > 1 && is_worth_threads(c, *target))
         status = s3s_fan_out(c->pool, c->reader_count, step_item, &work, &c->fan, err);
     else
         for (size_t i = 0; i < c->reader_count && status == S3STORE_OK; i++)
@@ -332,7 +346,7 @@ static s3store_status fill_batch(s3s_parquet_cursor *c, size_t *rows, s3store_er
 {
     int64_t wanted = c->rows_left < c->max_rows ? c->rows_left : c->max_rows;
     uint64_t allowance = c->file->budget.max / 4;
-    size_t done = 0, next = STEP_FIRST;
+    size_t done = 0, next = c->step_rows;
     if (c->reader_count == 0) {
         *rows = (size_t)wanted;
         return S3STORE_OK;
@@ -351,6 +365,8 @@ static s3store_status fill_batch(s3s_parquet_cursor *c, size_t *rows, s3store_er
         uint64_t fits = (allowance - bytes) / per_row + 1;
         next = fits < STEP_MAX ? (size_t)fits : STEP_MAX;
     }
+    /* Threads meet at the end of a step: they begin with a large one where rows were small so far. */
+    c->step_rows = c->pool != NULL && done > 0 ? next : STEP_FIRST;
     *rows = done;
     return S3STORE_OK;
 }
@@ -393,7 +409,7 @@ static s3store_status take_batch(s3s_parquet_cursor *c, size_t rows, struct Arro
         return s3s_fail_memory(err, c->column_count * sizeof *columns);
     s3store_status status = S3STORE_OK;
     take_work work = {c, rows, columns};
-    if (c->pool != NULL && c->nested && rows >= SIDE_BY_SIDE_MIN)
+    if (c->pool != NULL && (c->nested || c->column_count > 8) && rows >= SIDE_BY_SIDE_MIN)
         status = s3s_fan_out(c->pool, c->column_count, take_item, &work, &c->fan, err);
     else
         for (size_t i = 0; i < c->column_count && status == S3STORE_OK; i++)

@@ -238,7 +238,9 @@ static s3store_status fill_up(s3s_sink *sink, s3store_error *err)
 {
     if (sink->leaf->sink == S3S_SINK_NULL)
         return S3STORE_OK;
-    s3store_status status = s3s_block_reserve(&sink->values, 1, err);
+    s3store_status status = S3STORE_OK;
+    if (sink->values.data == NULL) /* not where the block is full: that would double it */
+        status = s3s_block_reserve(&sink->values, 1, err);
     if (status == S3STORE_OK && sink->leaf->sink == S3S_SINK_BYTES && sink->offsets.size == 0) {
         status = s3s_block_reserve(&sink->offsets, 4, err);
         if (status == S3STORE_OK) {
