@@ -303,6 +303,7 @@ int main(int argc, char **argv)
     int code = 2;
     if (s3s_env_new_real(&env, &err) != S3STORE_OK)
         return fail("env", &err);
+    s3s_env_keep_blocks(env, S3S_KEEP_BYTES);
     if (argc >= 2 && strcmp(argv[1], "serve") == 0) {
         models = argc > 2 && strcmp(argv[2], "model") == 0;
         int threads = models ? 2 : argc > 2 ? atoi(argv[2]) : 1;

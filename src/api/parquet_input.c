@@ -126,6 +126,9 @@ s3store_status s3s_parquet_input_open(const char *place, const s3store_parquet_o
         return s3s_fail_memory(err, sizeof *in);
     }
     in->env = env; /* the input owns it from here */
+    s3s_env_keep_blocks(env, s3s_keep_bytes(options->memory_bytes != 0
+                                                ? options->memory_bytes
+                                                : S3STORE_DEFAULT_MEMORY_BYTES));
     in->fd = -1;
     in->requests = options->requests;
     in->rows_left = options->limit > 0 ? options->limit : INT64_MAX;

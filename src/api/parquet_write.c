@@ -151,6 +151,7 @@ s3store_status s3store_parquet_write(const char *path, struct ArrowArrayStream *
     s3store_status status = s3s_env_new_real(&env, err);
     if (status != S3STORE_OK)
         return status;
+    s3s_env_keep_blocks(env, S3S_KEEP_BYTES);
     status = s3s_stream_reader_new(env, input, &reader, err);
     if (status == S3STORE_OK)
         status = write_file(env, path, reader, &o, err);

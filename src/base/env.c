@@ -3,6 +3,7 @@
 #include "base/env.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@ s3store_status s3s_env_init(s3s_env *env, s3store_error *err)
 {
     memset(env, 0, sizeof *env);
     int failed = pthread_mutex_init(&env->mutex, NULL);
+    if (failed == 0 && (failed = pthread_mutex_init(&env->kept.mutex, NULL)) != 0)
+        pthread_mutex_destroy(&env->mutex);
     if (failed != 0)
         return s3s_fail_errno(err, failed, "create a mutex", NULL);
     atomic_init(&env->refs, 1);
@@ -33,6 +36,7 @@ s3store_status s3s_env_init(s3s_env *env, s3store_error *err)
 
 void s3s_env_deinit(s3s_env *env)
 {
+    s3s_kept_deinit(&env->kept);
     pthread_mutex_destroy(&env->mutex);
 }
 
@@ -113,6 +117,39 @@ static bool must_fail(s3s_env *env, size_t size)
     return atomic_fetch_sub_explicit(&env->fail_alloc_at, 1, memory_order_relaxed) == 0;
 }
 
+void s3s_env_keep_blocks(s3s_env *env, uint64_t max_bytes)
+{
+#if !defined(__SANITIZE_ADDRESS__) /* who uses a block that was freed is to be found */
+    env->kept.max_bytes = env->ops == NULL ? (size_t)max_bytes : 0;
+#else
+    (void)env;
+    (void)max_bytes;
+#endif
+}
+
+static void release_real(s3s_env *env, void *p)
+{
+    if (env->kept.max_bytes == 0 || !s3s_kept_give(&env->kept, p, malloc_usable_size(p)))
+        free(p);
+}
+
+static void *resize_real(s3s_env *env, void *p, size_t size)
+{
+    if (env->kept.max_bytes == 0 || size < S3S_KEPT_MIN)
+        return realloc(p, size);
+    size_t has = p != NULL ? malloc_usable_size(p) : 0;
+    if (has >= size)
+        return realloc(p, size);
+    void *q = s3s_kept_take(&env->kept, size);
+    if (q == NULL)
+        return realloc(p, s3s_kept_round(size));
+    if (p != NULL) {
+        memcpy(q, p, has);
+        release_real(env, p);
+    }
+    return q;
+}
+
 static void *resize(s3s_env *env, void *p, size_t size)
 {
     if (size == 0)
@@ -123,7 +160,7 @@ static void *resize(s3s_env *env, void *p, size_t size)
         return realloc(p, size);
     if (must_fail(env, size))
         return NULL;
-    void *q = env->ops != NULL ? env->ops->resize(env, p, size) : realloc(p, size);
+    void *q = env->ops != NULL ? env->ops->resize(env, p, size) : resize_real(env, p, size);
     if (q != NULL && p == NULL)
         atomic_fetch_add_explicit(&env->live_allocs, 1, memory_order_relaxed);
     return q;
@@ -171,7 +208,7 @@ void s3s_free(s3s_env *env, void *p)
     if (env->ops != NULL)
         env->ops->release(env, p);
     else
-        free(p);
+        release_real(env, p);
 }
 
 char *s3s_strdup(s3s_env *env, const char *text)

@@ -37,6 +37,15 @@ char *s3s_strndup(s3s_env *env, const char *text, size_t size)
 /* A large block that will be used all over, and in no order: the kernel may back it with large pages,
  * which saves faults and misses. A hint: nothing else changes. */
 void s3s_expect_dense(void *p, size_t size);
+/* Keeps freed blocks of 64 KiB to 8 MiB for later requests, so many bytes of them at most: they count
+ * against nobody's budget. Set before threads run. Nothing is kept under the address sanitizer. */
+#define S3S_KEEP_BYTES (UINT64_C(32) << 20)
+void s3s_env_keep_blocks(s3s_env *env, uint64_t max_bytes);
+/* Of a budget: an eighth, at most S3S_KEEP_BYTES. */
+static inline uint64_t s3s_keep_bytes(uint64_t memory_bytes)
+{
+    return memory_bytes / 8 < S3S_KEEP_BYTES ? memory_bytes / 8 : S3S_KEEP_BYTES;
+}
 /* Overwrites, in a way the compiler keeps; for secrets. */
 void s3s_wipe(void *p, size_t size);
 

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "base/env.h"
+#include "base/kept.h"
 #include "base/pool.h"
 #include "base/sync.h"
 
@@ -59,6 +60,7 @@ struct s3s_env {
     void *log_ctx;
     s3store_log_level log_level;
     s3s_observer observer;
+    s3s_kept kept;
     pthread_mutex_t mutex;
     struct {
         s3s_sequence sequence;

@@ -199,6 +199,7 @@ s3store_status s3s_target_new(s3s_env *env, const s3store_target_config *config,
     s3store_status status;
 
     *out = NULL;
+    bool is_own = env == NULL;
     if (env != NULL) {
         env = s3s_env_retain(env);
     } else {
@@ -212,6 +213,8 @@ s3store_status s3s_target_new(s3s_env *env, const s3store_target_config *config,
     if (status != S3STORE_OK)
         return status;
     status = set_limits(t, config, err);
+    if (status == S3STORE_OK && is_own)
+        s3s_env_keep_blocks(env, s3s_keep_bytes(t->memory_bytes));
     if (status == S3STORE_OK)
         status = name_place(t, config, &url, &prefix, err);
     if (status == S3STORE_OK)

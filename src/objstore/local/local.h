@@ -10,6 +10,8 @@
 #define S3S_LOCAL_LOCAL_H
 
 #include <stdatomic.h>
+
+#include "base/sync.h"
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -18,10 +20,22 @@
 
 #define S3S_DURABLE_SLOTS 1024
 
+/* Who of this store's own puts may ask for the lock of a home: the kernel's lock cannot be waited for
+ * with a time limit, so processes try again and again; threads need not. */
+typedef struct s3s_turns {
+    s3s_mutex mutex;
+    s3s_cond changed;
+    struct {
+        size_t shared, waiting; /* holders; those that wait to be alone, which go first */
+        bool alone;
+    } locked;
+} s3s_turns;
+
 typedef struct s3s_local {
     s3s_env *env; /* borrowed */
     char *root;
     bool fsync;
+    s3s_turns turns;
     atomic_bool swept;               /* left-over temporary files were looked for */
     atomic_uint_fast64_t sequence;   /* of temporary names */
     /* Hashes of directories whose entry in their parent this process has synced. */
@@ -73,9 +87,10 @@ s3store_status s3s_local_open_prefix(s3s_local *l, const char *prefix, size_t si
 s3store_status s3s_local_open_object(const s3s_place *place, const char *key, const char *verb,
                                      int *fd, struct stat *st, s3store_error *err);
 
-/* Takes the lock of a home. exclusive or shared; unlock by closing *fd. */
+/* Takes the lock of a home, exclusive or shared, until s3s_local_unlock. */
 s3store_status s3s_local_lock(s3s_local *l, int home, bool exclusive, const s3store_call *call,
                               const char *key, int *fd, s3store_error *err);
+void s3s_local_unlock(s3s_local *l, bool exclusive, int *fd);
 
 /* A home as LIST and HEAD see it. begin waits until the fenced puts under way are done, and notes
  * how many objects have moved to their twins so far; unmoved says that none has since then: what

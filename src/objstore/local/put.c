@@ -192,7 +192,7 @@ static s3store_status store(s3s_local *l, const s3store_call *call,
     if (status != S3STORE_OK)
         return status;
     status = publish_locked(l, place, t, request, &now_us, &st, err);
-    s3s_local_close(&lock);
+    s3s_local_unlock(l, request->fenced, &lock);
     if (reply != NULL)
         reply->date_us = now_us;
     if (status != S3STORE_OK)

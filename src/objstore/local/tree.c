@@ -17,12 +17,19 @@
 
 #define LOCK_PATIENCE_US 10000000
 
+static s3store_status is_stuck(const char *key, s3store_error *err)
+{
+    return s3s_fail_key(err, S3STORE_UNAVAILABLE, key,
+                        "another process has held the lock %s of the dataset's directory for %d "
+                        "seconds (is it stopped?): %.200s",
+                        S3S_NAME_LOCK, LOCK_PATIENCE_US / 1000000, key);
+}
+
 /* flock in small steps, so that it can be cancelled. It is held for microseconds: waiting long
  * means that its holder was stopped. */
-static s3store_status wait_for_lock(s3s_local *l, int fd, int how, const s3store_call *call,
-                                    const char *key, s3store_error *err)
+static s3store_status wait_for_lock(s3s_local *l, int fd, int how, int64_t begin_us,
+                                    const s3store_call *call, const char *key, s3store_error *err)
 {
-    int64_t begin_us = 0;
     int64_t pause_us = 20;
     for (int tries = 0;; tries++) {
         if (flock(fd, how | LOCK_NB) == 0)
@@ -43,15 +50,65 @@ static s3store_status wait_for_lock(s3s_local *l, int fd, int how, const s3store
         if (begin_us == 0)
             begin_us = now_us;
         if (now_us - begin_us > LOCK_PATIENCE_US)
-            return s3s_fail_key(err, S3STORE_UNAVAILABLE, key,
-                                "another process has held the lock %s of the dataset's directory "
-                                "for %d seconds (is it stopped?): %.200s",
-                                S3S_NAME_LOCK, LOCK_PATIENCE_US / 1000000, key);
+            return is_stuck(key, err);
         status = s3s_sleep_us(l->env, pause_us, call != NULL ? call->cancel : NULL, err);
         if (status != S3STORE_OK)
             return status;
         pause_us = pause_us < 5000 ? pause_us * 2 : pause_us;
     }
+}
+
+static bool must_wait_locked(const s3s_turns *t, bool alone)
+{
+    return t->locked.alone || (alone ? t->locked.shared > 0 : t->locked.waiting > 0);
+}
+
+/* *begin_us: since when is waited, 0 = not at all. */
+static s3store_status take_turn(s3s_local *l, bool alone, const s3store_call *call,
+                                int64_t *begin_us, const char *key, s3store_error *err)
+{
+    s3s_turns *t = &l->turns;
+    s3store_status status = S3STORE_OK;
+    s3s_mutex_lock(&t->mutex);
+    bool waits = must_wait_locked(t, alone);
+    if (waits)
+        *begin_us = s3s_mono_us(l->env);
+    t->locked.waiting += waits && alone;
+    while (status == S3STORE_OK && must_wait_locked(t, alone)) {
+        int64_t until_us = *begin_us + LOCK_PATIENCE_US;
+        if (call != NULL && call->deadline_us != S3STORE_TIME_NONE && call->deadline_us < until_us)
+            until_us = call->deadline_us;
+        status = s3s_cond_wait(&t->changed, &t->mutex, until_us, call != NULL ? call->cancel : NULL);
+    }
+    t->locked.waiting -= waits && alone;
+    if (status == S3STORE_OK) {
+        t->locked.alone = alone;
+        t->locked.shared += !alone;
+    } else if (alone) {
+        s3s_cond_broadcast(&t->changed);
+    }
+    s3s_mutex_unlock(&t->mutex);
+    if (status == S3STORE_OK)
+        return status;
+    status = s3s_call_check(l->env, call, err);
+    return status != S3STORE_OK ? status : is_stuck(key, err);
+}
+
+static void end_turn(s3s_local *l, bool alone)
+{
+    s3s_turns *t = &l->turns;
+    s3s_mutex_lock(&t->mutex);
+    t->locked.alone = false;
+    t->locked.shared -= !alone;
+    if (t->locked.shared == 0)
+        s3s_cond_broadcast(&t->changed);
+    s3s_mutex_unlock(&t->mutex);
+}
+
+void s3s_local_unlock(s3s_local *l, bool exclusive, int *fd)
+{
+    s3s_local_close(fd);
+    end_turn(l, exclusive);
 }
 
 s3store_status s3s_local_lock(s3s_local *l, int home, bool exclusive, const s3store_call *call,
@@ -65,8 +122,14 @@ s3store_status s3s_local_lock(s3s_local *l, int home, bool exclusive, const s3st
         *fd = s3s_local_open(home, S3S_NAME_LOCK, O_RDONLY, 0);
     if (*fd < 0)
         return s3s_local_fail(errno, "open the lock of the directory", key, err);
-    s3store_status status =
-        wait_for_lock(l, *fd, exclusive ? LOCK_EX : LOCK_SH, call, key, err);
+    int64_t begin_us = 0;
+    s3store_status status = take_turn(l, exclusive, call, &begin_us, key, err);
+    if (status == S3STORE_OK) {
+        status =
+            wait_for_lock(l, *fd, exclusive ? LOCK_EX : LOCK_SH, begin_us, call, key, err);
+        if (status != S3STORE_OK)
+            end_turn(l, exclusive);
+    }
     if (status != S3STORE_OK)
         s3s_local_close(fd);
     return status;
@@ -106,7 +169,7 @@ s3store_status s3s_guard_begin(s3s_local *l, s3s_guard *guard, bool keep, const 
         if (guard->lock < 0)
             return s3s_local_fail(errno, "open the lock of the directory", key, err);
     }
-    s3store_status status = wait_for_lock(l, guard->lock, LOCK_SH, call, key, err);
+    s3store_status status = wait_for_lock(l, guard->lock, LOCK_SH, 0, call, key, err);
     if (status != S3STORE_OK)
         return status;
     struct stat st;
@@ -234,7 +297,7 @@ static s3store_status move_object_away(s3s_local *l, int home, int parent, const
     } else {
         status = s3s_local_fsync(l, parent, "put: sync the directory above", key, err);
     }
-    s3s_local_close(&lock);
+    s3s_local_unlock(l, true, &lock);
     return status;
 }
 

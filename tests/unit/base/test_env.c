@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/env.h"
+#include "base/kept.h"
 #include "base/uuid.h"
 
 static s3s_env *env;
@@ -224,6 +225,76 @@ static void test_env__lives_until_its_last_release(void **state)
     assert_null(s3s_env_retain(NULL));
 }
 
+static s3s_env *open_keeping(uint64_t bytes)
+{
+    s3store_error err;
+    s3s_env *own = NULL;
+    assert_ok(s3s_env_new_real(&own, &err));
+    s3s_env_keep_blocks(own, bytes);
+    return own;
+}
+
+/* Sizes of all kinds, each block filled to its end, some grown and shrunk: nothing overlaps. */
+static void test_kept__blocks_come_back_and_are_large_enough(void **state)
+{
+    enum { LIVE = 24, ROUNDS = 4000 };
+    uint8_t *live[LIVE] = {NULL};
+    size_t sizes[LIVE] = {0};
+    uint64_t z = 7;
+    s3s_env *own = open_keeping(UINT64_C(8) << 20);
+    (void)state;
+    for (size_t round = 0; round < ROUNDS; round++) {
+        z = z * UINT64_C(6364136223846793005) + 1442695040888963407;
+        size_t at = (size_t)(z >> 33) % LIVE, size = (size_t)(z >> 20) % 700000 + 1;
+        uint8_t *p = live[at];
+        for (size_t i = 0; p != NULL && i < sizes[at]; i += 4093)
+            assert_int_equal(p[i], at);
+        if (round % 3 == 0) {
+            s3s_free(own, p);
+            live[at] = s3s_alloc(own, size);
+        } else {
+            live[at] = s3s_realloc(own, p, size);
+            for (size_t i = 0; p != NULL && i < size && i < sizes[at]; i += 4093)
+                assert_int_equal(live[at][i], at);
+        }
+        assert_non_null(live[at]);
+        sizes[at] = size;
+        memset(live[at], (int)at, size);
+    }
+    for (size_t i = 0; i < LIVE; i++)
+        s3s_free(own, live[i]);
+    assert_int_equal(s3s_env_live_allocs(own), 0);
+    s3s_env_release(own);
+}
+
+static void test_kept__no_more_is_kept_than_allowed(void **state)
+{
+    s3s_kept kept = {.max_bytes = 1 << 20};
+    (void)state;
+    assert_int_equal(pthread_mutex_init(&kept.mutex, NULL), 0);
+    assert_null(s3s_kept_take(&kept, 100000));
+    for (size_t i = 0; i < 64; i++) {
+        size_t size = S3S_KEPT_MIN + i * 3000;
+        void *p = malloc(size);
+        assert_non_null(p);
+        assert_true(s3s_kept_give(&kept, p, size));
+        assert_true(kept.locked.bytes <= kept.max_bytes);
+    }
+    assert_in_range(kept.locked.bytes, kept.max_bytes / 2, kept.max_bytes);
+    void *large = malloc(300000), *small = malloc(1000);
+    assert_false(s3s_kept_give(&kept, large, 300000)); /* more than a quarter */
+    assert_false(s3s_kept_give(&kept, small, 1000));
+    free(large);
+    free(small);
+    void *p = s3s_kept_take(&kept, 200000);
+    assert_non_null(p);
+    memset(p, 1, 200000);
+    free(p);
+    for (size_t size = 1; size < 2 * S3S_KEPT_MAX; size = size * 5 / 4 + 1)
+        assert_true(s3s_kept_round(size) >= size && s3s_kept_round(size) <= size + size / 4);
+    s3s_kept_deinit(&kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +314,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_log__respects_the_level, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_call__limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_env__lives_until_its_last_release, set_up, tear_down),
+        cmocka_unit_test(test_kept__blocks_come_back_and_are_large_enough),
+        cmocka_unit_test(test_kept__no_more_is_kept_than_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
