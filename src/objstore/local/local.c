@@ -201,8 +201,7 @@ static s3store_status local_remove(void *impl, const s3store_call *call, const c
 static void local_free(void *impl)
 {
     s3s_local *l = impl;
-    s3s_cond_deinit(&l->turns.changed);
-    s3s_mutex_deinit(&l->turns.mutex);
+    s3s_turns_deinit(&l->turns);
     s3s_free(l->env, l->root);
     s3s_free(l->env, l);
 }
@@ -220,9 +219,7 @@ s3store_status s3s_local_store_new(s3s_env *env, const s3s_local_options *option
         return s3s_fail_memory(err, sizeof *l);
     l->env = env;
     l->fsync = options->fsync;
-    s3store_status status = s3s_mutex_init(&l->turns.mutex, env, err);
-    if (status == S3STORE_OK && (status = s3s_cond_init(&l->turns.changed, env, err)) != S3STORE_OK)
-        s3s_mutex_deinit(&l->turns.mutex);
+    s3store_status status = s3s_turns_init(&l->turns, env, err);
     if (status != S3STORE_OK) {
         s3s_free(env, l);
         return status;

@@ -24,7 +24,7 @@
  * with a time limit, so processes try again and again; threads need not. */
 typedef struct s3s_turns {
     s3s_mutex mutex;
-    s3s_cond changed;
+    s3s_cond may_share, may_be_alone; /* one waiter of the second is woken, or all of the first */
     struct {
         size_t shared, waiting; /* holders; those that wait to be alone, which go first */
         bool alone;
@@ -91,6 +91,8 @@ s3store_status s3s_local_open_object(const s3s_place *place, const char *key, co
 s3store_status s3s_local_lock(s3s_local *l, int home, bool exclusive, const s3store_call *call,
                               const char *key, int *fd, s3store_error *err);
 void s3s_local_unlock(s3s_local *l, bool exclusive, int *fd);
+s3store_status s3s_turns_init(s3s_turns *turns, s3s_env *env, s3store_error *err);
+void s3s_turns_deinit(s3s_turns *turns);
 
 /* A home as LIST and HEAD see it. begin waits until the fenced puts under way are done, and notes
  * how many objects have moved to their twins so far; unmoved says that none has since then: what

@@ -58,6 +58,38 @@ static s3store_status wait_for_lock(s3s_local *l, int fd, int how, int64_t begin
     }
 }
 
+s3store_status s3s_turns_init(s3s_turns *t, s3s_env *env, s3store_error *err)
+{
+    s3store_status status = s3s_mutex_init(&t->mutex, env, err);
+    if (status != S3STORE_OK)
+        return status;
+    status = s3s_cond_init(&t->may_share, env, err);
+    if (status == S3STORE_OK) {
+        status = s3s_cond_init(&t->may_be_alone, env, err);
+        if (status == S3STORE_OK)
+            return status;
+        s3s_cond_deinit(&t->may_share);
+    }
+    s3s_mutex_deinit(&t->mutex);
+    return status;
+}
+
+void s3s_turns_deinit(s3s_turns *t)
+{
+    s3s_cond_deinit(&t->may_be_alone);
+    s3s_cond_deinit(&t->may_share);
+    s3s_mutex_deinit(&t->mutex);
+}
+
+/* Somebody is through, or gave up waiting. */
+static void wake_locked(s3s_turns *t)
+{
+    if (t->locked.waiting == 0)
+        s3s_cond_broadcast(&t->may_share);
+    else if (t->locked.shared == 0)
+        s3s_cond_signal(&t->may_be_alone);
+}
+
 static bool must_wait_locked(const s3s_turns *t, bool alone)
 {
     return t->locked.alone || (alone ? t->locked.shared > 0 : t->locked.waiting > 0);
@@ -78,14 +110,15 @@ static s3store_status take_turn(s3s_local *l, bool alone, const s3store_call *ca
         int64_t until_us = *begin_us + LOCK_PATIENCE_US;
         if (call != NULL && call->deadline_us != S3STORE_TIME_NONE && call->deadline_us < until_us)
             until_us = call->deadline_us;
-        status = s3s_cond_wait(&t->changed, &t->mutex, until_us, call != NULL ? call->cancel : NULL);
+        status = s3s_cond_wait(alone ? &t->may_be_alone : &t->may_share, &t->mutex, until_us,
+                               call != NULL ? call->cancel : NULL);
     }
     t->locked.waiting -= waits && alone;
     if (status == S3STORE_OK) {
         t->locked.alone = alone;
         t->locked.shared += !alone;
-    } else if (alone) {
-        s3s_cond_broadcast(&t->changed);
+    } else if (alone && !t->locked.alone) {
+        wake_locked(t);
     }
     s3s_mutex_unlock(&t->mutex);
     if (status == S3STORE_OK)
@@ -100,8 +133,7 @@ static void end_turn(s3s_local *l, bool alone)
     s3s_mutex_lock(&t->mutex);
     t->locked.alone = false;
     t->locked.shared -= !alone;
-    if (t->locked.shared == 0)
-        s3s_cond_broadcast(&t->changed);
+    wake_locked(t);
     s3s_mutex_unlock(&t->mutex);
 }
 
