@@ -13,7 +13,7 @@ typedef struct write_values {
     const char *key, *token, *token_template;
     int64_t inserted_at_us;
     int format, compression, fence;
-    cli_list types;
+    cli_list types, blooms, sorted_by;
     bool optimistic, dry_run, keep_going, accept_different, allow_unaddressable, no_token;
 } write_values;
 
@@ -38,6 +38,10 @@ static const cli_option options[] = {
      NULL},
     {"--compression", 0, "NAME", "snappy, zstd, gzip or uncompressed", CLI_CHOICE,
      VALUE(compression), compressions},
+    {"--bloom", 0, "COLUMN,...", "bloom filters in the files: reads by a value skip row groups",
+     CLI_LIST, VALUE(blooms), NULL},
+    {"--sorted-by", 0, "COLUMN,...", "the rows of each partition are: recorded in the files", CLI_LIST,
+     VALUE(sorted_by), NULL},
     {"--types", 0, "COL:TYPE,...", "column types, instead of what the values look like", CLI_LIST,
      VALUE(types), NULL},
     {"--optimistic", 0, NULL, "with a token: do not ask first whether it is committed", CLI_FLAG,
@@ -186,6 +190,10 @@ static s3store_write_options write_options(const cli_context *cli, const write_v
     write.accept_different = v->accept_different;
     write.dry_run = v->dry_run;
     write.no_token = v->no_token;
+    write.bloom_columns = (const char *const *)v->blooms.items;
+    write.bloom_column_count = v->blooms.count;
+    write.sorting_columns = (const char *const *)v->sorted_by.items;
+    write.sorting_column_count = v->sorted_by.count;
     write.cancel = cli->cancel;
     write.timeout_ms = cli_timeout_ms(cli);
     return write;

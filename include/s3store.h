@@ -880,6 +880,15 @@ typedef struct s3store_write_options {
     void *partition_of_ctx;
     s3store_write_progress_fn progress; /* NULL = nobody */
     void *progress_ctx;
+    /* Columns that get a bloom filter in each row group of the data files, of at most 1 MiB, so that
+     * reads with a predicate on them leave row groups out. A column that the input lacks:
+     * INVALID_ARGUMENT. */
+    const char *const *bloom_columns;
+    size_t bloom_column_count;
+    /* Flat columns that the input is sorted by within each partition, ascending, nulls first: recorded
+     * in the data files for other readers. That it is so is the caller's word. */
+    const char *const *sorting_columns;
+    size_t sorting_column_count;
 } s3store_write_options;
 #define S3STORE_WRITE_OPTIONS_INIT                                                                 \
     {.size = sizeof(s3store_write_options), .inserted_at_us = S3STORE_TIME_NONE}

@@ -36,23 +36,6 @@ static s3store_status write_all(void *ctx, const void *data, size_t size, s3stor
     return S3STORE_OK;
 }
 
-/* Positions of names, freed by the caller. */
-static s3store_status find_columns(s3s_env *env, const s3s_schema *schema,
-                                   const char *const *names, size_t count, size_t **out,
-                                   s3store_error *err)
-{
-    *out = s3s_calloc(env, count + 1, sizeof **out);
-    if (*out == NULL)
-        return s3s_fail_memory(err, count * sizeof **out);
-    for (size_t i = 0; i < count; i++) {
-        (*out)[i] = s3s_schema_find(schema, names[i]);
-        if ((*out)[i] == SIZE_MAX)
-            return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "there is no column \"%s\" to write",
-                            names[i]);
-    }
-    return S3STORE_OK;
-}
-
 static size_t to_size(uint64_t bytes)
 {
     return bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX;
@@ -86,10 +69,10 @@ static s3store_status copy_stream(s3s_env *env, s3s_stream_reader *reader,
     size_t *blooms = NULL, *sorting = NULL;
     const s3s_schema *schema = s3s_stream_reader_schema(reader);
     s3store_status status =
-        find_columns(env, schema, o->bloom_columns, o->bloom_column_count, &blooms, err);
+        s3s_schema_positions(env, schema, o->bloom_columns, o->bloom_column_count, &blooms, err);
     if (status == S3STORE_OK)
         status =
-            find_columns(env, schema, o->sorting_columns, o->sorting_column_count, &sorting, err);
+            s3s_schema_positions(env, schema, o->sorting_columns, o->sorting_column_count, &sorting, err);
     s3s_parquet_write_options options = {.compression = o->compression,
                                          .page_bytes = to_size(o->page_bytes),
                                          .row_group_bytes = to_size(o->row_group_bytes),

@@ -207,6 +207,26 @@ const char *s3s_schema_names(const s3s_schema *schema, char names[S3S_SCHEMA_NAM
     return names;
 }
 
+s3store_status s3s_schema_positions(s3s_env *env, const s3s_schema *schema,
+                                    const char *const *names, size_t count, size_t **out,
+                                    s3store_error *err)
+{
+    size_t *positions = s3s_calloc(env, count + 1, sizeof *positions);
+    *out = NULL;
+    if (positions == NULL)
+        return s3s_fail_memory(err, count * sizeof *positions);
+    for (size_t i = 0; i < count; i++) {
+        positions[i] = s3s_schema_find(schema, names[i]);
+        if (positions[i] == SIZE_MAX) {
+            s3s_free(env, positions);
+            return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "there is no column \"%s\" to write",
+                            names[i]);
+        }
+    }
+    *out = positions;
+    return S3STORE_OK;
+}
+
 /* Arrow leaves the names in a map open, so only members of plain structs are told apart by them. */
 static bool same_type(const s3s_field *a, const s3s_field *b, bool in_map)
 {

@@ -93,6 +93,10 @@ size_t s3s_schema_find(const s3s_schema *schema, const char *name);
 /* Its columns for a message, "a, b, c"; what does not fit ends in "...". Returns names. */
 #define S3S_SCHEMA_NAMES_SIZE 512
 const char *s3s_schema_names(const s3s_schema *schema, char names[S3S_SCHEMA_NAMES_SIZE]);
+/* Positions of names, freed by the caller; INVALID_ARGUMENT for one that is not there. */
+s3store_status s3s_schema_positions(s3s_env *env, const s3s_schema *schema,
+                                    const char *const *names, size_t count, size_t **out,
+                                    s3store_error *err);
 /* Same type, unit, zone, width, precision, children...; names (but those of struct members),
  * nullability and hints are not looked at. */
 bool s3s_field_same_type(const s3s_field *a, const s3s_field *b);

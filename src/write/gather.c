@@ -333,6 +333,24 @@ static s3store_status choose_skipped(s3s_input *input, s3store_error *err)
     return S3STORE_OK;
 }
 
+/* Those that the data files say more of. Admitting the schema keeps their positions. */
+static s3store_status find_columns(s3s_input *input, s3store_error *err)
+{
+    const s3store_write_options *o = input->options;
+    const s3s_schema *schema = input->schema;
+    s3store_status status = s3s_schema_positions(input->env, schema, o->bloom_columns,
+                                                 o->bloom_column_count, &input->blooms, err);
+    if (status == S3STORE_OK)
+        status = s3s_schema_positions(input->env, schema, o->sorting_columns,
+                                      o->sorting_column_count, &input->sorting, err);
+    for (size_t i = 0; status == S3STORE_OK && i < o->sorting_column_count; i++)
+        if (!s3s_type_is_flat(schema->fields[input->sorting[i]].type))
+            status = s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                              "rows cannot be sorted by column %s: it is nested",
+                              o->sorting_columns[i]);
+    return status;
+}
+
 /* What can be said of the schema alone, before the first row is converted. */
 static s3store_status prepare(s3s_input *input, s3store_error *err)
 {
@@ -356,6 +374,8 @@ static s3store_status prepare(s3s_input *input, s3store_error *err)
         input->inserted_at = s3s_schema_find(input->schema, inserted_at);
     if (status == S3STORE_OK)
         status = choose_skipped(input, err);
+    if (status == S3STORE_OK)
+        status = find_columns(input, err);
     if (status == S3STORE_OK)
         input->row_width = s3s_row_width(input->schema);
     s3s_schema_release(recorded);
@@ -513,6 +533,8 @@ void s3s_input_deinit(s3s_input *input)
     s3s_free(input->env, input->batches);
     s3s_free(input->env, (void *)input->row_sizes);
     s3s_free(input->env, input->skip);
+    s3s_free(input->env, input->blooms);
+    s3s_free(input->env, input->sorting);
     s3s_schema_release(input->source);
     s3s_schema_release(input->asked);
     s3s_schema_release(input->schema);

@@ -185,6 +185,11 @@ static s3store_status encode(chunk_work *w, s3store_error *err)
         s3s_parquet_write_options options = {.compression = job->compression,
                                              .pool = c->target->pool,
                                              .threads = w->threads,
+                                             .bloom_columns = c->input.blooms,
+                                             .bloom_column_count = c->options->bloom_column_count,
+                                             .sorting_columns = c->input.sorting,
+                                             .sorting_column_count =
+                                                 c->options->sorting_column_count,
                                              .row_group_bytes =
                                                  in_memory ? 0 : (size_t)(job->budget / 2 + 1)};
         s3s_parquet_sink sink = {.ctx = &w->body, .write = s3s_body_write};

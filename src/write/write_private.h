@@ -88,6 +88,7 @@ typedef struct s3s_input {
     s3s_schema *spilled;       /* what was written to the spill file, when that was another */
     size_t inserted_at;        /* column of schema, SIZE_MAX = none; filled */
     bool *skip;                /* columns that the content hash leaves out */
+    size_t *blooms, *sorting;  /* positions of the options' columns */
     uint64_t row_width;
 
     struct ArrowArray *batches; /* held: owned, of schema */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "parquet/codec/codec.h"
 #include "parquet/encoding/bits.h"
 #include "parquet/encoding/delta.h"
 #include "parquet/encoding/dictionary.h"
@@ -312,6 +313,38 @@ static void test_values__plain_strings_do_not_leave_the_page(void **state)
     s3s_values_deinit(&v);
 }
 
+/* A page of several gzip members, one of them empty, is all of them; and neither more nor less. */
+static void test_gzip__members_follow_each_other(void **state)
+{
+    enum { SIZE = 30000, PARTS = 4 };
+    static const size_t ends[PARTS] = {1, 1, 20000, SIZE};
+    static uint8_t values[SIZE], packed[2 * SIZE], out[SIZE];
+    const s3s_codec *gzip = s3s_codec_by_id(S3S_PQ_GZIP);
+    s3s_codec_state codec;
+    s3store_error err;
+    size_t size = 0, before_last = 0, begin = 0;
+    (void)state;
+    for (size_t i = 0; i < SIZE; i++)
+        values[i] = (uint8_t)(next_random() % 7 + i / 5000);
+    s3s_codec_init(&codec, NULL);
+    for (size_t i = 0; i < PARTS; i++) {
+        size_t room = sizeof packed - size;
+        before_last = size;
+        assert_ok(gzip->compress(&codec, values + begin, ends[i] - begin, packed + size, &room,
+                                 &err));
+        size += room;
+        begin = ends[i];
+    }
+    assert_ok(gzip->decompress(&codec, packed, size, out, SIZE, &err));
+    assert_memory_equal(out, values, SIZE);
+    assert_fails(gzip->decompress(&codec, packed, before_last, out, SIZE, &err), S3STORE_CORRUPT,
+                 "10000 bytes shorter");
+    assert_int_equal(gzip->decompress(&codec, packed, size - 1, out, SIZE, &err), S3STORE_CORRUPT);
+    assert_fails(gzip->decompress(&codec, packed, size, out, SIZE - 1, &err), S3STORE_CORRUPT,
+                 "more than the page says");
+    s3s_codec_deinit(&codec);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_dictionary__says_when_it_is_full),
         cmocka_unit_test(test_values__an_encoding_must_fit_its_type),
         cmocka_unit_test(test_values__plain_strings_do_not_leave_the_page),
+        cmocka_unit_test(test_gzip__members_follow_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
