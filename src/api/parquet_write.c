@@ -72,7 +72,8 @@ static s3store_status copy_stream(s3s_env *env, s3s_stream_reader *reader,
         s3s_schema_positions(env, schema, o->bloom_columns, o->bloom_column_count, &blooms, err);
     if (status == S3STORE_OK)
         status =
-            s3s_schema_positions(env, schema, o->sorting_columns, o->sorting_column_count, &sorting, err);
+            s3s_schema_positions(env, schema, o->sorting_columns, o->sorting_column_count, &sorting,
+                                 err);
     s3s_parquet_write_options options = {.compression = o->compression,
                                          .page_bytes = to_size(o->page_bytes),
                                          .row_group_bytes = to_size(o->row_group_bytes),

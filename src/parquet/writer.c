@@ -31,7 +31,7 @@ struct s3s_parquet_writer {
     s3s_parquet_sink sink;
     s3s_pool *pool; /* NULL = one thread */
     s3s_fan_options fan;
-    size_t *order; /* of columns: those that took the most bytes first, so that threads end together */
+    size_t *order; /* of columns: the largest first, so that threads end together */
     size_t row_group_bytes;
     uint64_t group_bytes;       /* of the rows added to the row group, in memory */
     s3s_shred *leaves;

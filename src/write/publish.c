@@ -50,8 +50,9 @@ static void arrive_locked(chunk_work *w)
     w->has_arrived = true;
 }
 
-/* Encoders are as many as there are cores (where chunks are fewer, several threads are for one); bodies wait for the network together, within the budget. One
- * that is larger than all of it goes alone. */
+/* Encoders are as many as there are cores (where chunks are fewer, several threads are for one);
+ * bodies wait for the network together, within the budget. One that is larger than all of it goes
+ * alone. */
 static s3store_status reserve(chunk_work *w, s3store_error *err)
 {
     publishing *job = w->job;
