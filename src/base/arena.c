@@ -116,12 +116,15 @@ char *s3s_arena_strndup(s3s_arena *a, const char *text, size_t size)
 
 char *s3s_arena_printf(s3s_arena *a, const char *format, ...)
 {
+    char small[256];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(small, sizeof small, format, args);
     va_end(args);
     if (n < 0)
         return NULL;
+    if ((size_t)n < sizeof small)
+        return s3s_arena_strndup(a, small, (size_t)n);
     char *text = s3s_arena_alloc(a, (size_t)n + 1);
     if (text == NULL)
         return NULL;

@@ -15,10 +15,25 @@ static int hex_value(char c)
     return -1;
 }
 
+/* The digits of four bytes, in their order: each nibble gets a byte of its own, then its letter. */
+static void hex4(const uint8_t *p, char *out)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x = s3s_le32(p);
+    x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+    x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    x = (x >> 4 | x << 8) & (ones * 15);
+    uint64_t is_letter = (x + ones * 6) >> 4 & ones;
+    s3s_put_le64(out, x + ones * '0' + is_letter * ('a' - '0' - 10));
+}
+
 void s3s_hex(const void *data, size_t size, char *out)
 {
     const uint8_t *p = data;
-    for (size_t i = 0; i < size; i++) {
+    size_t i = 0;
+    for (; i + 4 <= size; i += 4)
+        hex4(p + i, out + 2 * i);
+    for (; i < size; i++) {
         out[2 * i] = hex_digits[p[i] >> 4];
         out[2 * i + 1] = hex_digits[p[i] & 15];
     }
@@ -161,23 +176,29 @@ bool s3s_ends_with(const char *text, const char *suffix)
            memcmp(text + text_size - suffix_size, suffix, suffix_size) == 0;
 }
 
-bool s3s_percent_encode(const void *data, size_t size, bool (*keep)(unsigned char c), char *out,
+bool s3s_percent_encode(const void *data, size_t size, const s3s_byte_set *keep, char *out,
                         size_t out_size)
 {
     static const char upper[] = "0123456789ABCDEF";
     const uint8_t *p = data;
     size_t n = 0;
-    for (size_t i = 0; i < size; i++) {
-        bool plain = keep(p[i]);
-        if (out_size - n <= (plain ? 1u : 3u) || out_size < n)
+    for (size_t i = 0; i < size;) {
+        size_t run = 0;
+        while (i + run < size && keep->has[p[i + run]])
+            run++;
+        if (out_size - n <= run)
             return false;
-        if (plain) {
-            out[n++] = (char)p[i];
-        } else {
-            out[n++] = '%';
-            out[n++] = upper[p[i] >> 4];
-            out[n++] = upper[p[i] & 15];
-        }
+        memcpy(out + n, p + i, run);
+        n += run;
+        i += run;
+        if (i == size)
+            break;
+        if (out_size - n <= 3)
+            return false;
+        out[n++] = '%';
+        out[n++] = upper[p[i] >> 4];
+        out[n++] = upper[p[i] & 15];
+        i++;
     }
     if (n >= out_size)
         return false;

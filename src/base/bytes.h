@@ -36,6 +36,32 @@ static inline uint64_t s3s_le64(const void *p)
     return v;
 }
 
+static inline void s3s_put_le64(void *p, uint64_t v)
+{
+    memcpy(p, &v, 8);
+}
+
+/* memcpy for sizes that mostly are small: two moves, which may overlap, instead of a call. */
+static inline void s3s_copy_short(void *to, const void *from, size_t size)
+{
+    uint8_t *t = to;
+    const uint8_t *f = from;
+    if (size > 16) {
+        memcpy(t, f, size);
+    } else if (size >= 8) {
+        uint64_t a = s3s_le64(f), b = s3s_le64(f + size - 8);
+        s3s_put_le64(t, a);
+        s3s_put_le64(t + size - 8, b);
+    } else if (size >= 4) {
+        uint32_t a = s3s_le32(f), b = s3s_le32(f + size - 4);
+        memcpy(t, &a, 4);
+        memcpy(t + size - 4, &b, 4);
+    } else {
+        for (size_t i = 0; i < size; i++)
+            t[i] = f[i];
+    }
+}
+
 /* out: 2 * size + 1 bytes; lower case. */
 void s3s_hex(const void *data, size_t size, char *out);
 /* false unless text is exactly 2 * size hex digits. */
@@ -50,9 +76,14 @@ bool s3s_parse_i64(const char *text, size_t size, int64_t *out);
 bool s3s_starts_with(const char *text, const char *prefix);
 bool s3s_ends_with(const char *text, const char *suffix);
 
+/* A set of bytes: {.has = {['a' ... 'z'] = true}}. */
+typedef struct s3s_byte_set {
+    bool has[256];
+} s3s_byte_set;
+
 /* Percent-encodes into out, which holds out_size bytes with the NUL; false when it does not fit.
- * keep tells which bytes stay as they are. */
-bool s3s_percent_encode(const void *data, size_t size, bool (*keep)(unsigned char c), char *out,
+ * keep: the bytes that stay as they are. */
+bool s3s_percent_encode(const void *data, size_t size, const s3s_byte_set *keep, char *out,
                         size_t out_size);
 /* false on a bad escape or too little room; *out_len without the NUL. */
 bool s3s_percent_decode(const char *text, size_t size, char *out, size_t out_size,

@@ -15,9 +15,11 @@ static void put_line(char *out, size_t out_size, const char *text)
         while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80)
             n--;
     }
+    memcpy(out, text, n);
     for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        out[i] = (c < 0x20 || c == 0x7F) ? ' ' : text[i];
+        unsigned char c = (unsigned char)out[i];
+        if (c < 0x20 || c == 0x7F)
+            out[i] = ' ';
     }
     out[n] = '\0';
 }

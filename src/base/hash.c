@@ -107,33 +107,96 @@ s3store_status s3s_md5(const void *data, size_t size, uint8_t out[S3S_MD5_SIZE],
                : refuse("MD5", err);
 }
 
+/* ---- HMAC ------------------------------------------------------------------------------------ */
+
 #define HMAC_BLOCK 64
 
-/* RFC 2104. libcrypto's own HMAC() looks for its implementation in each call. */
-s3store_status s3s_hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
-                               uint8_t out[S3S_SHA256_SIZE], s3store_error *err)
+/* The state of SHA-256 behind one block. */
+static bool hash_block(const uint8_t block[HMAC_BLOCK], uint32_t state[8])
 {
-    uint8_t block[HMAC_BLOCK] = {0};
-    uint8_t inner[S3S_SHA256_SIZE];
-    if (key_size > INT_MAX)
+#if S3S_HAS_PLAIN_SHA256
+    SHA256_CTX ctx;
+    bool done = SHA256_Init(&ctx) == 1 && SHA256_Update(&ctx, block, HMAC_BLOCK) == 1;
+    for (size_t i = 0; i < 8; i++)
+        state[i] = ctx.h[i];
+    OPENSSL_cleanse(&ctx, sizeof ctx);
+    return done;
+#else
+    (void)block, (void)state;
+    return false;
+#endif
+}
+
+/* SHA-256 of a block whose state is known, and of what follows it. */
+static bool plain_continue(const uint32_t state[8], const void *data, size_t size,
+                           uint8_t out[S3S_SHA256_SIZE])
+{
+#if S3S_HAS_PLAIN_SHA256
+    SHA256_CTX ctx;
+    bool done = SHA256_Init(&ctx) == 1;
+    for (size_t i = 0; i < 8; i++)
+        ctx.h[i] = state[i];
+    ctx.Nl = HMAC_BLOCK * 8;
+    done = done && SHA256_Update(&ctx, data, size) == 1 && SHA256_Final(out, &ctx) == 1;
+    OPENSSL_cleanse(&ctx, sizeof ctx);
+    return done;
+#else
+    (void)state, (void)data, (void)size, (void)out;
+    return false;
+#endif
+}
+
+/* RFC 2104. libcrypto's own HMAC() looks for its implementation in each call. */
+s3store_status s3s_hmac_key_init(s3s_hmac_key *key, const void *secret, size_t size,
+                                 s3store_error *err)
+{
+    memset(key, 0, sizeof *key);
+    pthread_once(&found_once, find_all);
+    if (size > INT_MAX)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "an HMAC key of %zu bytes is too long",
-                        key_size);
-    if (key_size > HMAC_BLOCK) {
-        s3store_status status = s3s_sha256(key, key_size, block, err);
+                        size);
+    if (size > HMAC_BLOCK) {
+        s3store_status status = s3s_sha256(secret, size, key->inner_block, err);
         if (status != S3STORE_OK)
             return status;
-    } else if (key_size > 0) {
-        memcpy(block, key, key_size);
+    } else if (size > 0) {
+        memcpy(key->inner_block, secret, size);
     }
-    for (size_t i = 0; i < HMAC_BLOCK; i++)
-        block[i] ^= 0x36;
-    bool done = sha256_of_two(block, sizeof block, data, size, inner);
-    for (size_t i = 0; i < HMAC_BLOCK; i++)
-        block[i] ^= 0x36 ^ 0x5c;
-    done = done && sha256_of_two(block, sizeof block, inner, sizeof inner, out);
-    OPENSSL_cleanse(block, sizeof block);
+    for (size_t i = 0; i < HMAC_BLOCK; i++) {
+        key->outer_block[i] = key->inner_block[i] ^ 0x5c;
+        key->inner_block[i] ^= 0x36;
+    }
+    bool done = !found.plain_sha256 || (hash_block(key->inner_block, key->inner_state) &&
+                                        hash_block(key->outer_block, key->outer_state));
     return done ? S3STORE_OK : refuse("HMAC-SHA-256", err);
 }
+
+s3store_status s3s_hmac_sha256_with(const s3s_hmac_key *key, const void *data, size_t size,
+                                    uint8_t out[S3S_SHA256_SIZE], s3store_error *err)
+{
+    uint8_t inner[S3S_SHA256_SIZE];
+    data = size > 0 ? data : "";
+    bool done =
+        found.plain_sha256
+            ? plain_continue(key->inner_state, data, size, inner) &&
+                  plain_continue(key->outer_state, inner, sizeof inner, out)
+            : policy_sha256(key->inner_block, HMAC_BLOCK, data, size, inner) &&
+                  policy_sha256(key->outer_block, HMAC_BLOCK, inner, sizeof inner, out);
+    return done ? S3STORE_OK : refuse("HMAC-SHA-256", err);
+}
+
+s3store_status s3s_hmac_sha256(const void *secret, size_t secret_size, const void *data,
+                               size_t size, uint8_t out[S3S_SHA256_SIZE], s3store_error *err)
+{
+    s3s_hmac_key key;
+    s3store_status status = s3s_hmac_key_init(&key, secret, secret_size, err);
+    if (status == S3STORE_OK)
+        status = s3s_hmac_sha256_with(&key, data, size, out, err);
+    OPENSSL_cleanse(&key, sizeof key);
+    return status;
+}
+
+/* ---- XXH64 ----------------------------------------------------------------------------------- */
 
 _Static_assert(sizeof(XXH64_state_t) <= sizeof(s3s_xxh64_state), "the state fits");
 _Static_assert(_Alignof(XXH64_state_t) <= _Alignof(s3s_xxh64_state), "the state is aligned");

@@ -9,8 +9,17 @@
 
 s3store_status s3s_sha256(const void *data, size_t size, uint8_t out[S3S_SHA256_SIZE],
                           s3store_error *err);
-s3store_status s3s_hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
-                               uint8_t out[S3S_SHA256_SIZE], s3store_error *err);
+s3store_status s3s_hmac_sha256(const void *secret, size_t secret_size, const void *data,
+                               size_t size, uint8_t out[S3S_SHA256_SIZE], s3store_error *err);
+/* A key that is used again and again: the two blocks that it begins with are hashed once. Wipe it. */
+typedef struct s3s_hmac_key {
+    uint8_t inner_block[64], outer_block[64];
+    uint32_t inner_state[8], outer_state[8]; /* behind the blocks; not where a policy hashes */
+} s3s_hmac_key;
+s3store_status s3s_hmac_key_init(s3s_hmac_key *key, const void *secret, size_t size,
+                                 s3store_error *err);
+s3store_status s3s_hmac_sha256_with(const s3s_hmac_key *key, const void *data, size_t size,
+                                    uint8_t out[S3S_SHA256_SIZE], s3store_error *err);
 s3store_status s3s_md5(const void *data, size_t size, uint8_t out[S3S_MD5_SIZE],
                        s3store_error *err);
 /* CRC-32 of ISO 3309 (Parquet pages, gzip); continue with the previous value, begin with 0. */

@@ -2,6 +2,7 @@
 #include "dataset/layout.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,33 +72,48 @@ static s3store_status fail_long(const char *what, size_t size, const char *parti
                     what, s3s_quote_text(partition).text, size, S3STORE_KEY_MAX_BYTES);
 }
 
+/* The texts up to NULL, one behind the other; cut where the room ends. Returns the size of all. */
+static __attribute__((sentinel)) size_t join(char *out, size_t room, ...)
+{
+    va_list texts;
+    size_t total = 0;
+    va_start(texts, room);
+    for (const char *text = va_arg(texts, const char *); text != NULL;
+         text = va_arg(texts, const char *)) {
+        size_t size = strlen(text), left = total < room - 1 ? room - 1 - total : 0;
+        memcpy(out + (left > 0 ? total : 0), text, size < left ? size : left);
+        total += size;
+    }
+    va_end(texts);
+    out[total < room ? total : room - 1] = '\0';
+    return total;
+}
+
 s3store_status s3s_data_key(const s3s_layout *layout, const char *partition, const char *token,
                             const char *attempt, char *out, s3store_error *err)
 {
-    int size = snprintf(out, S3S_KEY_SIZE, "%s/%s/%s-%s.parquet", layout->data_path, partition,
-                        token, attempt);
-    if (size < 0 || size >= S3S_KEY_SIZE)
-        return fail_long("data key", (size_t)size, partition, err);
+    size_t size = join(out, S3S_KEY_SIZE, layout->data_path, "/", partition, "/", token, "-",
+                       attempt, ".parquet", NULL);
+    if (size >= S3S_KEY_SIZE)
+        return fail_long("data key", size, partition, err);
     return S3STORE_OK;
 }
 
 s3store_status s3s_commit_key(const s3s_layout *layout, const char *partition, const char *token,
                               char *out, s3store_error *err)
 {
-    int size =
-        snprintf(out, S3S_KEY_SIZE, "%s/%s/%s.commit", layout->data_path, partition, token);
-    if (size < 0 || size >= S3S_KEY_SIZE)
-        return fail_long("commit key", (size_t)size, partition, err);
+    size_t size =
+        join(out, S3S_KEY_SIZE, layout->data_path, "/", partition, "/", token, ".commit", NULL);
+    if (size >= S3S_KEY_SIZE)
+        return fail_long("commit key", size, partition, err);
     return S3STORE_OK;
 }
 
 /* The bytes that Go's url.PathEscape leaves as they are: what existing refs were written with. */
-static bool keep_in_ref(unsigned char c)
-{
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-        return true;
-    return c != '\0' && strchr("-._~$&+:=@", c) != NULL;
-}
+static const s3s_byte_set keep_in_ref = {
+    {['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['-'] = true, ['.'] = true,
+     ['_'] = true, ['~'] = true, ['$'] = true, ['&'] = true, ['+'] = true, [':'] = true,
+     ['='] = true, ['@'] = true}};
 
 s3store_status s3s_ref_key(const s3s_layout *layout, int64_t ref_micros, const char *token,
                            const char *attempt, const char *partition, char *out,
@@ -113,17 +129,19 @@ s3store_status s3s_ref_key(const s3s_layout *layout, int64_t ref_micros, const c
     size_t partition_size = strlen(partition);
     size_t escaped = 0;
     for (size_t i = 0; i < partition_size; i++)
-        escaped += keep_in_ref((unsigned char)partition[i]) ? 1 : 3;
+        escaped += keep_in_ref.has[(uint8_t)partition[i]] ? 1 : 3;
     size_t total = strlen(layout->ref_path) + 1 + S3S_REF_DIGITS + 1 + strlen(token) + 1 +
                    strlen(attempt) + 1 + escaped + strlen(".ref");
     if (total > S3STORE_KEY_MAX_BYTES)
         return fail_long("ref key", total, partition, err);
 
-    int at = snprintf(out, S3S_KEY_SIZE, "%s/%016" PRId64 "-%s-%s;", layout->ref_path, ref_micros,
-                      token, attempt);
-    if (at < 0 || at >= S3S_KEY_SIZE ||
-        !s3s_percent_encode(partition, partition_size, keep_in_ref, out + at,
-                            S3S_KEY_SIZE - (size_t)at))
+    char digits[S3S_REF_DIGITS + 1] = {0};
+    for (size_t i = S3S_REF_DIGITS; i-- > 0; ref_micros /= 10)
+        digits[i] = (char)('0' + ref_micros % 10);
+    size_t at = join(out, S3S_KEY_SIZE, layout->ref_path, "/", digits, "-", token, "-", attempt,
+                     ";", NULL);
+    if (at >= S3S_KEY_SIZE || !s3s_percent_encode(partition, partition_size, &keep_in_ref,
+                                                  out + at, S3S_KEY_SIZE - at))
         return s3s_fail(err, S3STORE_INTERNAL, "the size of a ref key was miscounted");
     memcpy(out + total - 4, ".ref", 5);
     return S3STORE_OK;

@@ -20,12 +20,10 @@ s3store_status s3s_port_check_key(const char *key, s3store_error *err)
 }
 
 /* RFC 7230 token characters, without upper case: what every HTTP library passes through. */
-static bool is_name_char(unsigned char c)
-{
-    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
-        return true;
-    return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
-}
+static const s3s_byte_set name_chars = {
+    {['a' ... 'z'] = true, ['0' ... '9'] = true, ['!'] = true, ['#'] = true, ['$'] = true,
+     ['%'] = true, ['&'] = true, ['\''] = true, ['*'] = true, ['+'] = true, ['-'] = true,
+     ['.'] = true, ['^'] = true, ['_'] = true, ['`'] = true, ['|'] = true, ['~'] = true}};
 
 static s3store_status check_metadata_entry(const s3store_put_request *request, size_t i,
                                            size_t *total, s3store_error *err)
@@ -37,7 +35,7 @@ static s3store_status check_metadata_entry(const s3store_put_request *request, s
     size_t name_size = strnlen(e->name, S3STORE_METADATA_MAX_TEXT);
     size_t value_size = strnlen(e->value, S3STORE_METADATA_MAX_TEXT);
     for (size_t k = 0; k < name_size; k++) {
-        if (!is_name_char((unsigned char)e->name[k]))
+        if (!name_chars.has[(uint8_t)e->name[k]])
             return s3s_fail_key(err, S3STORE_INVALID_ARGUMENT, request->key,
                                 "put: metadata name \"%.64s\" has a byte that no header name may "
                                 "have (lower case, digits, -)",

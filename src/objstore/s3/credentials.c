@@ -20,7 +20,7 @@ typedef struct day_key {
     char date[DATE_SIZE];
     char region[S3S_SIGN_REGION_SIZE];
     char service[16];
-    uint8_t key[S3S_SHA256_SIZE];
+    s3s_hmac_key key;
 } day_key;
 
 struct s3s_credentials {
@@ -169,7 +169,7 @@ bool s3s_credentials_equal(const s3s_credentials *a, const s3s_credentials *b)
 
 /* Without memory, or when others were faster, it is computed again. */
 static void keep_key(s3s_credentials *c, day_key *newest, const char *date, const char *region,
-                     const char *service, const uint8_t key[S3S_SHA256_SIZE])
+                     const char *service, const s3s_hmac_key *key)
 {
     size_t kept = 0;
     for (const day_key *k = newest; k != NULL; k = k->older)
@@ -181,7 +181,7 @@ static void keep_key(s3s_credentials *c, day_key *newest, const char *date, cons
     snprintf(k->date, sizeof k->date, "%s", date);
     snprintf(k->region, sizeof k->region, "%s", region);
     snprintf(k->service, sizeof k->service, "%s", service);
-    memcpy(k->key, key, S3S_SHA256_SIZE);
+    k->key = *key;
     if (atomic_compare_exchange_strong(&c->newest_key, &newest, k))
         return;
     s3s_wipe(k, sizeof *k);
@@ -190,16 +190,20 @@ static void keep_key(s3s_credentials *c, day_key *newest, const char *date, cons
 
 s3store_status s3s_credentials_signing_key(s3s_credentials *credentials, const char *date,
                                            const char *region, const char *service,
-                                           uint8_t key[S3S_SHA256_SIZE], s3store_error *err)
+                                           s3s_hmac_key *key, s3store_error *err)
 {
     s3s_credentials *c = credentials;
     day_key *newest = atomic_load_explicit(&c->newest_key, memory_order_acquire);
     if (newest != NULL && strcmp(newest->date, date) == 0 && strcmp(newest->region, region) == 0 &&
         strcmp(newest->service, service) == 0) {
-        memcpy(key, newest->key, S3S_SHA256_SIZE);
+        *key = newest->key;
         return S3STORE_OK;
     }
-    s3store_status status = s3s_sign_key(c->secret, date, region, service, key, err);
+    uint8_t secret[S3S_SHA256_SIZE];
+    s3store_status status = s3s_sign_key(c->secret, date, region, service, secret, err);
+    if (status == S3STORE_OK)
+        status = s3s_hmac_key_init(key, secret, sizeof secret, err);
+    s3s_wipe(secret, sizeof secret);
     if (status == S3STORE_OK)
         keep_key(c, newest, date, region, service, key);
     return status;

@@ -28,10 +28,10 @@ const char *s3s_credentials_source(const s3s_credentials *credentials);
 int64_t s3s_credentials_expires_us(const s3s_credentials *credentials); /* S3STORE_TIME_NONE */
 /* The same texts, source and end. */
 bool s3s_credentials_equal(const s3s_credentials *a, const s3s_credentials *b);
-/* The signing key of one day, region and service; the last one is kept. */
+/* The signing key of one day, region and service; the last one is kept. Wipe it. */
 s3store_status s3s_credentials_signing_key(s3s_credentials *credentials, const char *date,
                                            const char *region, const char *service,
-                                           uint8_t key[S3S_SHA256_SIZE], s3store_error *err);
+                                           s3s_hmac_key *key, s3store_error *err);
 
 /* How long a look through the chain may take, and how often there is one, in microseconds. 0 =
  * default. */

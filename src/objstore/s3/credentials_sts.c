@@ -179,11 +179,11 @@ static s3store_status sign(request *r, const s3s_http_header *headers, size_t co
                            const char *date_time, const char *date, s3store_error *err)
 {
     uint8_t digest[S3S_SHA256_SIZE];
-    uint8_t key[S3S_SHA256_SIZE];
+    s3s_hmac_key key;
     char payload_hash[2 * S3S_SHA256_SIZE + 1];
     s3store_status status = s3s_sha256(r->body.data, r->body.size, digest, err);
     if (status == S3STORE_OK)
-        status = s3s_credentials_signing_key(r->signer, date, r->place.region, "sts", key, err);
+        status = s3s_credentials_signing_key(r->signer, date, r->place.region, "sts", &key, err);
     if (status != S3STORE_OK)
         return status;
     s3s_hex(digest, sizeof digest, payload_hash);
@@ -197,9 +197,9 @@ static s3store_status sign(request *r, const s3s_http_header *headers, size_t co
                             .region = r->place.region,
                             .service = "sts"};
     s3s_buffer_clear(&r->authorization);
-    status = s3s_sign_authorization(&input, s3s_credentials_access_key_id(r->signer), key,
+    status = s3s_sign_authorization(&input, s3s_credentials_access_key_id(r->signer), &key,
                                     &r->scratch, &r->authorization, err);
-    s3s_wipe(key, sizeof key);
+    s3s_wipe(&key, sizeof key);
     return status == S3STORE_OK ? s3s_buffer_append(&r->authorization, "", 1, err) : status;
 }
 

@@ -436,7 +436,7 @@ s3store_status s3s_s3_sign_by_headers(s3s_s3_message *m, const s3s_s3_place *pla
     char date_time[17];
     char date[9];
     char payload_hash[2 * S3S_SHA256_SIZE + 1];
-    uint8_t key[S3S_SHA256_SIZE];
+    s3s_hmac_key key;
     s3s_iso_basic(now_us, date_time, date);
     s3store_status status = hash_payload(m, payload_hash, err);
     if (status == S3STORE_OK)
@@ -444,14 +444,14 @@ s3store_status s3s_s3_sign_by_headers(s3s_s3_message *m, const s3s_s3_place *pla
     if (status == S3STORE_OK)
         status = build_query(m, err);
     if (status == S3STORE_OK)
-        status = s3s_credentials_signing_key(credentials, date, place->region, SERVICE, key, err);
+        status = s3s_credentials_signing_key(credentials, date, place->region, SERVICE, &key, err);
     if (status != S3STORE_OK)
         return status;
     s3s_sign_input input = make_input(m, place, payload_hash, date_time);
     s3s_buffer_clear(&m->url); /* the header's text is made there, then the URL */
-    status = s3s_sign_authorization(&input, s3s_credentials_access_key_id(credentials), key,
+    status = s3s_sign_authorization(&input, s3s_credentials_access_key_id(credentials), &key,
                                     &m->scratch, &m->url, err);
-    s3s_wipe(key, sizeof key);
+    s3s_wipe(&key, sizeof key);
     if (status == S3STORE_OK)
         status = add_header(
             m, "authorization",
@@ -503,20 +503,20 @@ s3store_status s3s_s3_sign_by_query(s3s_s3_message *m, const s3s_s3_place *place
                         until_s - from_s);
     char date_time[17];
     char date[9];
-    uint8_t key[S3S_SHA256_SIZE];
+    s3s_hmac_key key;
     s3s_iso_basic(from_s * 1000000, date_time, date);
     s3store_status status =
         add_signing_pairs(m, place, credentials, date_time, until_s - from_s, err);
     if (status == S3STORE_OK)
         status = build_query(m, err);
     if (status == S3STORE_OK)
-        status = s3s_credentials_signing_key(credentials, date, place->region, SERVICE, key, err);
+        status = s3s_credentials_signing_key(credentials, date, place->region, SERVICE, &key, err);
     if (status != S3STORE_OK)
         return status;
     s3s_sign_input input = make_input(m, place, S3S_SIGN_UNSIGNED_PAYLOAD, date_time);
     char parameter[sizeof "&X-Amz-Signature=" + 2 * S3S_SHA256_SIZE];
     memcpy(parameter, "&X-Amz-Signature=", sizeof "&X-Amz-Signature=");
-    status = s3s_sign(&input, key, &m->scratch, parameter + sizeof "&X-Amz-Signature=" - 1, err);
-    s3s_wipe(key, sizeof key);
+    status = s3s_sign(&input, &key, &m->scratch, parameter + sizeof "&X-Amz-Signature=" - 1, err);
+    s3s_wipe(&key, sizeof key);
     return status == S3STORE_OK ? build_url(m, place, parameter, err) : status;
 }

@@ -23,16 +23,11 @@ s3store_status s3s_sign_append(s3s_buffer *out, s3store_error *err, ...)
 
 /* ---- encoding -------------------------------------------------------------------------------- */
 
-static bool is_unreserved(unsigned char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_' || c == '~';
-}
-
-static bool is_unreserved_or_slash(unsigned char c)
-{
-    return is_unreserved(c) || c == '/';
-}
+#define UNRESERVED                                                                                 \
+    ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['0' ... '9'] = true, ['-'] = true, ['.'] = true,   \
+    ['_'] = true, ['~'] = true
+static const s3s_byte_set unreserved = {{UNRESERVED}};
+static const s3s_byte_set unreserved_or_slash = {{UNRESERVED, ['/'] = true}};
 
 s3store_status s3s_sign_encode(const char *text, bool keep_slash, s3s_buffer *out,
                                s3store_error *err)
@@ -45,7 +40,7 @@ s3store_status s3s_sign_encode(const char *text, bool keep_slash, s3s_buffer *ou
     uint8_t *place = s3s_buffer_reserve(out, room, err);
     if (place == NULL)
         return err != NULL ? err->status : S3STORE_OUT_OF_MEMORY;
-    if (!s3s_percent_encode(text, size, keep_slash ? is_unreserved_or_slash : is_unreserved,
+    if (!s3s_percent_encode(text, size, keep_slash ? &unreserved_or_slash : &unreserved,
                             (char *)place, room))
         return s3s_fail(err, S3STORE_INTERNAL, "percent-encoding needs more than three bytes");
     out->size += strlen((char *)place);
@@ -124,49 +119,37 @@ static s3store_status sort_headers(const s3s_sign_input *input, size_t order[S3S
     return S3STORE_OK;
 }
 
-static s3store_status append_lower(const char *text, s3s_buffer *out, s3store_error *err)
+/* A text of which it is known that it fits. */
+static uint8_t *put_text(uint8_t *to, const char *text, size_t size)
 {
-    size_t size = strlen(text);
-    s3store_status status = s3s_buffer_append(out, text, size, err);
-    if (status != S3STORE_OK)
-        return status;
-    for (uint8_t *c = out->data + out->size - size; size > 0; c++, size--)
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (uint8_t)(*c + ('a' - 'A'));
-    return status;
+    memcpy(to, text, size);
+    return to + size;
 }
 
 /* Without blanks at the ends; runs of blanks inside become one. */
-static s3store_status append_trimmed(const char *value, s3s_buffer *out, s3store_error *err)
+static uint8_t *put_trimmed(uint8_t *to, const char *value, size_t size)
 {
-    size_t size = strlen(value);
-    uint8_t *place = s3s_buffer_reserve(out, size + 1, err);
-    if (place == NULL)
-        return err != NULL ? err->status : S3STORE_OUT_OF_MEMORY;
+    if (memchr(value, ' ', size) == NULL && memchr(value, '\t', size) == NULL)
+        return put_text(to, value, size);
     size_t used = 0;
     for (size_t i = 0; i < size; i++) {
         bool blank = value[i] == ' ' || value[i] == '\t';
-        if (blank && (used == 0 || place[used - 1] == ' '))
+        if (blank && (used == 0 || to[used - 1] == ' '))
             continue;
-        place[used++] = blank ? ' ' : (uint8_t)value[i];
+        to[used++] = blank ? ' ' : (uint8_t)value[i];
     }
-    if (used > 0 && place[used - 1] == ' ')
+    if (used > 0 && to[used - 1] == ' ')
         used--;
-    out->size += used;
-    return S3STORE_OK;
+    return to + used;
 }
 
-static s3store_status append_names(const s3s_sign_input *input, const size_t *order,
-                                   s3s_buffer *out, s3store_error *err)
+static uint8_t *put_lower(uint8_t *to, const char *text, size_t size)
 {
-    s3store_status status = S3STORE_OK;
-    for (size_t i = 0; i < input->header_count && status == S3STORE_OK; i++) {
-        if (i > 0)
-            status = s3s_buffer_append(out, ";", 1, err);
-        if (status == S3STORE_OK)
-            status = append_lower(input->headers[order[i]].name, out, err);
+    for (size_t i = 0; i < size; i++) {
+        bool upper = text[i] >= 'A' && text[i] <= 'Z';
+        to[i] = (uint8_t)(text[i] | (upper ? 0x20 : 0));
     }
-    return status;
+    return to + size;
 }
 
 s3store_status s3s_sign_header_names(const s3s_sign_input *input, s3s_buffer *out,
@@ -174,39 +157,84 @@ s3store_status s3s_sign_header_names(const s3s_sign_input *input, s3s_buffer *ou
 {
     size_t order[S3S_SIGN_HEADERS_MAX];
     s3store_status status = sort_headers(input, order, err);
-    return status != S3STORE_OK ? status : append_names(input, order, out, err);
-}
-
-static s3store_status append_header(const s3s_http_header *header, s3s_buffer *out,
-                                    s3store_error *err)
-{
-    s3store_status status = append_lower(header->name, out, err);
-    if (status == S3STORE_OK)
-        status = s3s_buffer_append(out, ":", 1, err);
-    if (status == S3STORE_OK)
-        status = append_trimmed(header->value, out, err);
-    return status == S3STORE_OK ? s3s_buffer_append(out, "\n", 1, err) : status;
+    for (size_t i = 0; i < input->header_count && status == S3STORE_OK; i++) {
+        const char *name = input->headers[order[i]].name;
+        size_t size = strlen(name);
+        uint8_t *to = s3s_buffer_reserve(out, size + 1, err);
+        if (to == NULL)
+            return err != NULL ? err->status : S3STORE_OUT_OF_MEMORY;
+        if (i > 0)
+            *to++ = ';';
+        out->size = (size_t)(put_lower(to, name, size) - out->data);
+    }
+    return status;
 }
 
 /* ---- the signature --------------------------------------------------------------------------- */
 
+typedef struct header_sizes {
+    size_t name, value;
+} header_sizes;
+
+/* What a canonical request takes at most; false: more than there is. */
+static bool canonical_size(const s3s_sign_input *input, const size_t *order, header_sizes *sizes,
+                           size_t *out)
+{
+    bool fits = true;
+    *out = strlen(input->method) + 4;
+    fits = fits && s3s_add(*out, strlen(input->path), out);
+    fits = fits && s3s_add(*out, strlen(input->query), out);
+    fits = fits && s3s_add(*out, strlen(input->payload_hash) + 1, out);
+    for (size_t i = 0; i < input->header_count && fits; i++) {
+        const s3s_http_header *header = &input->headers[order[i]];
+        sizes[i] = (header_sizes){strlen(header->name), strlen(header->value)};
+        fits = s3s_add(*out, sizes[i].name, out) && s3s_add(*out, sizes[i].name, out) &&
+               s3s_add(*out, sizes[i].value, out) && s3s_add(*out, 3, out);
+    }
+    return fits;
+}
+
+static uint8_t *put_line(uint8_t *to, const char *text)
+{
+    to = put_text(to, text, strlen(text));
+    *to++ = '\n';
+    return to;
+}
+
+/* Room for all of it is made at once; then it is copying. */
 s3store_status s3s_sign_canonical_request(const s3s_sign_input *input, s3s_buffer *out,
                                           s3store_error *err)
 {
-    size_t order[S3S_SIGN_HEADERS_MAX];
+    size_t order[S3S_SIGN_HEADERS_MAX], total = 0;
+    header_sizes sizes[S3S_SIGN_HEADERS_MAX];
+    const uint8_t *names[S3S_SIGN_HEADERS_MAX];
     s3store_status status = sort_headers(input, order, err);
-    if (status == S3STORE_OK)
-        status = s3s_sign_append(out, err, input->method, "\n", input->path, "\n", input->query,
-                                 "\n", NULL);
-    for (size_t i = 0; i < input->header_count && status == S3STORE_OK; i++)
-        status = append_header(&input->headers[order[i]], out, err);
-    if (status == S3STORE_OK)
-        status = s3s_buffer_append(out, "\n", 1, err);
-    if (status == S3STORE_OK)
-        status = append_names(input, order, out, err);
-    if (status == S3STORE_OK)
-        status = s3s_sign_append(out, err, "\n", input->payload_hash, NULL);
-    return status;
+    if (status != S3STORE_OK)
+        return status;
+    if (!canonical_size(input, order, sizes, &total))
+        return s3s_fail_memory(err, SIZE_MAX);
+    uint8_t *to = s3s_buffer_reserve(out, total, err);
+    if (to == NULL)
+        return err != NULL ? err->status : S3STORE_OUT_OF_MEMORY;
+    to = put_line(put_line(put_line(to, input->method), input->path), input->query);
+    for (size_t i = 0; i < input->header_count; i++) {
+        const s3s_http_header *header = &input->headers[order[i]];
+        names[i] = to;
+        to = put_lower(to, header->name, sizes[i].name);
+        *to++ = ':';
+        to = put_trimmed(to, header->value, sizes[i].value);
+        *to++ = '\n';
+    }
+    *to++ = '\n';
+    for (size_t i = 0; i < input->header_count; i++) {
+        if (i > 0)
+            *to++ = ';';
+        to = put_text(to, (const char *)names[i], sizes[i].name);
+    }
+    *to++ = '\n';
+    to = put_text(to, input->payload_hash, strlen(input->payload_hash));
+    out->size = (size_t)(to - out->data);
+    return S3STORE_OK;
 }
 
 s3store_status s3s_sign_key(const char *secret, const char *date, const char *region,
@@ -249,7 +277,7 @@ void s3s_sign_scope(const s3s_sign_input *input, char scope[S3S_SIGN_SCOPE_SIZE]
     memcpy(c + service_size, end, sizeof end);
 }
 
-s3store_status s3s_sign(const s3s_sign_input *input, const uint8_t key[S3S_SHA256_SIZE],
+s3store_status s3s_sign(const s3s_sign_input *input, const s3s_hmac_key *key,
                         s3s_buffer *scratch, char signature[2 * S3S_SHA256_SIZE + 1],
                         s3store_error *err)
 {
@@ -268,13 +296,13 @@ s3store_status s3s_sign(const s3s_sign_input *input, const uint8_t key[S3S_SHA25
         status = s3s_sign_append(scratch, err, "AWS4-HMAC-SHA256\n", input->date_time, "\n", scope,
                                  "\n", digest_hex, NULL);
     if (status == S3STORE_OK)
-        status = s3s_hmac_sha256(key, S3S_SHA256_SIZE, scratch->data, scratch->size, digest, err);
+        status = s3s_hmac_sha256_with(key, scratch->data, scratch->size, digest, err);
     s3s_hex(digest, sizeof digest, signature);
     return status;
 }
 
 s3store_status s3s_sign_authorization(const s3s_sign_input *input, const char *access_key_id,
-                                      const uint8_t key[S3S_SHA256_SIZE], s3s_buffer *scratch,
+                                      const s3s_hmac_key *key, s3s_buffer *scratch,
                                       s3s_buffer *out, s3store_error *err)
 {
     char signature[2 * S3S_SHA256_SIZE + 1];

@@ -70,13 +70,13 @@ s3store_status s3s_sign_canonical_request(const s3s_sign_input *input, s3s_buffe
                                           s3store_error *err);
 
 /* The signature: 64 hex digits. scratch is overwritten. */
-s3store_status s3s_sign(const s3s_sign_input *input, const uint8_t key[S3S_SHA256_SIZE],
+s3store_status s3s_sign(const s3s_sign_input *input, const s3s_hmac_key *key,
                         s3s_buffer *scratch, char signature[2 * S3S_SHA256_SIZE + 1],
                         s3store_error *err);
 
 /* Appends the value of the Authorization header. scratch is overwritten. */
 s3store_status s3s_sign_authorization(const s3s_sign_input *input, const char *access_key_id,
-                                      const uint8_t key[S3S_SHA256_SIZE], s3s_buffer *scratch,
+                                      const s3s_hmac_key *key, s3s_buffer *scratch,
                                       s3s_buffer *out, s3store_error *err);
 
 #endif

@@ -39,6 +39,18 @@ static void test_hex__there_and_back(void **state)
     assert_false(s3s_unhex("009fag", 6, back, 3));
     assert_false(s3s_unhex("0x9fab", 6, back, 3));
     assert_true(s3s_unhex("", 0, back, 0));
+    uint8_t every[256];
+    char long_text[513], digits[3];
+    for (size_t i = 0; i < sizeof every; i++)
+        every[i] = (uint8_t)i;
+    for (size_t size = 247; size <= sizeof every; size++) {
+        s3s_hex(every, size, long_text);
+        assert_int_equal(strlen(long_text), 2 * size);
+        for (size_t i = 0; i < size; i++) {
+            snprintf(digits, sizeof digits, "%02x", every[i]);
+            assert_memory_equal(long_text + 2 * i, digits, 2);
+        }
+    }
 }
 
 static void test_base64__vectors_of_rfc_4648(void **state)
@@ -124,22 +136,34 @@ static void test_text__prefix_and_suffix(void **state)
     assert_false(s3s_ends_with("t", ".parquet"));
 }
 
-static bool keep_letters(unsigned char c)
+static const s3s_byte_set keep_letters = {{['a' ... 'z'] = true}};
+
+static void test_copy_short__copies_every_size_and_no_more(void **state)
 {
-    return c >= 'a' && c <= 'z';
+    (void)state;
+    uint8_t from[48], to[48];
+    for (size_t i = 0; i < sizeof from; i++)
+        from[i] = (uint8_t)(i + 1);
+    for (size_t size = 0; size < 40; size++) {
+        memset(to, 0, sizeof to);
+        s3s_copy_short(to + 4, from, size);
+        assert_memory_equal(to + 4, from, size);
+        for (size_t i = 0; i < sizeof to; i++)
+            assert_true(to[i] == 0 || (i >= 4 && i < 4 + size));
+    }
 }
 
 static void test_percent__encode_stops_at_the_room(void **state)
 {
     (void)state;
     char out[32];
-    assert_true(s3s_percent_encode("a/b\xFF", 4, keep_letters, out, sizeof out));
+    assert_true(s3s_percent_encode("a/b\xFF", 4, &keep_letters, out, sizeof out));
     assert_string_equal(out, "a%2Fb%FF");
-    assert_true(s3s_percent_encode("a/b\xFF", 4, keep_letters, out, 9));
-    assert_false(s3s_percent_encode("a/b\xFF", 4, keep_letters, out, 8));
-    assert_false(s3s_percent_encode("abc", 3, keep_letters, out, 3));
-    assert_true(s3s_percent_encode("", 0, keep_letters, out, 1));
-    assert_false(s3s_percent_encode("", 0, keep_letters, out, 0));
+    assert_true(s3s_percent_encode("a/b\xFF", 4, &keep_letters, out, 9));
+    assert_false(s3s_percent_encode("a/b\xFF", 4, &keep_letters, out, 8));
+    assert_false(s3s_percent_encode("abc", 3, &keep_letters, out, 3));
+    assert_true(s3s_percent_encode("", 0, &keep_letters, out, 1));
+    assert_false(s3s_percent_encode("", 0, &keep_letters, out, 0));
 }
 
 static void test_percent__decode_refuses_bad_escapes(void **state)
@@ -165,6 +189,7 @@ int main(void)
         cmocka_unit_test(test_arithmetic__overflow_is_reported_and_leaves_the_output),
         cmocka_unit_test(test_little_endian__reads_unaligned),
         cmocka_unit_test(test_hex__there_and_back),
+        cmocka_unit_test(test_copy_short__copies_every_size_and_no_more),
         cmocka_unit_test(test_base64__vectors_of_rfc_4648),
         cmocka_unit_test(test_utf8__follows_rfc_3629),
         cmocka_unit_test(test_parse_i64__is_go_s),

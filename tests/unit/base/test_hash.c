@@ -50,6 +50,28 @@ static void test_hmac__vectors_of_rfc_4231(void **state)
     assert_fails(s3s_hmac_sha256(key, SIZE_MAX, "", 0, out, &err), S3STORE_INVALID_ARGUMENT, "key");
 }
 
+static void test_hmac__a_kept_key_is_used_again_and_again(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_hmac_key key;
+    uint8_t data[200], once[S3S_SHA256_SIZE], again[S3S_SHA256_SIZE];
+    memset(data, 'd', sizeof data);
+    for (size_t secret = 0; secret < 130; secret += 43) {
+        assert_ok(s3s_hmac_key_init(&key, data, secret, &err));
+        for (size_t size = 0; size < sizeof data; size++) {
+            assert_ok(s3s_hmac_sha256(data, secret, data, size, once, &err));
+            assert_ok(s3s_hmac_sha256_with(&key, data, size, again, &err));
+            assert_memory_equal(once, again, sizeof once);
+        }
+    }
+    /* The second vector of RFC 4231. */
+    assert_ok(s3s_hmac_key_init(&key, "Jefe", 4, &err));
+    assert_ok(s3s_hmac_sha256_with(&key, "what do ya want for nothing?", 28, once, &err));
+    check_hex(once, sizeof once,
+              "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
 /* Bit by bit, as the standard defines it. */
 static uint32_t slow_crc32(uint32_t crc, const uint8_t *p, size_t size)
 {
@@ -101,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_sha256__vectors),
         cmocka_unit_test(test_md5__vectors),
         cmocka_unit_test(test_hmac__vectors_of_rfc_4231),
+        cmocka_unit_test(test_hmac__a_kept_key_is_used_again_and_again),
         cmocka_unit_test(test_crc32__agrees_with_the_definition_at_every_length),
         cmocka_unit_test(test_xxh64__vectors_and_streaming),
     };

@@ -239,9 +239,9 @@ static void *get_from_thread(void *ctx)
     s3store_error err;
     if (s3s_credential_chain_get(ctx, NULL, &c, &err) != S3STORE_OK)
         return NULL;
-    uint8_t key[S3S_SHA256_SIZE];
+    s3s_hmac_key key;
     for (int i = 0; i < 20; i++)
-        if (s3s_credentials_signing_key(c, i % 2 == 0 ? "20260101" : "20260102", "r", "s3", key,
+        if (s3s_credentials_signing_key(c, i % 2 == 0 ? "20260101" : "20260102", "r", "s3", &key,
                                         &err) != S3STORE_OK)
             return NULL;
     s3s_credential_chain_expire(ctx, c);

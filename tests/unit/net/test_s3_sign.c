@@ -35,10 +35,12 @@ static const char *text(void)
     return s3s_buffer_text(&out, &err);
 }
 
-static void example_key(uint8_t key[S3S_SHA256_SIZE])
+static void example_key(s3s_hmac_key *key)
 {
     s3store_error err;
-    assert_ok(s3s_sign_key(SECRET, "20130524", "us-east-1", "s3", key, &err));
+    uint8_t secret[S3S_SHA256_SIZE];
+    assert_ok(s3s_sign_key(SECRET, "20130524", "us-east-1", "s3", secret, &err));
+    assert_ok(s3s_hmac_key_init(key, secret, sizeof secret, &err));
 }
 
 typedef struct example {
@@ -104,12 +106,12 @@ static void test_sign__published_examples_by_headers(void **state)
 {
     (void)state;
     s3store_error err;
-    uint8_t key[S3S_SHA256_SIZE];
-    example_key(key);
+    s3s_hmac_key key;
+    example_key(&key);
     for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
         char signature[65];
         s3s_sign_input input = input_of(&examples[i]);
-        assert_ok(s3s_sign(&input, key, &scratch, signature, &err));
+        assert_ok(s3s_sign(&input, &key, &scratch, signature, &err));
         assert_string_equal(signature, examples[i].signature);
         assert_signed(EXAMPLE_TIME "\n20130524/us-east-1/s3/aws4_request",
                       examples[i].canonical_hash);
@@ -120,11 +122,11 @@ static void test_sign__authorization_of_the_published_get(void **state)
 {
     (void)state;
     s3store_error err;
-    uint8_t key[S3S_SHA256_SIZE];
-    example_key(key);
+    s3s_hmac_key key;
+    example_key(&key);
     s3s_sign_input input = input_of(&examples[0]);
     s3s_buffer_clear(&out);
-    assert_ok(s3s_sign_authorization(&input, ACCESS_KEY, key, &scratch, &out, &err));
+    assert_ok(s3s_sign_authorization(&input, ACCESS_KEY, &key, &scratch, &out, &err));
     assert_string_equal(
         text(), "AWS4-HMAC-SHA256 Credential=" ACCESS_KEY "/20130524/us-east-1/s3/aws4_request,"
                 "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,Signature="
@@ -149,8 +151,8 @@ static void test_sign__published_example_by_query(void **state)
 {
     (void)state;
     s3store_error err;
-    uint8_t key[S3S_SHA256_SIZE];
-    example_key(key);
+    s3s_hmac_key key;
+    example_key(&key);
     static const s3s_query_pair pairs[] = {
         {"X-Amz-SignedHeaders", "host"},
         {"X-Amz-Expires", "86400"},
@@ -171,7 +173,7 @@ static void test_sign__published_example_by_query(void **state)
                             .region = "us-east-1",
                             .service = "s3"};
     char signature[65];
-    assert_ok(s3s_sign(&input, key, &scratch, signature, &err));
+    assert_ok(s3s_sign(&input, &key, &scratch, signature, &err));
     assert_string_equal(signature,
                         "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
     assert_signed(EXAMPLE_TIME "\n20130524/us-east-1/s3/aws4_request",
@@ -253,19 +255,21 @@ static s3s_sign_input suite_input(const suite_case *c, const char *path, const c
                             .service = "service"};
 }
 
-static void suite_key(uint8_t key[S3S_SHA256_SIZE])
+static void suite_key(s3s_hmac_key *key)
 {
     s3store_error err;
+    uint8_t secret[S3S_SHA256_SIZE];
     assert_ok(s3s_sign_key("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "20150830", "us-east-1",
-                           "service", key, &err));
+                           "service", secret, &err));
+    assert_ok(s3s_hmac_key_init(key, secret, sizeof secret, &err));
 }
 
 static void test_sign__published_suite(void **state)
 {
     (void)state;
     s3store_error err;
-    uint8_t key[S3S_SHA256_SIZE];
-    suite_key(key);
+    s3s_hmac_key key;
+    suite_key(&key);
     for (size_t i = 0; i < sizeof suite / sizeof suite[0]; i++) {
         const suite_case *c = &suite[i];
         char path[300], signature[65];
@@ -275,14 +279,14 @@ static void test_sign__published_suite(void **state)
         s3s_buffer_clear(&out);
         assert_ok(s3s_sign_query(c->pairs, c->pair_count, &scratch, &out, &err));
         s3s_sign_input input = suite_input(c, path, text());
-        assert_ok(s3s_sign(&input, key, &scratch, signature, &err));
+        assert_ok(s3s_sign(&input, &key, &scratch, signature, &err));
         if (strcmp(signature, c->signature) != 0)
             fail_msg("%s is signed %s", c->name, signature);
     }
     /* The canonical request and the string to sign of two of them. */
     char signature[65];
     s3s_sign_input input = suite_input(&suite[0], "/", "");
-    assert_ok(s3s_sign(&input, key, &scratch, signature, &err));
+    assert_ok(s3s_sign(&input, &key, &scratch, signature, &err));
     assert_signed("20150830T123600Z\n20150830/us-east-1/service/aws4_request",
                   "bb579772317eb040ac9ed261061d46c1f17a8133879d6129b6e1c25292927e63");
     s3s_buffer_clear(&out);
@@ -302,7 +306,7 @@ static void test_sign__published_suite_by_query(void **state)
 {
     (void)state;
     s3store_error err;
-    uint8_t key[S3S_SHA256_SIZE];
+    s3s_hmac_key key;
     char signature[65];
     static const s3s_query_pair pairs[] = {
         {UNRESERVED, UNRESERVED},
@@ -312,12 +316,12 @@ static void test_sign__published_suite_by_query(void **state)
         {"X-Amz-SignedHeaders", "host"},
         {"X-Amz-Expires", "3600"},
     };
-    suite_key(key);
+    suite_key(&key);
     s3s_buffer_clear(&out);
     assert_ok(s3s_sign_query(pairs, 6, &scratch, &out, &err));
     s3s_sign_input input = suite_input(&suite[0], "/", text());
     input.header_count = 1; /* the host */
-    assert_ok(s3s_sign(&input, key, &scratch, signature, &err));
+    assert_ok(s3s_sign(&input, &key, &scratch, signature, &err));
     assert_string_equal(signature,
                         "8e76a88a7433637b12778d5592799b29ad21ecd6cf6325051c21d86f0acda2bf");
 }
