@@ -112,5 +112,8 @@ s3store_status s3s_batch_take(s3s_env *env, const s3s_schema *schema,
 s3store_status s3s_batch_convert(s3s_env *env, const s3s_schema *from,
                                  const struct ArrowArray *batch, const s3s_schema *to,
                                  const char *where, struct ArrowArray *out, s3store_error *err);
+/* Whether a batch of `from` is one of `to` as it is: flat columns of the same names and types in the
+ * same order, with no nulls where `to` has none. */
+bool s3s_batch_fits(const s3s_schema *from, const s3s_schema *to);
 
 #endif

@@ -446,3 +446,16 @@ s3store_status s3s_batch_convert(s3s_env *env, const s3s_schema *from,
     s3s_free(env, columns);
     return status;
 }
+
+bool s3s_batch_fits(const s3s_schema *from, const s3s_schema *to)
+{
+    if (from->field_count != to->field_count)
+        return false;
+    for (size_t i = 0; i < from->field_count; i++) {
+        const s3s_field *a = &from->fields[i], *b = &to->fields[i];
+        if (a->child_count > 0 || (a->nullable && !b->nullable) || !s3s_field_same_type(a, b) ||
+            strcmp(a->name, b->name) != 0)
+            return false;
+    }
+    return true;
+}

@@ -133,5 +133,8 @@ s3store_status s3s_column_check_nulls(const s3s_column *column, const s3s_field 
 /* ---- streams --------------------------------------------------------------------------------- */
 
 bool s3s_stream_is_ours(const struct ArrowArrayStream *stream);
+/* Of one of ours. */
+s3s_schema *s3s_stream_schema(const struct ArrowArrayStream *stream);
+bool s3s_stream_is_valid(const struct ArrowArrayStream *stream);
 
 #endif

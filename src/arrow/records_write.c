@@ -118,7 +118,40 @@ static inline s3store_status load_bytes(const writer *w, size_t i, const uint8_t
     return S3STORE_OK;
 }
 
-/* Sizes, checks and nulls; *total is the room that the bytes take. */
+/* The usual strings: a pointer and a size in each record, no nulls. false: one is not so, or they are
+ * too long together; then the other way says which. */
+static bool measure_plain(const writer *w, int32_t *offsets, size_t *total)
+{
+    const uint8_t *value = w->records + w->field->offset;
+    size_t sum = 0;
+    offsets[0] = 0;
+    for (size_t i = 0; i < w->count; i++, value += w->record_size) {
+        s3store_bytes bytes;
+        memcpy(&bytes, value, sizeof bytes);
+        if ((bytes.data == NULL && bytes.size > 0) || bytes.size > INT32_MAX - sum)
+            return false;
+        sum += bytes.size;
+        offsets[i + 1] = (int32_t)sum;
+    }
+    *total = sum;
+    return true;
+}
+
+static bool copy_plain(const writer *w, const int32_t *offsets, uint8_t *values)
+{
+    const uint8_t *value = w->records + w->field->offset;
+    for (size_t i = 0; i < w->count; i++, value += w->record_size) {
+        s3store_bytes bytes;
+        memcpy(&bytes, value, sizeof bytes);
+        if (bytes.size != (size_t)(offsets[i + 1] - offsets[i]))
+            return false; /* it changed meanwhile */
+        if (bytes.size > 0)
+            s3s_copy_short(values + offsets[i], bytes.data, bytes.size);
+    }
+    return true;
+}
+
+/* Sizes and nulls; *total is the room that the bytes take. */
 static s3store_status measure_bytes(writer *w, int32_t *offsets, size_t *total)
 {
     *total = 0;
@@ -129,14 +162,24 @@ static s3store_status measure_bytes(writer *w, int32_t *offsets, size_t *total)
         s3store_status status = value != NULL ? load_bytes(w, i, value, &bytes) : put_null(w, i);
         if (status != S3STORE_OK)
             return status;
-        if (w->field->kind != S3STORE_KIND_BINARY && !s3s_utf8_valid(bytes.data, bytes.size))
-            return fail_row(w, i, S3STORE_INVALID_ARGUMENT, "the string is not valid UTF-8");
         if (bytes.size > INT32_MAX - *total)
             return fail_row(w, i, S3STORE_LIMIT_EXCEEDED,
                             "the records hold more than 2 GiB of it: write fewer at once");
         *total += bytes.size;
         offsets[i + 1] = (int32_t)*total;
     }
+    return S3STORE_OK;
+}
+
+/* The bytes as a whole are UTF-8 and no string begins inside a character: then every one is. */
+static s3store_status check_text(const writer *w, const int32_t *offsets, const uint8_t *values)
+{
+    bool good = s3s_utf8_valid(values, (size_t)offsets[w->count]);
+    for (size_t i = 0; i < w->count && good; i++)
+        good = offsets[i] == offsets[i + 1] || (values[offsets[i]] & 0xC0) != 0x80;
+    for (size_t i = 0; i < w->count && !good; i++)
+        if (!s3s_utf8_valid(values + offsets[i], (size_t)(offsets[i + 1] - offsets[i])))
+            return fail_row(w, i, S3STORE_INVALID_ARGUMENT, "the string is not valid UTF-8");
     return S3STORE_OK;
 }
 
@@ -150,23 +193,26 @@ static s3store_status write_bytes(writer *w, void **buffers)
     buffers[1] = offsets;
     if (offsets == NULL)
         return s3s_fail_memory(w->err, size);
-    s3store_status status = measure_bytes(w, offsets, &total);
+    bool plain = w->field->kind != S3STORE_KIND_CSTRING && never_null(w->field) &&
+                 measure_plain(w, offsets, &total);
+    s3store_status status = plain ? S3STORE_OK : measure_bytes(w, offsets, &total);
     if (status != S3STORE_OK)
         return status;
     uint8_t *values = s3s_alloc(w->env, total);
     buffers[2] = values;
     if (values == NULL)
         return s3s_fail_memory(w->err, total);
-    for (size_t i = 0; i < w->count; i++) {
+    plain = plain && copy_plain(w, offsets, values);
+    for (size_t i = 0; i < w->count && !plain; i++) {
         const uint8_t *value = value_at(w, i);
         s3store_bytes bytes = {"", 0};
         if (value != NULL)
             status = load_bytes(w, i, value, &bytes);
         if (status != S3STORE_OK || bytes.size != (size_t)(offsets[i + 1] - offsets[i]))
             return fail_row(w, i, S3STORE_INVALID_ARGUMENT, "it changed while it was written");
-        memcpy(values + offsets[i], bytes.data, bytes.size);
+        s3s_copy_short(values + offsets[i], bytes.data, bytes.size);
     }
-    return S3STORE_OK;
+    return w->field->kind == S3STORE_KIND_BINARY ? S3STORE_OK : check_text(w, offsets, values);
 }
 
 static s3store_status write_column(writer *w, struct ArrowArray *out)

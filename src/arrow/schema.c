@@ -261,13 +261,42 @@ bool s3s_field_same_type(const s3s_field *a, const s3s_field *b)
     return same_type(a, b, false);
 }
 
+/* Schemas that come from outside are at most 64 levels deep. */
+static bool equal_fields(const s3s_field *a, const s3s_field *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (a[i].type != b[i].type || a[i].unit != b[i].unit || a[i].hint != b[i].hint ||
+            a[i].utc != b[i].utc || a[i].nullable != b[i].nullable || a[i].width != b[i].width ||
+            a[i].precision != b[i].precision || a[i].scale != b[i].scale ||
+            a[i].child_count != b[i].child_count || strcmp(a[i].name, b[i].name) != 0 ||
+            !equal_fields(a[i].children, b[i].children, a[i].child_count))
+            return false;
+    }
+    return true;
+}
+
+bool s3s_schema_equal(const s3s_schema *a, const s3s_schema *b)
+{
+    return a == b ||
+           (a->field_count == b->field_count && equal_fields(a->fields, b->fields, a->field_count));
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+#define NAMES_FEW 8
+
 const char *s3s_names_duplicate(const char **names, size_t count)
 {
+    if (count <= NAMES_FEW) { /* each with each costs less than to sort them */
+        for (size_t i = 1; i < count; i++)
+            for (size_t k = 0; k < i; k++)
+                if (names[i][0] == names[k][0] && strcmp(names[i], names[k]) == 0)
+                    return names[i];
+        return NULL;
+    }
     if (count > 1)
         qsort(names, count, sizeof *names, compare_names);
     for (size_t i = 1; i < count; i++)

@@ -85,7 +85,7 @@ s3store_status s3s_stream_make(s3s_env *env, s3s_schema *schema, s3s_batch_sourc
                                struct ArrowArrayStream *out, s3store_error *err)
 {
     memset(out, 0, sizeof *out);
-    stream_private *p = s3s_calloc(env, 1, sizeof *p);
+    stream_private *p = s3s_alloc(env, sizeof *p); /* most of it is an error's text */
     if (p == NULL) {
         if (source.free != NULL)
             source.free(source.impl);
@@ -94,6 +94,8 @@ s3store_status s3s_stream_make(s3s_env *env, s3s_schema *schema, s3s_batch_sourc
     p->env = s3s_env_hold(env);
     p->schema = s3s_schema_retain(schema);
     p->source = source;
+    p->failed = p->ended = false;
+    s3s_error_clear(&p->error);
     *out = (struct ArrowArrayStream){.get_schema = stream_get_schema,
                                      .get_next = stream_get_next,
                                      .get_last_error = stream_get_last_error,
@@ -105,6 +107,16 @@ s3store_status s3s_stream_make(s3s_env *env, s3s_schema *schema, s3s_batch_sourc
 bool s3s_stream_is_ours(const struct ArrowArrayStream *stream)
 {
     return stream != NULL && stream->release == stream_release;
+}
+
+s3s_schema *s3s_stream_schema(const struct ArrowArrayStream *stream)
+{
+    return ((const stream_private *)stream->private_data)->schema;
+}
+
+bool s3s_stream_is_valid(const struct ArrowArrayStream *stream)
+{
+    return ((const stream_private *)stream->private_data)->source.valid;
 }
 
 bool s3store_stream_error(const struct ArrowArrayStream *stream, s3store_error *out)

@@ -11,6 +11,7 @@ typedef struct s3s_batch_source {
     void *impl;
     s3store_status (*next)(void *impl, struct ArrowArray *out, s3store_error *err);
     void (*free)(void *impl);
+    bool valid; /* its batches need no validation, and own their memory: they may be kept */
 } s3s_batch_source;
 
 /* Takes source over, also on failure. schema is retained. get_next maps statuses to errno
@@ -26,6 +27,7 @@ typedef struct s3s_stream_reader s3s_stream_reader;
 s3store_status s3s_stream_reader_new(s3s_env *env, struct ArrowArrayStream *stream,
                                      s3s_stream_reader **out, s3store_error *err);
 const s3s_schema *s3s_stream_reader_schema(const s3s_stream_reader *reader);
+bool s3s_stream_reader_is_valid(const s3s_stream_reader *reader); /* as its source says */
 s3store_status s3s_stream_reader_next(s3s_stream_reader *reader, struct ArrowArray *out,
                                       s3store_error *err); /* END at the end */
 void s3s_stream_reader_free(s3s_stream_reader *reader);

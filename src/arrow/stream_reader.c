@@ -12,6 +12,7 @@ struct s3s_stream_reader {
     uint64_t batches; /* delivered */
     bool ended;
     bool failed;
+    bool valid; /* batches are as they must be */
     s3store_error error;
 };
 
@@ -37,6 +38,11 @@ static s3store_status fail_stream(struct ArrowArrayStream *stream, int code, con
 static s3store_status read_schema(s3s_stream_reader *reader, s3store_error *err)
 {
     struct ArrowSchema schema = {0};
+    if (s3s_stream_is_ours(&reader->stream)) { /* not through the ABI and back */
+        reader->schema = s3s_schema_retain(s3s_stream_schema(&reader->stream));
+        reader->valid = s3s_stream_is_valid(&reader->stream);
+        return S3STORE_OK;
+    }
     int code = reader->stream.get_schema(&reader->stream, &schema);
     if (code != 0)
         return fail_stream(&reader->stream, code, "schema", err);
@@ -52,12 +58,14 @@ s3store_status s3s_stream_reader_new(s3s_env *env, struct ArrowArrayStream *stre
     if (stream == NULL || stream->release == NULL)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "the Arrow stream is missing or already released");
-    s3s_stream_reader *reader = s3s_calloc(env, 1, sizeof *reader);
+    s3s_stream_reader *reader = s3s_alloc(env, sizeof *reader); /* most of it is an error's text */
     if (reader == NULL) {
         stream->release(stream);
         memset(stream, 0, sizeof *stream);
         return s3s_fail_memory(err, sizeof *reader);
     }
+    memset(reader, 0, offsetof(s3s_stream_reader, error));
+    s3s_error_clear(&reader->error);
     reader->env = s3s_env_hold(env);
     reader->stream = *stream;
     memset(stream, 0, sizeof *stream);
@@ -68,6 +76,11 @@ s3store_status s3s_stream_reader_new(s3s_env *env, struct ArrowArrayStream *stre
     }
     *out = reader;
     return S3STORE_OK;
+}
+
+bool s3s_stream_reader_is_valid(const s3s_stream_reader *reader)
+{
+    return reader->valid;
 }
 
 const s3s_schema *s3s_stream_reader_schema(const s3s_stream_reader *reader)
@@ -87,7 +100,8 @@ static s3store_status next_batch(s3s_stream_reader *reader, struct ArrowArray *o
         reader->ended = true;
         return S3STORE_END;
     }
-    s3store_status status = s3s_batch_validate(reader->schema, out, err);
+    s3store_status status =
+        reader->valid ? S3STORE_OK : s3s_batch_validate(reader->schema, out, err);
     if (status == S3STORE_OK) {
         reader->batches++;
         return S3STORE_OK;

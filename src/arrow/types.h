@@ -100,6 +100,8 @@ s3store_status s3s_schema_positions(s3s_env *env, const s3s_schema *schema,
 /* Same type, unit, zone, width, precision, children...; names (but those of struct members),
  * nullability and hints are not looked at. */
 bool s3s_field_same_type(const s3s_field *a, const s3s_field *b);
+/* The same in everything, in the same order. */
+bool s3s_schema_equal(const s3s_schema *a, const s3s_schema *b);
 
 /* From and to the ABI. Import checks everything (format strings, child counts, depth <= 64,
  * names valid UTF-8, distinct, at most 10,000 columns); dictionary-encoded columns are

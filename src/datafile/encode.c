@@ -50,6 +50,17 @@ s3store_status s3s_datafile_encoder_finish(s3s_datafile_encoder *encoder, s3stor
     return s3s_parquet_writer_finish(encoder, err);
 }
 
+bool s3s_datafile_encoder_restart(s3s_datafile_encoder *encoder, const s3s_schema *schema,
+                                  const s3s_parquet_write_options *options, s3s_parquet_sink sink)
+{
+    return s3s_parquet_writer_restart(encoder, schema, options, sink);
+}
+
+size_t s3s_datafile_encoder_held_bytes(const s3s_datafile_encoder *encoder)
+{
+    return s3s_parquet_writer_held_bytes(encoder);
+}
+
 void s3s_datafile_encoder_free(s3s_datafile_encoder *encoder)
 {
     s3s_parquet_writer_free(encoder);

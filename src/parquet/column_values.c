@@ -120,7 +120,7 @@ static s3store_status append_plain(s3s_column_writer *w, const void *values, siz
     for (size_t i = 0; i < count; i++) {
         lengths[i] = (uint32_t)spans[i].size;
         if (!joined && spans[i].size > 0)
-            memcpy(to, spans[i].data, spans[i].size);
+            s3s_copy_short(to, spans[i].data, spans[i].size);
         to += spans[i].size;
     }
     w->plain.size += total;
@@ -289,7 +289,7 @@ static s3store_status put_strings(s3s_column_writer *w, s3store_error *err)
     for (size_t i = 0; i < w->page_values; i++) {
         memcpy(to, &lengths[i], sizeof *lengths);
         if (lengths[i] > 0)
-            memcpy(to + sizeof *lengths, from, lengths[i]);
+            s3s_copy_short(to + sizeof *lengths, from, lengths[i]);
         to += sizeof *lengths + lengths[i];
         from += lengths[i];
     }

@@ -103,6 +103,18 @@ void s3s_column_writer_reset(s3s_column_writer *w)
     memset(w->encoded_pages, 0, sizeof w->encoded_pages);
 }
 
+size_t s3s_column_writer_held_bytes(s3s_column_writer *w)
+{
+    const s3s_dictionary_builder *d = &w->dictionary;
+    size_t bytes = d->page.capacity + d->slot_count * sizeof *d->slots +
+                   d->start_room * sizeof *d->starts + w->arena.used;
+    s3s_buffer *buffers[BUFFERS];
+    all_buffers(w, buffers);
+    for (size_t i = 0; i < BUFFERS; i++)
+        bytes += buffers[i]->capacity;
+    return bytes;
+}
+
 /* ---- pages ----------------------------------------------------------------------------------- */
 
 static s3store_status put_validity(s3s_column_writer *w, s3store_error *err)

@@ -78,6 +78,7 @@ s3store_status s3s_column_writer_add(s3s_column_writer *w, const s3s_column *col
 s3store_status s3s_column_writer_close(s3s_column_writer *w, s3store_error *err);
 /* Ready for the next row group. */
 void s3s_column_writer_reset(s3s_column_writer *w);
+size_t s3s_column_writer_held_bytes(s3s_column_writer *w);
 
 static inline size_t s3s_column_writer_page_count(const s3s_column_writer *w)
 {

@@ -48,6 +48,13 @@ s3store_status s3s_parquet_writer_add_beside(s3s_parquet_writer *w, const struct
                                              s3s_item_fn beside, void *ctx, s3store_error *err);
 /* Writes what is buffered and the footer. */
 s3store_status s3s_parquet_writer_finish(s3s_parquet_writer *w, s3store_error *err);
+/* A finished writer begins another file in the memory that it has, with the bytes that a new writer
+ * would make. false: it cannot, since it did not finish, or was made for another schema or other
+ * options, or for some that are not repeated (sorting columns, bloom filters). */
+bool s3s_parquet_writer_restart(s3s_parquet_writer *w, const s3s_schema *schema,
+                                const s3s_parquet_write_options *options, s3s_parquet_sink sink);
+/* What it holds. */
+size_t s3s_parquet_writer_held_bytes(const s3s_parquet_writer *w);
 void s3s_parquet_writer_free(s3s_parquet_writer *w); /* without finish: the output is garbage */
 
 /* ---- reading --------------------------------------------------------------------------------- */

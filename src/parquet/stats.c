@@ -82,6 +82,11 @@ static int compare_bytes(const uint8_t *a, size_t a_size, const uint8_t *b, size
     return order != 0 ? order : a_size < b_size ? -1 : a_size > b_size;
 }
 
+static int compare_spans(const s3store_bytes *a, const s3store_bytes *b)
+{
+    return compare_bytes((const uint8_t *)a->data, a->size, (const uint8_t *)b->data, b->size);
+}
+
 static s3store_status update_one(s3s_stats *stats, const uint8_t *data, size_t size, bool is_signed,
                                  s3store_error *err)
 {
@@ -119,21 +124,23 @@ static s3store_status update_spans(s3s_stats *stats, const void *values, size_t 
                                    s3store_error *err)
 {
     const s3store_bytes *v = values;
-    s3store_status status = S3STORE_OK;
-    uint64_t low = UINT64_MAX, high = 0;
-    if (stats->any) {
-        low = prefix_of(stats->min.data, stats->min.size);
-        high = prefix_of(stats->max.data, stats->max.size);
-    }
-    for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
+    const s3store_bytes *least = v, *most = v;
+    uint64_t low = prefix_of(v[0].data, v[0].size), high = low;
+    for (size_t i = 1; i < count; i++) {
         uint64_t prefix = prefix_of(v[i].data, v[i].size);
-        if (prefix > low && prefix < high)
-            continue;
-        status = update_one(stats, v[i].data, v[i].size, false, err);
-        low = prefix_of(stats->min.data, stats->min.size);
-        high = prefix_of(stats->max.data, stats->max.size);
+        if (prefix < low || (prefix == low && compare_spans(&v[i], least) < 0)) {
+            least = &v[i];
+            low = prefix;
+        }
+        if (prefix > high || (prefix == high && compare_spans(&v[i], most) > 0)) {
+            most = &v[i];
+            high = prefix;
+        }
     }
-    return status;
+    s3store_status status = update_one(stats, least->data, least->size, false, err);
+    return status == S3STORE_OK && most != least
+               ? update_one(stats, most->data, most->size, false, err)
+               : status;
 }
 
 static s3store_status update_decimals(s3s_stats *stats, const void *values, size_t count,

@@ -29,11 +29,13 @@ struct s3s_parquet_writer {
     s3s_env *env;
     s3s_schema *schema;
     s3s_parquet_sink sink;
+    s3s_parquet_write_options options; /* as they were given; what they point to may be gone */
     s3s_pool *pool; /* NULL = one thread */
     s3s_fan_options fan;
     size_t *order; /* of columns: the largest first, so that threads end together */
     size_t row_group_bytes;
     uint64_t group_bytes;       /* of the rows added to the row group, in memory */
+    s3s_arena schema_arena; /* of the next four, and of order */
     s3s_shred *leaves;
     s3s_column_writer *columns; /* of each leaf */
     size_t column_count;        /* leaves */
@@ -45,7 +47,8 @@ struct s3s_parquet_writer {
     s3s_arena arena; /* metadata for the footer */
     s3s_buffer groups; /* s3s_pq_row_group */
     bool indexable; /* every page has bounds */
-    s3s_buffer column_indexes, offset_indexes, index_places;
+    s3s_buffer column_indexes, offset_indexes, index_places, footer;
+    bool finished;
     s3store_status failed;
 };
 
@@ -81,7 +84,7 @@ static s3store_status make_sorting(s3s_parquet_writer *w, const s3s_parquet_writ
                                    s3store_error *err)
 {
     size_t count = options->sorting_column_count;
-    s3s_pq_sorting *sorting = s3s_arena_calloc(&w->arena, count + 1, sizeof *sorting);
+    s3s_pq_sorting *sorting = s3s_arena_calloc(&w->schema_arena, count + 1, sizeof *sorting);
     if (sorting == NULL)
         return s3s_fail_memory(err, count * sizeof *sorting);
     w->sorting = (s3s_thrift_list){sorting, count};
@@ -115,8 +118,8 @@ static s3store_status make_columns(s3s_parquet_writer *w, const s3s_column_optio
         if (options->bloom_columns[i] >= w->schema->field_count)
             return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "bloom filter: there is no column %zu",
                             options->bloom_columns[i]);
-    w->columns = s3s_calloc(w->env, w->column_count, sizeof *w->columns);
-    w->order = s3s_arena_calloc(&w->arena, w->column_count, sizeof *w->order);
+    w->columns = s3s_arena_calloc(&w->schema_arena, w->column_count, sizeof *w->columns);
+    w->order = s3s_arena_calloc(&w->schema_arena, w->column_count, sizeof *w->order);
     if (w->columns == NULL || w->order == NULL)
         return s3s_fail_memory(err, w->column_count * sizeof *w->columns);
     for (size_t i = 0; i < w->column_count; i++) {
@@ -129,6 +132,12 @@ static s3store_status make_columns(s3s_parquet_writer *w, const s3s_column_optio
             return status;
     }
     return S3STORE_OK;
+}
+
+static void set_threads(s3s_parquet_writer *w, const s3s_parquet_write_options *options)
+{
+    w->pool = options->threads == 1 || s3s_env_is_simulated(w->env) ? NULL : options->pool;
+    w->fan.limit = options->threads;
 }
 
 s3store_status s3s_parquet_writer_new(s3s_env *env, s3s_schema *schema,
@@ -155,17 +164,19 @@ s3store_status s3s_parquet_writer_new(s3s_env *env, s3s_schema *schema,
     w->env = env;
     w->schema = s3s_schema_retain(schema);
     w->sink = sink;
-    w->pool = options->threads == 1 || s3s_env_is_simulated(env) ? NULL : options->pool;
-    w->fan.limit = options->threads;
+    w->options = *options;
+    set_threads(w, options);
     w->row_group_bytes =
         options->row_group_bytes != 0 ? options->row_group_bytes : GROUP_BYTES_DEFAULT;
     w->indexable = true;
     s3s_arena_init(&w->arena, env);
-    s3s_buffer *buffers[] = {&w->groups, &w->column_indexes, &w->offset_indexes, &w->index_places};
+    s3s_arena_init(&w->schema_arena, env);
+    s3s_buffer *buffers[] = {&w->groups, &w->column_indexes, &w->offset_indexes, &w->index_places,
+                             &w->footer};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         s3s_buffer_init(buffers[i], env, SIZE_MAX);
     s3store_status status =
-        s3s_shred_schema(schema, &w->arena, &w->elements, &w->leaves, &w->column_count, err);
+        s3s_shred_schema(schema, &w->schema_arena, &w->elements, &w->leaves, &w->column_count, err);
     if (status == S3STORE_OK)
         status = make_sorting(w, options, err);
     if (status == S3STORE_OK)
@@ -177,18 +188,59 @@ s3store_status s3s_parquet_writer_new(s3s_env *env, s3s_schema *schema,
     return status;
 }
 
+static bool repeats(const s3s_parquet_write_options *options)
+{
+    return options->sorting_column_count == 0 && options->bloom_column_count == 0;
+}
+
+bool s3s_parquet_writer_restart(s3s_parquet_writer *w, const s3s_schema *schema,
+                                const s3s_parquet_write_options *options, s3s_parquet_sink sink)
+{
+    const s3s_parquet_write_options *own = &w->options;
+    if (!w->finished || !repeats(own) || !repeats(options) ||
+        own->compression != options->compression || own->page_bytes != options->page_bytes ||
+        own->row_group_bytes != options->row_group_bytes ||
+        own->no_dictionary != options->no_dictionary || !s3s_schema_equal(w->schema, schema))
+        return false;
+    /* The columns were made ready for the next row group when the last one was written. */
+    s3s_arena_reset(&w->arena);
+    s3s_buffer_clear(&w->groups);
+    s3s_buffer_clear(&w->column_indexes);
+    s3s_buffer_clear(&w->offset_indexes);
+    s3s_buffer_clear(&w->index_places);
+    w->sink = sink;
+    set_threads(w, options);
+    w->offset = w->group_bytes = 0;
+    w->rows = 0;
+    w->indexable = true;
+    w->finished = false;
+    w->failed = S3STORE_OK;
+    return true;
+}
+
+size_t s3s_parquet_writer_held_bytes(const s3s_parquet_writer *w)
+{
+    size_t bytes = sizeof *w + w->arena.used + w->schema_arena.used + w->groups.capacity +
+                   w->column_indexes.capacity + w->offset_indexes.capacity +
+                   w->index_places.capacity + w->footer.capacity;
+    for (size_t i = 0; i < w->column_count; i++)
+        bytes += s3s_column_writer_held_bytes(&w->columns[i]);
+    return bytes;
+}
+
 void s3s_parquet_writer_free(s3s_parquet_writer *w)
 {
     if (w == NULL)
         return;
     for (size_t i = 0; w->columns != NULL && i < w->column_count; i++)
         s3s_column_writer_deinit(&w->columns[i]);
-    s3s_free(w->env, w->columns);
+    s3s_buffer_deinit(&w->footer);
     s3s_buffer_deinit(&w->groups);
     s3s_buffer_deinit(&w->column_indexes);
     s3s_buffer_deinit(&w->offset_indexes);
     s3s_buffer_deinit(&w->index_places);
     s3s_arena_deinit(&w->arena);
+    s3s_arena_deinit(&w->schema_arena);
     s3s_schema_release(w->schema);
     s3s_free(w->env, w);
 }
@@ -611,18 +663,15 @@ static s3store_status write_footer(s3s_parquet_writer *w, s3store_error *err)
     for (unsigned bit = S3S_FOOTER_VERSION; bit <= S3S_FOOTER_COLUMN_ORDERS; bit++)
         if (bit != S3S_FOOTER_KEY_VALUES)
             S3S_PQ_SET(&footer, bit);
-    s3s_buffer bytes;
-    s3s_buffer_init(&bytes, w->env, INT32_MAX);
-    s3store_status status = s3s_thrift_write(&s3s_pq_footer_struct, &footer, &bytes, err);
-    uint32_t length = (uint32_t)bytes.size;
+    s3s_buffer *bytes = &w->footer;
+    s3s_buffer_clear(bytes);
+    s3store_status status = s3s_thrift_write(&s3s_pq_footer_struct, &footer, bytes, err);
+    uint32_t length = (uint32_t)bytes->size;
     if (status == S3STORE_OK)
-        status = s3s_buffer_append(&bytes, &length, sizeof length, err);
+        status = s3s_buffer_append(bytes, &length, sizeof length, err);
     if (status == S3STORE_OK)
-        status = s3s_buffer_append(&bytes, S3S_PQ_MAGIC, 4, err);
-    if (status == S3STORE_OK)
-        status = put(w, bytes.data, bytes.size, err);
-    s3s_buffer_deinit(&bytes);
-    return status;
+        status = s3s_buffer_append(bytes, S3S_PQ_MAGIC, 4, err);
+    return status == S3STORE_OK ? put(w, bytes->data, bytes->size, err) : status;
 }
 
 s3store_status s3s_parquet_writer_finish(s3s_parquet_writer *w, s3store_error *err)
@@ -638,5 +687,6 @@ s3store_status s3s_parquet_writer_finish(s3s_parquet_writer *w, s3store_error *e
     if (status == S3STORE_OK)
         status = write_footer(w, err);
     w->failed = status == S3STORE_OK ? S3STORE_INVALID_ARGUMENT : status;
+    w->finished = status == S3STORE_OK;
     return status;
 }

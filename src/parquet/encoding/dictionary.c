@@ -35,21 +35,6 @@ void s3s_dictionary_clear(s3s_dictionary_builder *d)
     d->failed = false;
 }
 
-size_t s3s_dictionary_bytes(const s3s_dictionary_builder *d, size_t index)
-{
-    if (index >= d->count)
-        return d->page.size;
-    return d->width != 0 ? index * d->width : d->starts[index] - 4u;
-}
-
-s3store_bytes s3s_dictionary_value(const s3s_dictionary_builder *d, size_t index)
-{
-    const uint8_t *at = d->page.data + s3s_dictionary_bytes(d, index);
-    if (d->width != 0)
-        return (s3store_bytes){.data = (const void *)at, .size = d->width};
-    return (s3store_bytes){.data = (const void *)(at + 4), .size = s3s_le32(at)};
-}
-
 /* ---- hashing --------------------------------------------------------------------------------- */
 
 static inline uint32_t mix(uint64_t h)
@@ -73,9 +58,14 @@ static inline void two_parts(const uint8_t *p, size_t size, uint64_t *a, uint64_
 
 static inline uint32_t hash_bytes(const uint8_t *p, size_t size)
 {
-    uint64_t a = size, b = 0;
-    if (size > 16)
+    uint64_t a = size, b = 0, c = 0, d = 0;
+    if (size > 32)
         return (uint32_t)(s3s_xxh64(p, size, 0) >> 32);
+    if (size > 16) {
+        two_parts(p, 16, &a, &b);
+        two_parts(p + size - 16, 16, &c, &d);
+        a ^= c * UINT64_C(0x94d049bb133111eb) ^ d * UINT64_C(0xbf58476d1ce4e5b9);
+    } else
     if (size >= 4)
         two_parts(p, size, &a, &b);
     else
@@ -106,16 +96,19 @@ static inline uint32_t hash_value(size_t width, const uint8_t *p, size_t size)
     return width == 8 ? mix(s3s_le64(p)) : width == 4 ? mix(s3s_le32(p)) : hash_bytes(p, size);
 }
 
+static inline bool same_fixed(size_t width, const uint8_t *a, const uint8_t *b)
+{
+    return width == 8   ? s3s_le64(a) == s3s_le64(b)
+           : width == 4 ? s3s_le32(a) == s3s_le32(b)
+                        : same_bytes(a, b, width);
+}
+
 static inline bool equal(const s3s_dictionary_builder *d, size_t width, size_t index,
                          const uint8_t *p, size_t size)
 {
     const uint8_t *page = d->page.data;
-    if (width == 8)
-        return s3s_le64(page + index * 8) == s3s_le64(p);
-    if (width == 4)
-        return s3s_le32(page + index * 4) == s3s_le32(p);
     if (width != 0)
-        return same_bytes(page + index * width, p, width);
+        return same_fixed(width, page + index * width, p);
     const uint8_t *have = page + d->starts[index];
     return s3s_le32(have - 4) == size && same_bytes(have, p, size);
 }
@@ -158,26 +151,33 @@ static bool grow(s3s_dictionary_builder *d)
     return true;
 }
 
-/* Where the next entry of the page goes; NULL: memory is full. */
-static uint8_t *make_room(s3s_dictionary_builder *d, size_t size)
+static __attribute__((noinline)) uint8_t *make_room(s3s_dictionary_builder *d, size_t size)
 {
-    const s3s_buffer *page = &d->page;
-    bool has_slot = (d->count + 1) * 2 <= d->slot_count;
-    bool has_start = d->width != 0 || d->count < d->start_room;
-    if (has_slot && has_start && size <= page->capacity - page->size)
-        return page->data + page->size;
     return grow(d) ? s3s_buffer_reserve(&d->page, size, NULL) : NULL;
 }
 
-/* width: a constant where this is inlined. false: it is full, or memory is. */
-static inline bool append(s3s_dictionary_builder *d, size_t width, uint32_t hash,
+/* Where the next entry of the page goes; NULL: memory is full. */
+static inline uint8_t *find_room(s3s_dictionary_builder *d, size_t width, size_t size)
+{
+    const s3s_buffer *page = &d->page;
+    bool has_slot = (d->count + 1) * 2 <= d->slot_count;
+    bool has_start = width != 0 || d->count < d->start_room;
+    if (has_slot && has_start && size <= page->capacity - page->size)
+        return page->data + page->size;
+    return make_room(d, size);
+}
+
+/* width: a constant where this is inlined. at: the free slot that was found. false: it is full, or
+ * memory is. */
+static inline bool append(s3s_dictionary_builder *d, size_t width, uint32_t hash, size_t at,
                           const uint8_t *data, size_t size)
 {
+    size_t slot_count = d->slot_count;
     size_t prefix = width == 0 ? 4 : 0;
     uint32_t length = (uint32_t)size;
     if (size > d->max_bytes || d->page.size + prefix + size > d->max_bytes)
         return false;
-    uint8_t *to = make_room(d, prefix + size);
+    uint8_t *to = find_room(d, width, prefix + size);
     if (to == NULL) {
         d->failed = true;
         return false;
@@ -186,10 +186,16 @@ static inline bool append(s3s_dictionary_builder *d, size_t width, uint32_t hash
         memcpy(to, &length, sizeof length);
         d->starts[d->count] = (uint32_t)(d->page.size + prefix);
     }
-    if (size > 0)
-        memcpy(to + prefix, data, width != 0 ? width : size);
+    if (width != 0)
+        memcpy(to, data, width);
+    else if (size > 0)
+        s3s_copy_short(to + prefix, data, size);
     d->page.size += prefix + size;
-    place(d->slots, d->slot_count, (s3s_dictionary_slot){hash, (uint32_t)++d->count});
+    s3s_dictionary_slot slot = {hash, (uint32_t)++d->count};
+    if (d->slot_count == slot_count)
+        d->slots[at] = slot;
+    else /* it has grown */
+        place(d->slots, d->slot_count, slot);
     return true;
 }
 
@@ -198,9 +204,8 @@ static inline __attribute__((always_inline)) bool add_one(s3s_dictionary_builder
                                                           uint32_t *index)
 {
     uint32_t hash = hash_value(width, data, size);
-    size_t mask = d->slot_count - 1;
-    for (size_t at = hash & mask, probes = 0; d->slot_count > 0 && d->slots[at].index != 0;
-         at = (at + 1) & mask) {
+    size_t mask = d->slot_count - 1, at = hash & mask;
+    for (size_t probes = 0; d->slot_count > 0 && d->slots[at].index != 0; at = (at + 1) & mask) {
         *index = d->slots[at].index - 1;
         if (d->slots[at].hash == hash && equal(d, width, *index, data, size))
             return true;
@@ -208,7 +213,40 @@ static inline __attribute__((always_inline)) bool add_one(s3s_dictionary_builder
             return false;
     }
     *index = (uint32_t)d->count;
-    return append(d, width, hash, data, size);
+    return append(d, width, hash, at, data, size);
+}
+
+/* As many values as there is room for without growing: nothing of d is looked at again for each. The
+ * value that ends it is add_one's. */
+static inline __attribute__((always_inline)) size_t
+add_in_room(s3s_dictionary_builder *d, size_t width, const uint8_t *values, size_t count,
+            uint32_t *indexes)
+{
+    s3s_dictionary_slot *slots = d->slots;
+    uint8_t *page = d->page.data;
+    size_t mask = d->slot_count - 1, used = d->count, room = d->slot_count / 2, i = 0;
+    room = room < d->page.capacity / width ? room : d->page.capacity / width;
+    room = room < d->max_bytes / width ? room : d->max_bytes / width;
+    for (const uint8_t *value = values; used < room && i < count; i++, value += width) {
+        uint32_t hash = hash_value(width, value, width), index;
+        size_t at = hash & mask, probes = 0;
+        while ((index = slots[at].index) != 0 && probes < PROBES_MAX &&
+               (slots[at].hash != hash || !same_fixed(width, page + (index - 1) * width, value))) {
+            at = (at + 1) & mask;
+            probes++;
+        }
+        if (probes == PROBES_MAX)
+            break;
+        if (index == 0) {
+            memcpy(page + used * width, value, width);
+            index = (uint32_t)++used;
+            slots[at] = (s3s_dictionary_slot){hash, index};
+        }
+        indexes[i] = index - 1;
+    }
+    d->count = used;
+    d->page.size = used * width;
+    return i;
 }
 
 static inline __attribute__((always_inline)) size_t add_fixed(s3s_dictionary_builder *d,
@@ -216,8 +254,9 @@ static inline __attribute__((always_inline)) size_t add_fixed(s3s_dictionary_bui
                                                               size_t count, uint32_t *indexes)
 {
     size_t i = 0;
-    while (i < count && add_one(d, width, values + i * width, width, &indexes[i]))
-        i++;
+    do {
+        i += add_in_room(d, width, values + i * width, count - i, indexes + i);
+    } while (i < count && add_one(d, width, values + i * width, width, &indexes[i]) && ++i < count);
     return i;
 }
 

@@ -3,6 +3,7 @@
 #define S3S_PARQUET_DICTIONARY_H
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 
 /* Values are kept in order of their first appearance, in PLAIN encoding: the dictionary page. */
 typedef struct s3s_dictionary_builder {
@@ -30,10 +31,21 @@ void s3s_dictionary_clear(s3s_dictionary_builder *d);
  * spans. Returns how many were taken: fewer when one more is not possible. */
 size_t s3s_dictionary_add(s3s_dictionary_builder *d, const void *values, size_t count,
                           uint32_t *indexes);
-/* The value of an index, in the page. */
-s3store_bytes s3s_dictionary_value(const s3s_dictionary_builder *d, size_t index);
 /* Bytes of the page before this value. */
-size_t s3s_dictionary_bytes(const s3s_dictionary_builder *d, size_t index);
+static inline size_t s3s_dictionary_bytes(const s3s_dictionary_builder *d, size_t index)
+{
+    if (index >= d->count)
+        return d->page.size;
+    return d->width != 0 ? index * d->width : d->starts[index] - 4u;
+}
+/* The value of an index, in the page. */
+static inline s3store_bytes s3s_dictionary_value(const s3s_dictionary_builder *d, size_t index)
+{
+    const uint8_t *at = d->page.data + s3s_dictionary_bytes(d, index);
+    if (d->width != 0)
+        return (s3store_bytes){.data = (const void *)at, .size = d->width};
+    return (s3store_bytes){.data = (const void *)(at + 4), .size = s3s_le32(at)};
+}
 /* Forgets the values from `count` on. They are not found any more. */
 void s3s_dictionary_truncate(s3s_dictionary_builder *d, size_t count);
 

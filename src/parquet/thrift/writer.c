@@ -1,33 +1,69 @@
 /* parquet/thrift/writer.c: writing structs by description. Recursion follows the descriptions. */
 #include "parquet/thrift/compact.h"
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "parquet/thrift/wire.h"
 
+/* at..end: room in the buffer; its size is known again when the room ends. */
 typedef struct writer {
+    uint8_t *at, *end;
     s3s_buffer *out;
     s3store_error *err;
-    s3store_status status; /* sticky */
+    s3store_status status; /* sticky; then there is no room */
 } writer;
 
-static void put(writer *w, const void *data, size_t size)
+#define ROOM_BYTES 256
+
+static __attribute__((noinline)) void make_room(writer *w, size_t size)
 {
-    if (w->status == S3STORE_OK)
-        w->status = s3s_buffer_append(w->out, data, size, w->err);
+    s3s_buffer *out = w->out;
+    if (w->status != S3STORE_OK)
+        return;
+    if (w->at != NULL)
+        out->size = (size_t)(w->at - out->data);
+    size_t room = out->max - out->size < size + ROOM_BYTES ? size : size + ROOM_BYTES;
+    w->at = s3s_buffer_reserve(out, room, w->err);
+    if (w->at == NULL) {
+        w->end = NULL;
+        w->status = size > out->max - out->size ? S3STORE_LIMIT_EXCEEDED : S3STORE_OUT_OF_MEMORY;
+        return;
+    }
+    size_t there = out->capacity < out->max ? out->capacity : out->max;
+    w->end = out->data + there;
+}
+
+static inline void put(writer *w, const void *data, size_t size)
+{
+    if (size > (size_t)(w->end - w->at))
+        make_room(w, size);
+    if (w->status != S3STORE_OK || size == 0)
+        return;
+    s3s_copy_short(w->at, data, size);
+    w->at += size;
 }
 
 /* Most of what is written is single bytes. */
 static inline void put_byte(writer *w, uint8_t byte)
 {
-    s3s_buffer *out = w->out;
-    if (w->status == S3STORE_OK && out->size < out->capacity && out->size < out->max)
-        out->data[out->size++] = byte;
-    else
-        put(w, &byte, 1);
+    if (w->at == w->end)
+        make_room(w, 1);
+    if (w->at != NULL)
+        *w->at++ = byte;
 }
 
-static void put_varint(writer *w, uint64_t value)
+#define VARINT_MAX 10
+
+static inline void put_varint(writer *w, uint64_t value)
 {
+    if (w->end - w->at >= VARINT_MAX) {
+        uint8_t *at = w->at;
+        for (; value >= 0x80; value >>= 7)
+            *at++ = (uint8_t)(value | 0x80);
+        *at++ = (uint8_t)value;
+        w->at = at;
+        return;
+    }
     for (; value >= 0x80; value >>= 7)
         put_byte(w, (uint8_t)(value | 0x80));
     put_byte(w, (uint8_t)value);
@@ -100,10 +136,10 @@ static void put_struct(writer *w, const s3s_thrift_struct *what, const void *val
 {
     uint64_t has = *(const uint64_t *)value;
     int last = 0;
-    for (size_t i = 0; i < what->field_count; i++) {
-        const s3s_thrift_field *field = &what->fields[i];
-        if ((has & (UINT64_C(1) << i)) == 0)
-            continue;
+    if (what->field_count < 64)
+        has &= (UINT64_C(1) << what->field_count) - 1;
+    for (; has != 0; has &= has - 1) {
+        const s3s_thrift_field *field = &what->fields[__builtin_ctzll(has)];
         const void *at = (const char *)value + field->offset;
         uint8_t wire = wires[field->kind];
         if (field->kind == S3S_THRIFT_BOOL && !*(const bool *)at)
@@ -128,6 +164,9 @@ s3store_status s3s_thrift_write(const s3s_thrift_struct *what, const void *value
                                 s3store_error *err)
 {
     writer w = {.out = out, .err = err};
+    make_room(&w, 1);
     put_struct(&w, what, value);
+    if (w.status == S3STORE_OK)
+        out->size = (size_t)(w.at - out->data);
     return w.status;
 }

@@ -255,6 +255,9 @@ static void test_records__bad_values_name_field_and_row(void **state)
     in[2].cs = "c";
     in[1].s = (s3store_bytes){"\xc3", 1};
     REFUSED(S3STORE_INVALID_ARGUMENT, "\"s\", row 1: the string is not valid UTF-8");
+    in[2].s = (s3store_bytes){"\xa9", 1}; /* together they would be a character */
+    REFUSED(S3STORE_INVALID_ARGUMENT, "\"s\", row 1: the string is not valid UTF-8");
+    in[2].s = (s3store_bytes){NULL, 0};
     in[1].s = (s3store_bytes){NULL, 4};
     REFUSED(S3STORE_INVALID_ARGUMENT, "\"s\", row 1: data is NULL");
     in[1].s = (s3store_bytes){"", 0};

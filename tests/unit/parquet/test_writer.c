@@ -439,6 +439,51 @@ static void test_writer__a_failed_sink_stays_failed(void **state)
     s3s_schema_release(schema);
 }
 
+static s3store_status append_bytes(void *ctx, const void *data, size_t size, s3store_error *err)
+{
+    return s3s_buffer_append(ctx, data, size, err);
+}
+
+static void test_writer__begins_again_with_the_bytes_of_a_new_one(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_schema *schema = fixture_all_types(env, true), *other = fixture_all_types(env, false);
+    s3s_parquet_write_options options = {.page_bytes = 3000, .row_group_bytes = 50000};
+    s3s_parquet_write_options others = {.page_bytes = 4000, .row_group_bytes = 50000};
+    s3s_buffer first, out;
+    s3s_buffer_init(&first, env, SIZE_MAX);
+    s3s_buffer_init(&out, env, SIZE_MAX);
+    s3s_parquet_sink sink = {.ctx = &out, .write = append_bytes};
+    s3s_parquet_writer *w;
+    assert_ok(s3s_parquet_writer_new(env, schema, &options,
+                                     (s3s_parquet_sink){&first, append_bytes}, &w, &err));
+    assert_false(s3s_parquet_writer_restart(w, schema, &options, sink)); /* not finished */
+    for (int round = 0; round < 3; round++) {
+        struct ArrowArray batch;
+        fixture_batch(env, schema, 2000 - 700 * round, 4 + round, 100, FIXTURE_FEW, &batch);
+        written fresh;
+        write_batch(&fresh, schema, &options, &batch);
+        assert_ok(s3s_parquet_writer_add(w, &batch, &err));
+        assert_ok(s3s_parquet_writer_finish(w, &err));
+        s3s_buffer *made = round == 0 ? &first : &out;
+        assert_int_equal(made->size, fresh.file.size);
+        assert_memory_equal(made->data, fresh.file.data, fresh.file.size);
+        assert_true(s3s_parquet_writer_held_bytes(w) > 50000);
+        assert_false(s3s_parquet_writer_restart(w, other, &options, sink));
+        assert_false(s3s_parquet_writer_restart(w, schema, &others, sink));
+        s3s_buffer_clear(&out);
+        assert_true(s3s_parquet_writer_restart(w, schema, &options, sink));
+        free_written(&fresh);
+        s3s_array_release(&batch);
+    }
+    s3s_parquet_writer_free(w);
+    s3s_buffer_deinit(&first);
+    s3s_buffer_deinit(&out);
+    s3s_schema_release(schema);
+    s3s_schema_release(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +499,7 @@ int main(void)
         T(test_writer__values_that_a_file_cannot_hold_are_refused),
         T(test_writer__streams_within_a_row_group),
         T(test_writer__a_failed_sink_stays_failed),
+        T(test_writer__begins_again_with_the_bytes_of_a_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
