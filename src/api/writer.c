@@ -140,7 +140,8 @@ s3store_status s3store_write_records(s3store_writer *writer, const s3store_recor
         with_key.partition_of_ctx = &key;
     }
     struct ArrowArrayStream stream = {0};
-    s3s_batch_source batches = {.impl = source, .next = next_records, .free = free_records};
+    s3s_batch_source batches = {
+        .impl = source, .next = next_records, .free = free_records, .valid = true};
     status = s3s_stream_make(writer->env, schema, batches, &stream, err);
     return status == S3STORE_OK ? s3s_write(writer, &stream, &with_key, out, err) : status;
 }

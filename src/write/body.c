@@ -1,4 +1,4 @@
-/* The bytes of one data object, and the buffers that a writer keeps for the next ones. */
+/* The bytes of one data object, and the buffers and encoders that a writer keeps for the next ones. */
 #include <string.h>
 #include <sys/mman.h>
 
@@ -7,6 +7,8 @@
 #include "metrics/metrics.h"
 
 /* ---- the pool -------------------------------------------------------------------------------- */
+
+#define ENCODER_BYTES_MAX (1u << 20) /* of one that is kept: above, memory is not what it costs */
 
 /* A buffer that is kept: its memory begins with this. */
 typedef struct kept {
@@ -54,6 +56,60 @@ void s3s_body_pool_free(s3store_writer *writer)
         k = next;
     }
     writer->locked.pool = NULL;
+    while (writer->locked.encoder_count > 0)
+        s3s_datafile_encoder_free(writer->locked.encoders[--writer->locked.encoder_count]);
+}
+
+/* ---- encoders -------------------------------------------------------------------------------- */
+
+/* What a small object costs is mostly the memory that its encoder asks for. */
+s3store_status s3s_encoder_take(s3store_writer *writer, s3s_schema *schema,
+                                const s3s_parquet_write_options *options, s3s_parquet_sink sink,
+                                s3s_datafile_encoder **out, s3store_error *err)
+{
+    *out = NULL;
+    s3s_mutex_lock(&writer->locked.mutex);
+    for (size_t i = writer->locked.encoder_count; i-- > 0 && *out == NULL;) {
+        if (!s3s_datafile_encoder_restart(writer->locked.encoders[i], schema, options, sink))
+            continue;
+        *out = writer->locked.encoders[i];
+        writer->locked.pool_bytes -= writer->locked.encoder_bytes[i];
+        size_t last = --writer->locked.encoder_count;
+        writer->locked.encoders[i] = writer->locked.encoders[last];
+        writer->locked.encoder_bytes[i] = writer->locked.encoder_bytes[last];
+    }
+    s3s_mutex_unlock(&writer->locked.mutex);
+    return *out != NULL ? S3STORE_OK
+                        : s3s_datafile_encoder_new(writer->env, schema, options, sink, out, err);
+}
+
+/* When there is no room for one more the oldest goes: schemas and options change. */
+void s3s_encoder_give(s3store_writer *writer, s3s_datafile_encoder *encoder, bool finished)
+{
+    size_t bytes = finished ? s3s_datafile_encoder_held_bytes(encoder) : 0;
+    s3s_datafile_encoder *dropped = encoder;
+    if (encoder == NULL)
+        return;
+    s3s_mutex_lock(&writer->locked.mutex);
+    size_t *count = &writer->locked.encoder_count;
+    if (finished && bytes <= ENCODER_BYTES_MAX &&
+        writer->locked.pool_bytes + bytes <= writer->pool_max_bytes) {
+        dropped = NULL;
+        if (*count == S3S_ENCODERS_KEPT) {
+            dropped = writer->locked.encoders[0];
+            writer->locked.pool_bytes -= writer->locked.encoder_bytes[0];
+            --*count;
+            for (size_t i = 0; i < *count; i++) {
+                writer->locked.encoders[i] = writer->locked.encoders[i + 1];
+                writer->locked.encoder_bytes[i] = writer->locked.encoder_bytes[i + 1];
+            }
+        }
+        writer->locked.encoders[*count] = encoder;
+        writer->locked.encoder_bytes[(*count)++] = bytes;
+        writer->locked.pool_bytes += bytes;
+    }
+    s3s_mutex_unlock(&writer->locked.mutex);
+    s3s_datafile_encoder_free(dropped);
 }
 
 /* ---- a body ---------------------------------------------------------------------------------- */

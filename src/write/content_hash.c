@@ -179,11 +179,26 @@ static s3store_status put_value(hasher *h, const s3s_column *c, int64_t row, s3s
     }
 }
 
+/* The values of most columns enter the hash without a call for each. */
+typedef enum way {
+    WAY_ANY,
+    WAY_INT64,
+    WAY_TIMESTAMP,
+    WAY_DOUBLE,
+    WAY_TEXT,
+} way;
+
+#define PREFIX_STEP 16
+#define SHORT_VALUE 16
+
 typedef struct hashed_column {
     size_t position; /* in the schema */
     s3s_column view;
+    way way;
+    int64_t factor; /* of timestamps: to nanoseconds */
     size_t prefix_size;
-    uint8_t *prefix; /* name length and name, as they enter the hash */
+    size_t room;     /* for the prefix in whole steps and a short value */
+    uint8_t *prefix; /* name length and name, as they enter the hash; zeros up to a whole step */
 } hashed_column;
 
 struct s3s_content_hasher {
@@ -208,11 +223,20 @@ static s3store_status add_column(s3s_content_hasher *h, size_t position, s3store
     hashed_column *c = &h->columns[h->count++];
     c->position = position;
     c->prefix_size = 4 + size;
-    c->prefix = s3s_arena_alloc(&h->arena, c->prefix_size + 1);
+    size_t steps = c->prefix_size / PREFIX_STEP + 1; /* with a NUL in any case */
+    c->prefix = s3s_arena_calloc(&h->arena, steps, PREFIX_STEP);
     if (c->prefix == NULL)
         return s3s_fail_memory(err, c->prefix_size);
     memcpy(c->prefix, &size, 4);
-    memcpy(c->prefix + 4, name, size + 1);
+    memcpy(c->prefix + 4, name, size);
+    c->room = steps * PREFIX_STEP + 1 + 4 + SHORT_VALUE;
+    const s3s_field *field = &h->schema->fields[position];
+    c->factor = field->type == S3S_TYPE_TIMESTAMP ? nanos_per_unit(field->unit) : 1;
+    c->way = field->type == S3S_TYPE_INT64       ? WAY_INT64
+             : field->type == S3S_TYPE_TIMESTAMP ? WAY_TIMESTAMP
+             : field->type == S3S_TYPE_DOUBLE    ? WAY_DOUBLE
+             : field->type == S3S_TYPE_STRING    ? WAY_TEXT
+                                                 : WAY_ANY;
     return S3STORE_OK;
 }
 
@@ -245,17 +269,87 @@ s3store_status s3s_content_hasher_new(s3s_env *env, const s3s_schema *schema, co
     return S3STORE_OK;
 }
 
+static inline uint8_t *put_number(uint8_t *to, uint8_t tag, uint64_t bits)
+{
+    *to = tag;
+    s3s_put_le64(to + 1, bits);
+    return to + 9;
+}
+
+/* Prefix and value to `to`, behind which there is room for a row of short values. NULL: not this one. */
+static inline uint8_t *put_quickly(const hashed_column *c, int64_t row, uint8_t *to,
+                                   const uint8_t *end, size_t row_room)
+{
+    memcpy(to, c->prefix, PREFIX_STEP);
+    for (size_t i = PREFIX_STEP; i < c->prefix_size; i += PREFIX_STEP)
+        memcpy(to + i, c->prefix + i, PREFIX_STEP);
+    to += c->prefix_size;
+    if (c->way == WAY_TEXT) {
+        const int32_t *offsets = (const int32_t *)c->view.offsets + c->view.offset + row;
+        uint32_t size = (uint32_t)(offsets[1] - offsets[0]);
+        if (size > SHORT_VALUE && size + row_room > (size_t)(end - to))
+            return NULL;
+        *to = TAG_STRING;
+        memcpy(to + 1, &size, 4);
+        if (size > 0)
+            s3s_copy_short(to + 5, (const uint8_t *)c->view.values + offsets[0], size);
+        return to + 5 + size;
+    }
+    uint64_t bits = s3s_le64((const uint8_t *)c->view.values + (size_t)(c->view.offset + row) * 8);
+    if (c->way == WAY_INT64)
+        return put_number(to, TAG_INT, bits);
+    if (c->way == WAY_TIMESTAMP) {
+        int64_t nanos;
+        bool fits = !__builtin_mul_overflow((int64_t)bits, c->factor, &nanos);
+        return fits ? put_number(to, TAG_TIME_NANO, (uint64_t)nanos) : NULL;
+    }
+    double value;
+    memcpy(&value, &bits, 8);
+    int64_t integer = value >= -EXACT_INTEGER && value <= EXACT_INTEGER ? (int64_t)value : 0;
+    if ((double)integer == value)
+        return put_number(to, TAG_INT, (uint64_t)integer);
+    return isnan(value) ? NULL : put_number(to, TAG_FLOAT, bits);
+}
+
+/* As many columns of a row as can be put quickly. Returns how many. */
+static size_t put_row_quickly(s3s_content_hasher *h, size_t row_room, int64_t row, size_t from)
+{
+    hasher *own = &h->hasher;
+    size_t i = from;
+    if (row_room > BUFFER_SIZE - own->used)
+        return i;
+    uint8_t *to = own->buffer + own->used;
+    for (; i < h->count; i++) {
+        const hashed_column *c = &h->columns[i];
+        if (c->view.validity != NULL && s3s_column_is_null(&c->view, row))
+            continue;
+        uint8_t *next = c->way == WAY_ANY ? NULL
+                                          : put_quickly(c, row, to, own->buffer + BUFFER_SIZE,
+                                                        row_room);
+        if (next == NULL)
+            break;
+        to = next;
+    }
+    own->used = (size_t)(to - own->buffer);
+    return i;
+}
+
 s3store_status s3s_content_hasher_add(s3s_content_hasher *h, const struct ArrowArray *batch,
                                       s3store_error *err)
 {
-    for (size_t i = 0; i < h->count; i++)
+    size_t row_room = 0;
+    for (size_t i = 0; i < h->count; i++) {
         s3s_batch_column(h->schema, batch, h->columns[i].position, &h->columns[i].view);
+        row_room += h->columns[i].room;
+    }
     for (int64_t row = 0; row < batch->length; row++) {
-        for (size_t i = 0; i < h->count; i++) {
-            if (s3s_column_is_null(&h->columns[i].view, row))
+        for (size_t i = put_row_quickly(h, row_room, row, 0); i < h->count;
+             i = put_row_quickly(h, row_room, row, i)) {
+            const hashed_column *c = &h->columns[i++];
+            if (s3s_column_is_null(&c->view, row))
                 continue;
-            put(&h->hasher, h->columns[i].prefix, h->columns[i].prefix_size);
-            s3store_status status = put_value(&h->hasher, &h->columns[i].view, row, err);
+            put(&h->hasher, c->prefix, c->prefix_size);
+            s3store_status status = put_value(&h->hasher, &c->view, row, err);
             if (status != S3STORE_OK)
                 return status;
         }
@@ -314,13 +408,25 @@ static uint32_t value_size(const s3s_field *field)
     }
 }
 
+static bool is_of_one_size(const s3s_schema *schema, const struct ArrowArray *batch, size_t i)
+{
+    s3s_type type = schema->fields[i].type;
+    return batch->children[i]->null_count == 0 && type != S3S_TYPE_NULL &&
+           type != S3S_TYPE_FIXED_BINARY && type != S3S_TYPE_DECIMAL && !s3s_type_is_bytes(type);
+}
+
 void s3s_row_sizes(const s3s_schema *schema, const struct ArrowArray *batch, const bool *skip,
                    uint32_t *sizes)
 {
-    memset(sizes, 0, (size_t)batch->length * sizeof *sizes);
+    uint32_t same = 0; /* of columns whose values all have one size; cannot overflow: columns are few */
+    for (size_t i = 0; i < schema->field_count; i++)
+        if (!skip[i] && is_of_one_size(schema, batch, i))
+            same += value_size(&schema->fields[i]);
+    for (int64_t row = 0; row < batch->length; row++)
+        sizes[row] = same;
     for (size_t i = 0; i < schema->field_count; i++) {
         s3s_column c;
-        if (skip[i])
+        if (skip[i] || is_of_one_size(schema, batch, i))
             continue;
         s3s_batch_column(schema, batch, i, &c);
         s3s_column_add_sizes(&c, value_size(c.field), sizes);

@@ -282,7 +282,15 @@ static s3store_status fill_inserted_at(const s3s_input *input, int64_t inserted_
 
 /* ---- the batches ----------------------------------------------------------------------------- */
 
-static s3store_status take_piece(s3s_input *input, const struct ArrowArray *piece,
+/* Batches of our own that are as they are to be need not be copied: nobody else has their memory. */
+static bool is_ready(const s3s_input *input)
+{
+    return input->inserted_at == SIZE_MAX && s3s_stream_reader_is_valid(input->reader) &&
+           s3s_batch_fits(input->source, input->schema);
+}
+
+/* whole: the piece may be taken over. */
+static s3store_status take_piece(s3s_input *input, struct ArrowArray *piece, bool whole,
                                  s3store_error *err)
 {
     struct ArrowArray converted = {0};
@@ -290,8 +298,14 @@ static s3store_status take_piece(s3s_input *input, const struct ArrowArray *piec
     if (input->row_count > 0)
         snprintf(where, sizeof where, "the input, batch that begins with row %lld",
                  (long long)input->row_count + 1);
-    s3store_status status = s3s_batch_convert(input->env, input->source, piece, input->schema,
-                                              where, &converted, err);
+    s3store_status status = S3STORE_OK;
+    if (whole && is_ready(input)) {
+        converted = *piece;
+        piece->release = NULL;
+    } else {
+        status = s3s_batch_convert(input->env, input->source, piece, input->schema, where,
+                                   &converted, err);
+    }
     if (status == S3STORE_OK)
         status = fill_inserted_at(input, input->inserted_at_us, &converted, err);
     if (status == S3STORE_OK)
@@ -404,7 +418,7 @@ static s3store_status slice_incoming(s3s_input *input, s3store_error *err)
     if (status == S3STORE_OK)
         status = s3s_batch_slice(input->incoming, input->incoming_at, rows, &slice, err);
     if (status == S3STORE_OK)
-        status = take_piece(input, &slice, err);
+        status = take_piece(input, &slice, false, err);
     s3s_array_release(&slice);
     input->incoming_at += rows;
     if (status != S3STORE_OK || input->incoming_at >= whole->length) {
@@ -433,7 +447,7 @@ s3store_status s3s_input_next(s3s_input *input, s3store_error *err)
         if (status == S3STORE_OK)
             status = slice_incoming(input, err);
     } else if (status == S3STORE_OK) {
-        status = take_piece(input, &batch, err);
+        status = take_piece(input, &batch, true, err);
     }
     s3s_array_release(&batch);
     return status;

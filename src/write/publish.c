@@ -194,13 +194,13 @@ static s3store_status encode(chunk_work *w, s3store_error *err)
                                              .row_group_bytes =
                                                  in_memory ? 0 : (size_t)(job->budget / 2 + 1)};
         s3s_parquet_sink sink = {.ctx = &w->body, .write = s3s_body_write};
-        status = s3s_datafile_encoder_new(c->env, c->input.schema, &options, sink, &encoder, err);
+        status = s3s_encoder_take(c->writer, c->input.schema, &options, sink, &encoder, err);
     }
     if (status == S3STORE_OK)
         status = walk_rows(w, encoder, err);
     if (status == S3STORE_OK)
         status = s3s_datafile_encoder_finish(encoder, err);
-    s3s_datafile_encoder_free(encoder);
+    s3s_encoder_give(c->writer, encoder, status == S3STORE_OK);
     if (status == S3STORE_OK)
         status = s3s_body_close(&w->body, err);
     end_encoding(w);
@@ -505,13 +505,14 @@ static s3store_status publish_chunk(publishing *job, s3s_chunk *chunk, s3store_e
 {
     s3s_env *env = job->call->env;
     chunk_work *w = s3s_calloc(env, 1, sizeof *w);
-    s3store_error *kept = s3s_calloc(env, 1, sizeof *kept);
+    s3store_error *kept = s3s_alloc(env, sizeof *kept);
     if (w == NULL || kept == NULL) {
         s3s_free(env, w);
         s3s_free(env, kept);
         s3s_outcome_set_error(chunk->outcome, S3STORE_COMMIT_FAILED, NULL);
         return s3s_fail_memory(err, sizeof *w + sizeof *kept);
     }
+    s3s_error_clear(kept);
     s3store_status status = prepare_work(w, job, chunk, kept);
     if (status == S3STORE_OK)
         status = publish(w, kept);

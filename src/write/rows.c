@@ -19,12 +19,34 @@ static size_t piece_rows(const s3s_write_call *c, const s3s_row *rows, size_t co
     return n;
 }
 
+static void release_nothing(struct ArrowArray *array)
+{
+    array->release = NULL;
+}
+
+/* All rows of a held batch in their order are that batch: lent until the chunk is published. */
+static bool lend_batch(const s3s_write_call *c, const s3s_row *rows, size_t count,
+                       struct ArrowArray *out)
+{
+    const struct ArrowArray *batch = c->plan.batches[rows[0].batch];
+    if ((size_t)batch->length != count)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].row != i || rows[i].batch != rows[0].batch)
+            return false;
+    *out = *batch;
+    out->release = release_nothing;
+    return true;
+}
+
 static s3store_status take_piece(const s3s_write_call *c, const s3s_chunk *chunk, size_t *at,
                                  struct ArrowArray *out, s3store_error *err)
 {
     const s3s_row *rows = chunk->rows + *at;
     size_t count = piece_rows(c, rows, chunk->held_count - *at);
     *at += count;
+    if (count > 0 && lend_batch(c, rows, count, out))
+        return S3STORE_OK;
     return s3s_batch_take(c->env, c->input.schema, c->plan.batches, c->input.batch_count, rows,
                           count, NULL, 0, out, err);
 }

@@ -8,7 +8,7 @@
  *   rows.c          the rows of a chunk, held or in the spill file
  *   view_markers.c  the markers of views: found before the first request, put before the data
  *   publish.c       one chunk: HEAD, encode, PUT markers, data, ref, commit
- *   body.c          the bytes of a data object, and the pool of their buffers
+ *   body.c          the bytes of a data object; the pool of their buffers, and of encoders
  *   commit.c        the fenced, arbitrated commit and what decides after a lost answer
  *   content_hash.c  what tells a reused token from a retry
  *   result.c        outcomes in key order
@@ -19,6 +19,9 @@
 #define S3S_WRITE_H
 
 #include "dataset/view.h"
+#include "datafile/datafile.h"
+
+#define S3S_ENCODERS_KEPT 8
 
 struct s3store_writer {
     s3s_env *env;
@@ -31,7 +34,10 @@ struct s3store_writer {
     struct {
         s3s_mutex mutex;
         struct kept *pool; /* buffers of bodies that are kept: see body.c */
-        uint64_t pool_bytes;
+        s3s_datafile_encoder *encoders[S3S_ENCODERS_KEPT];
+        size_t encoder_bytes[S3S_ENCODERS_KEPT];
+        size_t encoder_count;
+        uint64_t pool_bytes; /* of both */
     } locked;
 };
 

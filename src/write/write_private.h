@@ -298,6 +298,11 @@ s3store_status s3s_body_open(s3s_body *body, s3store_writer *writer, bool in_mem
 s3store_status s3s_body_write(void *ctx, const void *data, size_t size, s3store_error *err);
 s3store_status s3s_body_close(s3s_body *body, s3store_error *err);
 void s3s_body_free(s3s_body *body, s3store_writer *writer);
+/* One that was kept, or a new one; give it back in any case (NULL allowed). */
+s3store_status s3s_encoder_take(s3store_writer *writer, s3s_schema *schema,
+                                const s3s_parquet_write_options *options, s3s_parquet_sink sink,
+                                s3s_datafile_encoder **out, s3store_error *err);
+void s3s_encoder_give(s3store_writer *writer, s3s_datafile_encoder *encoder, bool finished);
 void s3s_body_pool_free(s3store_writer *writer);
 
 /* ---- publish.c, commit.c --------------------------------------------------------------------- */
