@@ -16,7 +16,6 @@
 #define DEFAULT_CONNECT_TIMEOUT_US 10000000
 #define DEFAULT_FIRST_BYTE_TIMEOUT_US 30000000
 #define DEFAULT_IDLE_TIMEOUT_US 30000000
-#define RECEIVE_BUFFER_BYTES (128L * 1024)
 #define LINES_MAX_BYTES (128u * 1024) /* header lines of one request */
 
 /* ---- once for the process -------------------------------------------------------------------- */
@@ -120,10 +119,11 @@ static void free_handle(s3s_http *http, s3s_http_handle *handle)
     } while (0)
 
 /* What is the same for all requests of a client. */
-static CURLcode set_constant_options(const s3s_http *http, CURL *easy, char *detail)
+static CURLcode set_constant_options(const s3s_http *http, s3s_http_handle *handle)
 {
+    CURL *easy = handle->easy;
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_ERRORBUFFER, detail);
+    SET(CURLOPT_ERRORBUFFER, handle->detail);
     SET(CURLOPT_SHARE, http->share);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -136,7 +136,6 @@ static CURLcode set_constant_options(const s3s_http *http, CURL *easy, char *det
     SET(CURLOPT_NOPROGRESS, 1L);
     SET(CURLOPT_TCP_NODELAY, 1L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
-    SET(CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES);
 #if LIBCURL_VERSION_NUM >= 0x075700
     /* A cancelled request does not wait for its name lookup, which ends by itself. */
     SET(CURLOPT_QUICK_EXIT, 1L);
@@ -151,7 +150,7 @@ static CURLcode set_constant_options(const s3s_http *http, CURL *easy, char *det
         SET(CURLOPT_PROXY_CAINFO, http->ca_bundle);
     }
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(http->connect_timeout_us / 1000));
-    return s3s_http_set_callbacks(easy);
+    return s3s_http_set_callbacks(handle);
 }
 
 static s3store_status make_handle(s3s_http *http, s3s_http_handle **out, s3store_error *err)
@@ -161,11 +160,12 @@ static s3store_status make_handle(s3s_http *http, s3s_http_handle **out, s3store
         return s3s_fail_memory(err, sizeof *handle);
     s3s_buffer_init(&handle->lines, http->env, LINES_MAX_BYTES);
     handle->socket = CURL_SOCKET_BAD;
+    handle->last_received = UINT64_MAX;
     handle->easy = curl_easy_init();
     handle->multi = curl_multi_init();
     CURLcode code = handle->easy == NULL || handle->multi == NULL
                         ? CURLE_OUT_OF_MEMORY
-                        : set_constant_options(http, handle->easy, handle->detail);
+                        : set_constant_options(http, handle);
     if (code != CURLE_OK) {
         free_handle(http, handle);
         if (code == CURLE_OUT_OF_MEMORY)

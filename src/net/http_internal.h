@@ -19,6 +19,11 @@ typedef struct s3s_http_handle {
     struct s3s_http_handle *next;
     CURLM *multi;
     CURL *easy;
+    struct transfer *transfer; /* the request that is being sent: what callbacks are about */
+    char method[8];            /* that the options are set for; "" = none yet */
+    bool has_body;             /* POSTFIELDS is something else than nothing */
+    long buffer_bytes;         /* that the option is set to; 0 = not yet */
+    uint64_t last_received;    /* by the last GET; UINT64_MAX = there was none */
     s3s_buffer lines; /* the request's header lines, each with its NUL */
     struct curl_slist nodes[S3S_HTTP_REQUEST_HEADERS_MAX + 3];
     char detail[CURL_ERROR_SIZE];
@@ -57,8 +62,9 @@ typedef struct s3s_sigpipe_guard {
 void s3s_sigpipe_block(s3s_sigpipe_guard *guard);
 void s3s_sigpipe_restore(const s3s_sigpipe_guard *guard);
 
-/* The callbacks that all requests have; their contexts are set for each. */
-CURLcode s3s_http_set_callbacks(CURL *easy);
+/* What of all requests is the same: the callbacks, which find the request through the handle, and the
+ * place of its header lines. */
+CURLcode s3s_http_set_callbacks(s3s_http_handle *handle);
 s3store_status s3s_http_transfer(s3s_http *http, s3s_http_handle *handle, const s3store_call *call,
                                  const s3s_http_request *request, s3s_http_result *result,
                                  s3store_error *err);

@@ -12,6 +12,9 @@
 #include "net/http_internal.h"
 
 #define POLL_MAX_MS 1000
+/* libcurl allocates it for each transfer: what large answers gain by a large one, small ones pay for. */
+#define BUFFER_BYTES (16L * 1024)
+#define BUFFER_BYTES_LARGE (128L * 1024)
 #define EXPECT_MIN_BYTES (64u * 1024) /* libcurl's is a mebibyte */
 #define HOST_TEXT_SIZE 300
 
@@ -114,22 +117,27 @@ static s3store_status make_header_list(s3s_http_handle *handle, const char *user
             return set_code_;                                                                      \
     } while (0)
 
+/* Those may not be done twice, either. */
+static bool takes_body(const char *method)
+{
+    return strcmp(method, "PUT") == 0 || strcmp(method, "POST") == 0;
+}
+
 static size_t receive_header(char *line, size_t size, size_t count, void *ctx);
 static size_t receive_body(char *data, size_t size, size_t count, void *ctx);
 static int begin_request(void *ctx, char *ip, char *own_ip, int port, int own_port);
 
-/* Everything that differs between requests is set for each of them: nothing of an earlier one
- * stays. */
-static CURLcode set_request_options(transfer *t)
+/* PUT and POST begin with a body of no bytes. */
+static CURLcode set_method(s3s_http_handle *handle, const s3s_http_request *r)
 {
-    CURL *easy = t->handle->easy;
-    const s3s_http_request *r = t->request;
-    bool has_body = strcmp(r->method, "PUT") == 0 || strcmp(r->method, "POST") == 0;
-    if (has_body) {
+    CURL *easy = handle->easy;
+    handle->method[0] = '\0';
+    handle->has_body = false;
+    if (takes_body(r->method)) {
         SET(CURLOPT_NOBODY, 0L);
         SET(CURLOPT_POST, 1L);
-        SET(CURLOPT_POSTFIELDS, r->body_size > 0 ? r->body : "");
-        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_size);
+        SET(CURLOPT_POSTFIELDS, "");
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
         SET(CURLOPT_CUSTOMREQUEST, r->method);
     } else {
         SET(CURLOPT_POSTFIELDS, NULL); /* before HTTPGET: it makes a POST of the request */
@@ -138,19 +146,65 @@ static CURLcode set_request_options(transfer *t)
         SET(CURLOPT_NOBODY, head ? 1L : 0L);
         SET(CURLOPT_CUSTOMREQUEST, head || strcmp(r->method, "GET") == 0 ? NULL : r->method);
     }
-    SET(CURLOPT_URL, r->url);
-    SET(CURLOPT_HTTPHEADER, t->handle->nodes);
-    SET(CURLOPT_HEADERDATA, t);
-    SET(CURLOPT_WRITEDATA, t);
-    SET(CURLOPT_PREREQDATA, t);
+    size_t size = strlen(r->method);
+    if (size < sizeof handle->method)
+        memcpy(handle->method, r->method, size + 1);
     return CURLE_OK;
 }
 
-CURLcode s3s_http_set_callbacks(CURL *easy)
+/* Answers to GET are of the sizes that those before were of; all others are small. libcurl refuses while
+ * it still has the buffer of a transfer that ended early: then the next request asks again. */
+static void choose_buffer(s3s_http_handle *handle, const char *method)
 {
+    bool large = strcmp(method, "GET") == 0 && handle->last_received > BUFFER_BYTES;
+    long bytes = large ? BUFFER_BYTES_LARGE : BUFFER_BYTES;
+    if (bytes != handle->buffer_bytes &&
+        curl_easy_setopt(handle->easy, CURLOPT_BUFFERSIZE, bytes) == CURLE_OK)
+        handle->buffer_bytes = bytes;
+}
+
+/* Each option is a look through a long list, and some are copied: what the last request of the handle
+ * had set for its method is not set again for the same one. */
+static CURLcode set_request_options(transfer *t)
+{
+    s3s_http_handle *handle = t->handle;
+    CURL *easy = handle->easy;
+    const s3s_http_request *r = t->request;
+    if (strcmp(handle->method, r->method) != 0) {
+        CURLcode code = set_method(handle, r);
+        if (code != CURLE_OK)
+            return code;
+    }
+    if (r->body_size > 0 && takes_body(r->method)) {
+        handle->has_body = true;
+        SET(CURLOPT_POSTFIELDS, r->body);
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_size);
+    }
+    SET(CURLOPT_URL, r->url);
+    choose_buffer(handle, r->method);
+    return CURLE_OK;
+}
+
+/* Nothing of the caller's stays. */
+static void forget_body(s3s_http_handle *handle)
+{
+    if (!handle->has_body)
+        return;
+    curl_easy_setopt(handle->easy, CURLOPT_POSTFIELDS, "");
+    curl_easy_setopt(handle->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
+    handle->has_body = false;
+}
+
+CURLcode s3s_http_set_callbacks(s3s_http_handle *handle)
+{
+    CURL *easy = handle->easy;
     SET(CURLOPT_HEADERFUNCTION, receive_header);
+    SET(CURLOPT_HEADERDATA, handle);
     SET(CURLOPT_WRITEFUNCTION, receive_body);
+    SET(CURLOPT_WRITEDATA, handle);
     SET(CURLOPT_PREREQFUNCTION, begin_request);
+    SET(CURLOPT_PREREQDATA, handle);
+    SET(CURLOPT_HTTPHEADER, handle->nodes);
     return CURLE_OK;
 }
 
@@ -213,7 +267,7 @@ static void receive_header_line(transfer *t, const char *line, size_t size)
 
 static size_t receive_header(char *line, size_t size, size_t count, void *ctx)
 {
-    transfer *t = ctx;
+    transfer *t = ((const s3s_http_handle *)ctx)->transfer;
     size_t bytes = size * count; /* size is always 1 */
     touch(t);
     t->header_bytes += bytes;
@@ -239,7 +293,7 @@ static size_t receive_header(char *line, size_t size, size_t count, void *ctx)
 
 static size_t receive_body(char *data, size_t size, size_t count, void *ctx)
 {
-    transfer *t = ctx;
+    transfer *t = ((const s3s_http_handle *)ctx)->transfer;
     size_t bytes = size * count;
     t->result->received += bytes;
     s3store_status status = S3STORE_OK;
@@ -271,12 +325,6 @@ static bool was_sent(const transfer *t)
     return t->began && bytes_sent(t) > t->overhead;
 }
 
-/* What may be done twice without another outcome. */
-static bool is_idempotent(const char *method)
-{
-    return strcmp(method, "PUT") != 0 && strcmp(method, "POST") != 0;
-}
-
 /* The connection stands. The second time in one transfer, libcurl has found a kept connection dead
  * and would send everything once more on a new one: a write that may have arrived is not sent
  * again behind the caller's back, since what became of the first would be forgotten. */
@@ -286,8 +334,8 @@ static int begin_request(void *ctx, char *ip, char *own_ip, int port, int own_po
     (void)own_ip;
     (void)port;
     (void)own_port;
-    transfer *t = ctx;
-    t->replay_refused = was_sent(t) && !is_idempotent(t->request->method);
+    transfer *t = ((const s3s_http_handle *)ctx)->transfer;
+    t->replay_refused = was_sent(t) && takes_body(t->request->method);
     if (t->replay_refused)
         return CURL_PREREQFUNC_ABORT;
     if (!t->began)
@@ -515,10 +563,12 @@ s3store_status s3s_http_transfer(s3s_http *http, s3s_http_handle *handle, const 
     s3store_status status = make_header_list(handle, http->user_agent, request, err);
     if (status != S3STORE_OK)
         return status;
+    handle->transfer = &t;
     CURLcode code = set_request_options(&t);
     status = code == CURLE_OK ? run(&t) : explain_failure(&t, code);
-    /* Nothing of the caller's stays: the contexts of callbacks are set anew before each request. */
-    if (request->body_size > 0)
-        curl_easy_setopt(handle->easy, CURLOPT_POSTFIELDS, NULL);
+    forget_body(handle);
+    if (strcmp(request->method, "GET") == 0)
+        handle->last_received = result->received;
+    handle->transfer = NULL;
     return status;
 }

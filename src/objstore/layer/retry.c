@@ -176,10 +176,10 @@ static s3store_status give_up(const op *o, s3store_status status, int attempt, b
 }
 
 /* *attempts: how many were begun. */
-static s3store_status run_attempts(retry *r, const op *o, int *attempts, s3store_error *err)
+static s3store_status run_attempts(retry *r, const op *o, int64_t begin_us, int *attempts,
+                                   s3store_error *err)
 {
     s3store_error last;
-    int64_t begin_us = s3s_mono_us(r->env);
     bool uncertain = false;
     for (int attempt = 1;; attempt++) {
         s3s_error_clear(&last);
@@ -219,10 +219,12 @@ static s3store_status run_attempts(retry *r, const op *o, int *attempts, s3store
 static s3store_status run(retry *r, const op *o, s3store_error *err)
 {
     int attempts = 0;
-    s3store_error own = {0};
+    s3store_error own;
     s3store_error *e = err != NULL ? err : &own;
     int64_t begin_us = s3s_mono_us(r->env);
-    s3store_status status = run_attempts(r, o, &attempts, e);
+    if (err == NULL)
+        s3s_error_clear(&own); /* what an error may say is too much to be zeroed each time */
+    s3store_status status = run_attempts(r, o, begin_us, &attempts, e);
     uint64_t sent = o->verb == S3S_VERB_PUT    ? o->put->body_size
                     : o->verb == S3S_VERB_PART ? o->part->body_size
                                                : 0;

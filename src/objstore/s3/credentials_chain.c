@@ -155,11 +155,10 @@ static bool is_usable(const s3s_credential_chain *chain)
 /* Whether the current ones are to be renewed, though usable. */
 static bool is_due(const s3s_credential_chain *chain)
 {
-    if (is_pausing(chain))
-        return false;
-    return !is_valid(chain, REFRESH_BEFORE_US) ||
-           (chain->locked.reread_us != S3STORE_TIME_NONE &&
-            s3s_mono_us(chain->env) >= chain->locked.reread_us);
+    bool due = !is_valid(chain, REFRESH_BEFORE_US) ||
+               (chain->locked.reread_us != S3STORE_TIME_NONE &&
+                s3s_mono_us(chain->env) >= chain->locked.reread_us);
+    return due && !is_pausing(chain);
 }
 
 /* A look that ended while this caller waited has failed for all that waited; but not when it was

@@ -38,7 +38,7 @@ typedef struct s3s_s3_answer {
     uint64_t range_first;
     uint64_t range_last;
     uint64_t range_total;
-    char etag[72];
+    char etag[72];            /* the first of the texts */
     char region[64];          /* x-amz-bucket-region, or the error's Region */
     char request_id[64];
     char code[64];            /* of the error; "" = none */

@@ -39,7 +39,10 @@ static s3store_status make_exchange(s3s_s3_store *store, s3s_s3_exchange **out,
 /* What answers to others may have changed. */
 static void look_locked(s3s_s3_exchange *x)
 {
-    x->place = x->store->locked.place;
+    if (x->place_version != x->store->locked.place_version) {
+        x->place = x->store->locked.place;
+        x->place_version = x->store->locked.place_version;
+    }
     x->clock_offset_us = x->store->locked.clock_offset_us;
 }
 
@@ -359,6 +362,7 @@ static bool learn_region(s3s_s3_exchange *x)
     s3s_s3_store *store = x->store;
     s3s_mutex_lock(&store->mutex);
     bool learned = s3s_s3_place_set_region(&store->locked.place, a->region);
+    store->locked.place_version++;
     s3s_mutex_unlock(&store->mutex);
     if (learned)
         s3s_log(store->env, S3STORE_LOG_INFO, "the bucket is in another region", "bucket",

@@ -21,6 +21,7 @@ typedef struct s3s_s3_store {
     s3s_mutex mutex;
     struct {
         s3s_s3_place place; /* its region may be corrected by the server */
+        uint64_t place_version;
         int64_t clock_offset_us; /* of the server's clock, once it refused ours; for reads only */
         s3s_s3_exchange *idle;
         size_t idle_count;
@@ -36,7 +37,8 @@ struct s3s_s3_exchange {
     s3s_s3_exchange *next;
     s3s_s3_store *store;
     s3s_s3_message message;
-    s3s_s3_place place;
+    s3s_s3_place place;     /* as the store's was at this version */
+    uint64_t place_version; /* 0 = not yet */
     int64_t clock_offset_us;
     s3s_http_lease lease;
     s3s_xml *xml;

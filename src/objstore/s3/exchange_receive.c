@@ -1,4 +1,5 @@
 /* Receiving an answer: headers into s3s_s3_answer, the body to where it belongs. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -205,11 +206,11 @@ void s3s_s3_on_header(void *ctx, const char *name, size_t name_size, const char 
 void s3s_s3_receive_begin(s3s_s3_exchange *x)
 {
     x->received = false;
-    x->answer = (s3s_s3_answer){.date_us = S3STORE_TIME_NONE,
-                                .last_modified_us = S3STORE_TIME_NONE,
-                                .retry_after_us = -1,
-                                .retry_at_us = S3STORE_TIME_NONE,
-                                .content_length = -1};
+    s3s_s3_answer *a = &x->answer;
+    memset(a, 0, offsetof(s3s_s3_answer, etag)); /* texts are ended: most of them nobody fills */
+    a->date_us = a->last_modified_us = a->retry_at_us = S3STORE_TIME_NONE;
+    a->retry_after_us = a->content_length = -1;
+    a->etag[0] = a->region[0] = a->request_id[0] = a->code[0] = a->message[0] = '\0';
     if (x->metadata != NULL) {
         x->metadata->count = 0;
         x->metadata->text_size = 0;

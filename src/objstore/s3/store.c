@@ -420,6 +420,7 @@ static s3store_status fill_store(s3s_s3_store *store, const s3s_s3_options *opti
         s3s_settings_init(&settings, store->env, environment, options->profile, err);
     if (status != S3STORE_OK)
         return status;
+    store->locked.place_version = 1;
     status = s3s_s3_place_init(&store->locked.place, options, &settings, err);
     if (status == S3STORE_OK)
         status = set_consistency(store, options->consistency, err);

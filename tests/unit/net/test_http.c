@@ -481,6 +481,41 @@ static void test_http__a_large_body_goes_out_whole(void **state)
     stop();
 }
 
+static void test_http__no_body_and_no_size_stay_for_the_next_request(void **state)
+{
+    (void)state;
+    static char large[40001];
+    static http_step steps[] = {{.status = 200, .body = large}, {.status = 200, .body = "ok"}};
+    static const char *const bodies[] = {NULL, "first", "", "second, longer", NULL, ""};
+    static const char *const verbs[] = {"GET", "PUT", "PUT", "PUT", "GET", "POST"};
+    memset(large, 'x', sizeof large - 1);
+    s3store_error err;
+    s3s_http_result result;
+    answer a = {0};
+    start(steps, COUNT(steps), NULL);
+    for (size_t i = 0; i < COUNT(verbs); i++) {
+        s3s_http_request r = {.method = verbs[i],
+                              .url = f.url,
+                              .body = bodies[i],
+                              .body_size = bodies[i] != NULL ? strlen(bodies[i]) : 0,
+                              .ctx = &a,
+                              .on_body = on_body};
+        a.body_size = 0;
+        assert_ok(s3s_http_perform(f.http, NULL, &r, &result, &err));
+        assert_int_equal(a.body_size, i == 0 ? sizeof large - 1 : 2);
+        assert_int_equal(result.reused, i > 0);
+        http_seen seen;
+        char text[1024];
+        http_server_seen(f.server, i, &seen);
+        assert_string_equal(seen.method, verbs[i]);
+        assert_int_equal(seen.body_size, r.body_size);
+        assert_string_equal(seen.body, r.body_size > 0 ? bodies[i] : "");
+        http_seen_header(&seen, "content-length", text);
+        assert_int_equal(atoi(text), r.body_size);
+    }
+    stop();
+}
+
 static void test_http__an_unreadable_ca_bundle_is_named(void **state)
 {
     (void)state;
@@ -516,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_http__signals_of_the_host_are_left_alone),
         cmocka_unit_test(test_http__many_threads_share_a_client),
         cmocka_unit_test(test_http__a_large_body_goes_out_whole),
+        cmocka_unit_test(test_http__no_body_and_no_size_stay_for_the_next_request),
         cmocka_unit_test(test_http__an_unreadable_ca_bundle_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
