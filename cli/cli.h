@@ -103,6 +103,8 @@ bool cli_flush(int *exit_code);
 
 /* Writes text to a file that appears under its name wholly or not at all, on disk. */
 bool cli_write_file(const char *path, const char *text, s3store_error *err);
+/* Opens a file for reading, again when a signal interrupts it. -1 and errno. */
+int cli_open(const char *path);
 /* Reads a small text file; trailing newline removed. Caller frees. NULL with err. NOT_FOUND when absent. */
 char *cli_read_file(const char *path, size_t max_size, s3store_error *err);
 

@@ -370,9 +370,18 @@ bool cli_write_file(const char *path, const char *text, s3store_error *err)
     return ok;
 }
 
+int cli_open(const char *path)
+{
+    for (;;) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 || errno != EINTR)
+            return fd;
+    }
+}
+
 char *cli_read_file(const char *path, size_t max_size, s3store_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = cli_open(path);
     if (fd < 0) {
         file_error(err, errno == ENOENT ? S3STORE_NOT_FOUND : S3STORE_IO, "open", path);
         return NULL;

@@ -153,8 +153,10 @@ static int run_verb(const cli_verb *verb, int argc, char **argv)
     cli.verb = verb->name;
     cli.globals.log_level = S3STORE_LOG_ERROR;
     void *values = calloc(1, verb->values_size + 1);
-    if (values == NULL)
+    if (values == NULL) {
+        fprintf(stderr, "s3store %s: out of memory\n", verb->name);
         return CLI_FAILED;
+    }
     if (verb->defaults != NULL)
         verb->defaults(values);
     /* The verb's table first: it may give an option of its own meaning to a global name. */
@@ -163,7 +165,10 @@ static int run_verb(const cli_verb *verb, int argc, char **argv)
     int code = CLI_USAGE;
     s3store_error err = {0};
     if (!cli_options_parse(argc, argv, tables, 2, &cli.args)) {
-        fprintf(stderr, "Try `s3store %s --help`.\n", verb->name);
+        if (cli.args.items != NULL)
+            fprintf(stderr, "Try `s3store %s --help`.\n", verb->name);
+        else
+            code = CLI_FAILED;
     } else if (cli.globals.help) {
         print_verb_help(verb);
         code = CLI_OK;
@@ -172,6 +177,8 @@ static int run_verb(const cli_verb *verb, int argc, char **argv)
     } else if (cli.args.count > verb->max_args) {
         code = cli_usage(&cli, "unexpected argument %s", cli.args.items[verb->max_args]);
     } else if (s3store_cancel_new(&cli.cancel, &err) != S3STORE_OK || !start_signals(&cli)) {
+        fprintf(stderr, "s3store %s: cannot start: %s\n", verb->name,
+                err.message[0] != '\0' ? err.message : "no thread for signals");
         code = CLI_FAILED;
     } else {
         code = verb->run(&cli, values);
@@ -192,9 +199,8 @@ static void return_memory(void)
 #endif
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    return_memory();
     if (argc < 2) {
         print_overview(stderr);
         return CLI_USAGE;
@@ -222,4 +228,15 @@ int main(int argc, char **argv)
         return CLI_OK;
     }
     return run_verb(verb, argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv)
+{
+    return_memory();
+    int code = run(argc, argv);
+    /* What was printed has arrived, also of help; a verb has seen to it before. */
+    bool told = !ferror(stdout);
+    if (told && !cli_flush(&code) && code == CLI_OK)
+        code = CLI_FAILED;
+    return code;
 }

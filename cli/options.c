@@ -244,8 +244,10 @@ bool cli_options_parse(int argc, char **argv, const cli_table *tables, size_t ta
 {
     positionals->count = 0;
     positionals->items = calloc((size_t)argc + 1, sizeof *positionals->items);
-    if (positionals->items == NULL)
+    if (positionals->items == NULL) {
+        fputs("s3store: out of memory\n", stderr);
         return false;
+    }
     bool options_end = false;
     for (int i = 0; i < argc; i++) {
         char *arg = argv[i];

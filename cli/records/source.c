@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli.h"
 #include "records/lines.h"
 
 s3store_status cli_source_fail(const cli_source *source, s3store_status status, s3store_error *err,
@@ -114,7 +115,7 @@ s3store_status cli_source_open(const char *path, const cli_input_options *option
     bool standard = strcmp(path, "-") == 0;
     out->name = standard ? "standard input" : path;
     out->cancel = options->cancel;
-    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    int fd = standard ? STDIN_FILENO : cli_open(path);
     if (fd < 0 || fstat(fd, &st) != 0)
         return cli_source_fail(out, errno == ENOENT ? S3STORE_NOT_FOUND : S3STORE_IO, err, "%s",
                                strerror(errno));

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/tempfile.h"
 
 #define READ_BYTES ((size_t)64 << 10) /* the page cache reads ahead by itself */
 
@@ -38,7 +39,7 @@ static s3store_status read_at(void *ctx, uint64_t offset, void *data, size_t siz
 static s3store_status open_local(s3s_parquet_input *in, uint64_t memory_bytes, s3store_error *err)
 {
     struct stat st;
-    in->fd = open(in->place, O_RDONLY | O_CLOEXEC);
+    in->fd = s3s_open_file(in->place, O_RDONLY);
     if (in->fd < 0)
         return s3s_fail_errno(err, errno, "open", in->place);
     if (fstat(in->fd, &st) != 0)

@@ -129,16 +129,21 @@ s3store_status s3store_parquet_write(const char *path, struct ArrowArrayStream *
 {
     S3S_REQUIRE(path);
     S3S_REQUIRE(input);
-    S3S_OPTIONS(s3store_parquet_write_options, S3STORE_PARQUET_WRITE_OPTIONS_INIT, o, options);
+    s3store_parquet_write_options o = S3STORE_PARQUET_WRITE_OPTIONS_INIT;
     s3s_env *env = NULL;
     s3s_stream_reader *reader = NULL;
-    s3store_status status = s3s_env_new_real(&env, err);
-    if (status != S3STORE_OK)
-        return status;
-    s3s_env_keep_blocks(env, S3S_KEEP_BYTES);
-    status = s3s_stream_reader_new(env, input, &reader, err);
+    s3store_status status =
+        s3s_options_copy(&o, sizeof o, options, "s3store_parquet_write_options", err);
+    if (status == S3STORE_OK)
+        status = s3s_env_new_real(&env, err);
+    if (status == S3STORE_OK) {
+        s3s_env_keep_blocks(env, S3S_KEEP_BYTES);
+        status = s3s_stream_reader_new(env, input, &reader, err);
+    }
     if (status == S3STORE_OK)
         status = write_file(env, path, reader, &o, err);
+    if (input->release != NULL) /* nobody came to take it over */
+        input->release(input);
     s3s_stream_reader_free(reader);
     s3s_env_release(env);
     return status;

@@ -6,10 +6,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+int s3s_open_file(const char *path, int flags)
+{
+    for (;;) {
+        int fd = open(path, flags | O_CLOEXEC, 0600);
+        if (fd >= 0 || errno != EINTR)
+            return fd;
+    }
+}
+
 int s3s_temp_file(const char *dir)
 {
     char path[4096];
-    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = s3s_open_file(dir, O_TMPFILE | O_RDWR);
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) /* what file systems without it say */
         return fd;
     if (snprintf(path, sizeof path, "%s/s3store-spill-XXXXXX", dir) >= (int)sizeof path) {

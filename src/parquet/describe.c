@@ -110,7 +110,10 @@ static void describe_schema(description *d)
 static void put_bound(description *d, const char *name, const s3s_leaf *leaf,
                       const s3s_thrift_binary *bound)
 {
-    if (s3s_bound_text(leaf, bound, &d->bound, d->lines.err))
+    bool valid;
+    s3store_status status = s3s_bound_text(leaf, bound, &valid, &d->bound, d->lines.err);
+    s3s_line_keep(&d->lines, status);
+    if (status == S3STORE_OK && valid)
         s3s_line_text(&d->lines, name, d->bound.data != NULL ? d->bound.data : (uint8_t *)"",
                       d->bound.size);
 }

@@ -19,13 +19,15 @@ void s3s_line_word(s3s_lines *l, const char *name, const char *word);
 void s3s_line_int(s3s_lines *l, const char *name, int64_t value);
 void s3s_line_words(s3s_lines *l, const char *name, const char *const *words, size_t count);
 void s3s_line_end(s3s_lines *l);
+/* What a piece of the line failed with ends the description; the first failure counts. */
+void s3s_line_keep(s3s_lines *l, s3store_status status);
 /* A line of free text. */
 void s3s_line_plain(s3s_lines *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* "STRING", "DECIMAL(10,2)", "" for none; of the logical type, else of the converted one. */
 const char *s3s_annotation_text(const s3s_pq_schema_element *element, char *buffer, size_t size);
-/* A bound of statistics as a reader of the column would see it; false: it is not one. */
-bool s3s_bound_text(const s3s_leaf *leaf, const s3s_thrift_binary *bound, s3s_buffer *out,
-                    s3store_error *err);
+/* A bound of statistics as a reader of the column would see it; not valid: it is not one. */
+s3store_status s3s_bound_text(const s3s_leaf *leaf, const s3s_thrift_binary *bound, bool *valid,
+                              s3s_buffer *out, s3store_error *err);
 
 #endif

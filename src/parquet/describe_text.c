@@ -8,7 +8,7 @@
 #include "base/timefmt.h"
 #include "parquet/describe.h"
 
-static void keep(s3s_lines *l, s3store_status status)
+void s3s_line_keep(s3s_lines *l, s3store_status status)
 {
     if (l->status == S3STORE_OK)
         l->status = status;
@@ -17,7 +17,7 @@ static void keep(s3s_lines *l, s3store_status status)
 static void add(s3s_lines *l, const char *text)
 {
     if (l->status == S3STORE_OK)
-        keep(l, s3s_buffer_append_text(&l->line, text, l->err));
+        s3s_line_keep(l, s3s_buffer_append_text(&l->line, text, l->err));
 }
 
 /* A JSON string; bytes that are not UTF-8 become U+FFFD. */
@@ -75,7 +75,7 @@ void s3s_line_text(s3s_lines *l, const char *name, const void *data, size_t size
     if (l->json || !is_plain(data, size))
         add_string(l, data, size);
     else if (l->status == S3STORE_OK)
-        keep(l, s3s_buffer_append(&l->line, data, size, l->err));
+        s3s_line_keep(l, s3s_buffer_append(&l->line, data, size, l->err));
 }
 
 void s3s_line_word(s3s_lines *l, const char *name, const char *word)
@@ -249,17 +249,23 @@ static s3store_status put_int(const s3s_leaf *leaf, int64_t value, s3s_buffer *o
     }
 }
 
-bool s3s_bound_text(const s3s_leaf *leaf, const s3s_thrift_binary *bound, s3s_buffer *out,
-                    s3store_error *err)
+static bool is_bound(const s3s_leaf *leaf, const s3s_thrift_binary *bound)
 {
     size_t width = s3s_physical_width(leaf->physical);
+    return bound->data != NULL && (width == 0 || bound->size == width) &&
+           (leaf->physical != S3S_PQ_BOOLEAN || bound->size == 1);
+}
+
+s3store_status s3s_bound_text(const s3s_leaf *leaf, const s3s_thrift_binary *bound, bool *valid,
+                              s3s_buffer *out, s3store_error *err)
+{
     float single;
     double number;
     s3store_status status;
     s3s_buffer_clear(out);
-    if (bound->data == NULL || (width != 0 && bound->size != width) ||
-        (leaf->physical == S3S_PQ_BOOLEAN && bound->size != 1))
-        return false;
+    *valid = is_bound(leaf, bound);
+    if (!*valid)
+        return S3STORE_OK;
     switch (leaf->physical) {
     case S3S_PQ_BOOLEAN:
         status = s3s_buffer_append_text(out, bound->data[0] != 0 ? "true" : "false", err);
@@ -284,5 +290,5 @@ bool s3s_bound_text(const s3s_leaf *leaf, const s3s_thrift_binary *bound, s3s_bu
                      : put_hex(bound, out, err);
         break;
     }
-    return status == S3STORE_OK;
+    return status;
 }

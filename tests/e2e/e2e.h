@@ -109,6 +109,11 @@ void write_cells(const dataset *d, const char *columns, const char *cells);
 
 /* Drains and releases a stream: "a|1|-;" for each row, in a static ring of a few texts. */
 const char *stream_text(struct ArrowArrayStream *stream);
+/* The same, appended to a text that has room for it, whatever the status; allocates nothing. */
+s3store_status stream_append(struct ArrowArrayStream *stream, char *text, size_t text_size,
+                             s3store_error *err);
+/* Drains and releases a stream, whatever the status: its rows so far. */
+s3store_status stream_count(struct ArrowArrayStream *stream, int64_t *rows, s3store_error *err);
 /* The same, expecting an error at the end. */
 s3store_status stream_status(struct ArrowArrayStream *stream, s3store_error *err);
 int64_t stream_rows(struct ArrowArrayStream *stream);

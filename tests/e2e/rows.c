@@ -117,11 +117,13 @@ void quake_stream(const quake *rows, size_t count, size_t batch_rows, struct Arr
 typedef struct text_buffer {
     char *data;
     size_t size, capacity;
+    bool fixed; /* the caller's memory */
 } text_buffer;
 
 static void add(text_buffer *t, const void *data, size_t size)
 {
     if (t->size + size + 1 > t->capacity) {
+        assert_false(t->fixed);
         t->capacity = (t->size + size + 1) * 2;
         t->data = realloc(t->data, t->capacity);
         assert_non_null(t->data);
@@ -252,6 +254,19 @@ const char *stream_text(struct ArrowArrayStream *stream)
     if (drain(stream, t, &rows, &err) != S3STORE_OK)
         fail_msg("stream: %s", err.message);
     return t->data;
+}
+
+s3store_status stream_append(struct ArrowArrayStream *stream, char *text, size_t text_size,
+                             s3store_error *err)
+{
+    text_buffer t = {.data = text, .size = strlen(text), .capacity = text_size, .fixed = true};
+    int64_t rows;
+    return drain(stream, &t, &rows, err);
+}
+
+s3store_status stream_count(struct ArrowArrayStream *stream, int64_t *rows, s3store_error *err)
+{
+    return drain(stream, NULL, rows, err);
 }
 
 s3store_status stream_status(struct ArrowArrayStream *stream, s3store_error *err)

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/tempfile.h"
 #include "objstore/local/local.h"
 
 #define DIRECTORY (O_RDONLY | O_DIRECTORY)
@@ -227,7 +228,7 @@ bool s3s_guard_unmoved(const s3s_guard *guard)
 
 static s3store_status sync_path(s3s_local *l, const char *path, s3store_error *err)
 {
-    int fd = open(path, DIRECTORY | O_CLOEXEC);
+    int fd = s3s_open_file(path, DIRECTORY);
     if (fd < 0)
         return s3s_local_fail(errno, "open the directory above", path, err);
     s3store_status status = s3s_local_fsync(l, fd, "sync the directory above", path, err);
@@ -269,12 +270,12 @@ static s3store_status make_root(s3s_local *l, s3store_error *err)
 /* *fd is -1 when there is none and it is not to be created. */
 static s3store_status open_root(s3s_local *l, bool create, int *fd, s3store_error *err)
 {
-    *fd = open(l->root, DIRECTORY | O_CLOEXEC);
+    *fd = s3s_open_file(l->root, DIRECTORY);
     if (*fd < 0 && errno == ENOENT && create) {
         s3store_status status = make_root(l, err);
         if (status != S3STORE_OK)
             return status;
-        *fd = open(l->root, DIRECTORY | O_CLOEXEC);
+        *fd = s3s_open_file(l->root, DIRECTORY);
     }
     if (*fd >= 0 || (errno == ENOENT && !create))
         return S3STORE_OK;

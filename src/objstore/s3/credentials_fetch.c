@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/tempfile.h"
 #include "base/timefmt.h"
 #include "objstore/s3/credentials_look.h"
 
@@ -238,7 +239,7 @@ static s3store_status trim_token(const char *path, char *text, size_t size, s3st
 s3store_status s3s_token_file_read(s3s_env *env, const char *path, char **out, s3store_error *err)
 {
     *out = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = s3s_open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return s3s_fail(err, S3STORE_NO_CREDENTIALS, "cannot open the token file %.300s: %s", path,
                         strerror(errno));

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/tempfile.h"
 
 typedef struct entry {
     const char *section;
@@ -263,7 +264,7 @@ static s3store_status load_open_file(s3s_env *env, int fd, const char *path, s3s
 s3store_status s3s_ini_load(s3s_env *env, const char *path, s3s_ini **out, s3store_error *err)
 {
     *out = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = s3s_open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return s3s_fail_key(err, S3STORE_NOT_FOUND, path, "there is no file %s", path);
     if (fd < 0)
