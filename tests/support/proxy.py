@@ -31,6 +31,8 @@ class Fate:
     lose: bool = False           # the connection is reset; it is not passed on
     lose_answer: bool = False    # it is passed on, then the connection is reset
     answer_hold_s: float = 0.0   # before its answer goes back
+    trickle_s: float = 0.0       # how long its answer takes, in pieces
+    cut_answer: bool = False     # half of the answer goes back, then the connection is reset
     before: object = None        # called before it is passed on, before the hold
     after: object = None         # called when the server has answered, before the answer goes back
 
@@ -185,8 +187,18 @@ class Proxy:
         if fate.lose_answer:
             reset(writer)
             return False, upstream
-        writer.write(answer)
-        await writer.drain()
+        if fate.cut_answer:
+            writer.write(answer[:len(answer) // 2])
+            await writer.drain()
+            reset(writer)
+            return False, upstream
+        pieces = 8 if fate.trickle_s > 0 else 1
+        size = -(-len(answer) // pieces)
+        for i in range(0, len(answer), size):
+            writer.write(answer[i:i + size])
+            await writer.drain()
+            if pieces > 1:
+                await asyncio.sleep(fate.trickle_s / pieces)
         return b"connection: close" not in answer[:2048].lower(), upstream
 
 

@@ -15,12 +15,14 @@ static void expect_partitions(torture *t, size_t count, const char *rows)
     for (size_t i = 0; i < count; i++) {
         part *p = &t->parts[i];
         const char *at = rows;
-        snprintf(p->key, sizeof p->key, "p=r%u%c", t->run, (char)('a' + i));
+        char value[32];
+        snprintf(value, sizeof value, "r%u%c", t->run, (char)('a' + i));
+        snprintf(p->key, sizeof p->key, "p=%s", value);
         p->rows[0] = '\0';
         while (*at != '\0') { /* "x 1 10;" becomes "r7a|x|1|10;" */
             size_t used = strlen(p->rows);
             size_t size = strcspn(at, ";");
-            snprintf(p->rows + used, sizeof p->rows - used, "%s|%.*s;", p->key + 2, (int)size, at);
+            snprintf(p->rows + used, sizeof p->rows - used, "%s|%.*s;", value, (int)size, at);
             for (char *c = p->rows + used; *c != '\0'; c++)
                 *c = *c == ' ' ? '|' : *c;
             at += size + 1;
