@@ -1,4 +1,4 @@
-/* test_torture alloc|store [SCENARIO [PLACE]]: README.md. */
+/* test_torture alloc|store [SCENARIO|all [PLACE [WAY [POINT]]]]: README.md. */
 #include "torture/torture.h"
 
 #include <inttypes.h>
@@ -200,7 +200,7 @@ int main(int argc, char **argv)
     static char names[1000][80];
     size_t count = 0;
     if (argc < 2 || (strcmp(argv[1], "alloc") != 0 && strcmp(argv[1], "store") != 0)) {
-        fprintf(stderr, "usage: test_torture alloc|store [SCENARIO [PLACE [WAY [POINT]]]]\n");
+        fprintf(stderr, "usage: test_torture alloc|store [SCENARIO|all [PLACE [WAY [POINT]]]]\n");
         return 2;
     }
     bool alloc = strcmp(argv[1], "alloc") == 0;
@@ -219,7 +219,8 @@ int main(int argc, char **argv)
                                 (!is_full || !sc->writes || w - WAY_STORE == FAULT_BUSY ||
                                  w - WAY_STORE >= FAULT_CUT_ONCE);
                     if ((sc->memory_only && p > 0) || (!alloc && sc->no_store) || slow ||
-                        (argc > 2 && strcmp(argv[2], sc->name) != 0) ||
+                        (argc > 2 && strcmp(argv[2], sc->name) != 0 &&
+                         strcmp(argv[2], "all") != 0) ||
                         (argc > 3 && strcmp(argv[3], places[p].name) != 0) ||
                         (argc > 4 && strcmp(argv[4], way_name(w)) != 0))
                         continue;
