@@ -1,7 +1,7 @@
 # The front door. Each target installs the Debian packages that it needs and are missing.
 BUILD := build
 PREFIX := /usr/local
-.PHONY: all help setup demo test lint bench fuzz proof proof-build install uninstall deb clean
+.PHONY: all help setup demo test lint bench coverage fuzz proof proof-build install uninstall deb clean
 
 all: setup
 	@cmake --preset release --log-level=WARNING >/dev/null
@@ -33,6 +33,10 @@ lint:
 bench: all
 	@scripts/setup build test
 	@bench/run
+
+coverage:
+	@scripts/setup build test
+	@scripts/coverage
 
 fuzz:
 	@scripts/setup build fuzz
