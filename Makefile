@@ -13,7 +13,7 @@ help:
 	@echo 'make install    to PREFIX ($(PREFIX)), below DESTDIR; make uninstall takes it away'
 	@echo 'make deb        Debian packages in $(BUILD)/deb/'
 	@echo 'make test       every test; make lint: what compilers and analyzers say'
-	@echo 'make bench      benchmarks; make fuzz, make proof: long tests'
+	@echo 'make bench      benchmarks; make fuzz, make proof: long tests; make coverage: what tests run'
 	@echo 'make clean      removes $(BUILD)/'
 
 setup:
