@@ -7,47 +7,69 @@
 #include <string.h>
 #include <unistd.h>
 
-bool cli_offset_of(cli_context *cli, const s3store_target *target, const char *option,
-                   const char *text, char *offset, int *code)
+static char *copy_text(cli_context *cli, const char *text, int *code)
+{
+    char *copy = strdup(text);
+    s3store_error err = {.status = S3STORE_OUT_OF_MEMORY, .message = "no memory for an offset"};
+    if (copy == NULL)
+        *code = cli_fail(cli, &err);
+    return copy;
+}
+
+char *cli_offset_of(cli_context *cli, const s3store_target *target, const char *option,
+                    const char *text, int *code)
 {
     s3store_error err = {0};
     int64_t time_us;
-    if (strstr(text, "/_ref/") != NULL) {
-        if (strlen(text) <= S3STORE_KEY_MAX_BYTES) {
-            strcpy(offset, text);
-            return true;
-        }
-        *code = cli_usage(cli, "%s: the offset is longer than a key", option);
-        return false;
-    }
+    char offset[CLI_OFFSET_SIZE];
+    if (strstr(text, "/_ref/") != NULL)
+        return copy_text(cli, text, code); /* the library knows whether it is one */
     if (!cli_parse_time(text, &time_us)) {
         *code = cli_usage(cli, "%s %s: must be an offset, a time like 2018-02-07T01:26:13Z, or an "
                                "age like -10m",
                           option, text);
-        return false;
+        return NULL;
     }
-    if (s3store_offset_at(target, time_us, offset, CLI_OFFSET_SIZE, &err) == S3STORE_OK)
-        return true;
+    if (s3store_offset_at(target, time_us, offset, sizeof offset, &err) == S3STORE_OK)
+        return copy_text(cli, offset, code);
+    *code = cli_fail(cli, &err);
+    return NULL;
+}
+
+/* What is wrong with a file is told with its name. */
+static bool refuse_file(cli_context *cli, const char *path, const s3store_error *why, int *code)
+{
+    s3store_error err = *why;
+    snprintf(err.key, sizeof err.key, "%s", path);
+    if (snprintf(err.message, sizeof err.message, "%s: %s", path, why->message) < 0)
+        err = *why;
     *code = cli_fail(cli, &err);
     return false;
 }
 
-bool cli_offset_load(cli_context *cli, const s3store_target *target, const char *option,
-                     const char *path, char *offset, bool *found, int *code)
+bool cli_offset_load(cli_context *cli, const s3store_target *target, const char *path, char **offset,
+                     int *code)
 {
     s3store_error err = {0};
-    char *text = cli_read_file(path, S3STORE_KEY_MAX_BYTES, &err);
-    *found = text != NULL;
-    offset[0] = '\0';
+    int64_t time_us;
+    char *text = cli_read_file(path, S3STORE_OFFSET_MAX_BYTES, &err);
+    *offset = text;
     if (text == NULL) {
         if (err.status == S3STORE_NOT_FOUND)
             return true;
         *code = cli_fail(cli, &err);
         return false;
     }
-    bool ok = text[0] == '\0' || cli_offset_of(cli, target, option, text, offset, code);
+    if (cli_parse_time(text, &time_us)) {
+        *offset = cli_offset_of(cli, target, path, text, code);
+        free(text);
+        return *offset != NULL;
+    }
+    if (s3store_offset_validate(target, text, &err) == S3STORE_OK)
+        return true;
     free(text);
-    return ok;
+    *offset = NULL;
+    return refuse_file(cli, path, &err, code);
 }
 
 void cli_offset_print_entry(const s3store_entry *e)

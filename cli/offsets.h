@@ -7,13 +7,15 @@
 
 #define CLI_OFFSET_SIZE (S3STORE_KEY_MAX_BYTES + 1)
 
-/* An offset as it is, or the offset of a time or age. Prints the error itself. */
-bool cli_offset_of(cli_context *cli, const s3store_target *target, const char *option,
-                   const char *text, char *offset, int *code);
+/* An offset as it is, or the offset of a time or age; the caller frees it. Prints the error itself; NULL
+ * then. */
+char *cli_offset_of(cli_context *cli, const s3store_target *target, const char *option,
+                    const char *text, int *code);
 
-/* The offset that a file holds ("" = the beginning). *found: there is such a file. */
-bool cli_offset_load(cli_context *cli, const s3store_target *target, const char *option,
-                     const char *path, char *offset, bool *found, int *code);
+/* The offset that a file holds ("" = the beginning), NULL when there is no such file. false: an error
+ * was printed, which names the file. */
+bool cli_offset_load(cli_context *cli, const s3store_target *target, const char *path, char **offset,
+                     int *code);
 
 /* One line for an entry of the stream. */
 void cli_offset_print_entry(const s3store_entry *e);

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "offsets.h"
 #include "records/output.h"
 
@@ -88,31 +90,33 @@ static int print_entries(cli_context *cli, s3store_target *target, const poll_va
     return code;
 }
 
-/* --offset-file wins over --since once it exists. */
-static bool start_offset(cli_context *cli, const s3store_target *target, const poll_values *v,
-                         char *since, int *code)
+/* --offset-file wins over --since once it exists. "" = the beginning, NULL: an error was printed. */
+static char *start_offset(cli_context *cli, const s3store_target *target, const poll_values *v,
+                          int *code)
 {
-    bool found = false;
-    since[0] = '\0';
-    if (v->offset_file != NULL &&
-        !cli_offset_load(cli, target, "--offset-file", v->offset_file, since, &found, code))
-        return false;
-    return found || v->since == NULL ||
-           cli_offset_of(cli, target, "--since", v->since, since, code);
+    char *since = NULL;
+    if (v->offset_file != NULL && !cli_offset_load(cli, target, v->offset_file, &since, code))
+        return NULL;
+    if (since != NULL)
+        return since;
+    return v->since != NULL ? cli_offset_of(cli, target, "--since", v->since, code)
+                            : calloc(1, 1);
 }
 
 static int run(cli_context *cli, void *values)
 {
     const poll_values *v = values;
-    char since[CLI_OFFSET_SIZE], until[CLI_OFFSET_SIZE] = "";
+    char *until = NULL;
     if (v->max < 1 || v->max > INT32_MAX)
         return cli_usage(cli, "--max must be between 1 and %d", INT32_MAX);
-    int code;
+    int code = CLI_FAILED;
     s3store_target *target = cli_target_open(cli, &code);
     if (target == NULL)
         return code;
-    if (start_offset(cli, target, v, since, &code) &&
-        (v->until == NULL || cli_offset_of(cli, target, "--until", v->until, until, &code))) {
+    char *since = start_offset(cli, target, v, &code);
+    if (since != NULL && v->until != NULL)
+        until = cli_offset_of(cli, target, "--until", v->until, &code);
+    if (since != NULL && (v->until == NULL || until != NULL)) {
         s3store_poll_options poll = S3STORE_POLL_OPTIONS_INIT;
         poll.since = since;
         poll.until = until;
@@ -125,6 +129,8 @@ static int run(cli_context *cli, void *values)
     }
     cli_explain_reading(cli, target, true);
     s3store_target_free(target);
+    free(since);
+    free(until);
     return code;
 }
 

@@ -7,7 +7,7 @@
 
 typedef struct read_values {
     cli_list columns;
-    bool history, strict, tolerant;
+    bool history, strict, tolerant, exactly_once;
     int64_t since_us, until_us, limit, read_ahead, read_ahead_bytes;
     const char *shard, *where, *offset_file;
     int format;
@@ -34,6 +34,8 @@ static const cli_option options[] = {
      VALUE(read_ahead_bytes), NULL},
     {"--offset-file", 0, "FILE", "store the offset from which `poll` and `tail` go on", CLI_TEXT,
      VALUE(offset_file), NULL},
+    {"--exactly-once", 0, NULL, "with --offset-file: what is printed here does not come there again",
+     CLI_FLAG, VALUE(exactly_once), NULL},
     {"--format", 0, "FORMAT", "table (on a terminal), jsonl (else), csv or parquet", CLI_CHOICE,
      VALUE(format), formats},
     {"--strict", 0, NULL, "a data object that is gone is an error (snapshots: default)", CLI_FLAG,
@@ -92,12 +94,13 @@ static int store_offset(cli_context *cli, const char *path, const char *offset)
 }
 
 static int read_rows(cli_context *cli, s3store_target *target, const read_values *v,
-                     const s3store_read_options *read)
+                     s3store_read_options *read)
 {
     s3store_error err = {0};
     s3store_reader *reader = NULL;
     struct ArrowArrayStream rows = {0};
     bool closed = false;
+    s3store_entries *handover = NULL;
     char offset[CLI_OFFSET_SIZE];
     cli_format format = (cli_format)v->format;
     if (format == CLI_FORMAT_AUTO)
@@ -105,14 +108,19 @@ static int read_rows(cli_context *cli, s3store_target *target, const read_values
     s3store_status status = s3store_reader_open(target, NULL, &reader, &err);
     if (status == S3STORE_OK && v->offset_file != NULL)
         status = s3store_settled_offset(target, offset, sizeof offset, &err);
+    if (v->exactly_once)
+        read->handover = &handover;
     if (status == S3STORE_OK)
         status = s3store_read(reader, read, &rows, &err);
     if (status == S3STORE_OK)
         status = cli_output_stream(&rows, format, &closed, NULL, &err);
     s3store_reader_free(reader);
-    if (status != S3STORE_OK)
-        return cli_fail(cli, &err);
-    return v->offset_file == NULL || closed ? CLI_OK : store_offset(cli, v->offset_file, offset);
+    int code = status == S3STORE_OK ? CLI_OK : cli_fail(cli, &err);
+    if (code == CLI_OK && v->offset_file != NULL && !closed)
+        code = store_offset(cli, v->offset_file,
+                            v->exactly_once ? s3store_entries_next_offset(handover) : offset);
+    s3store_entries_free(handover);
+    return code;
 }
 
 static int run(cli_context *cli, void *values)
@@ -129,6 +137,8 @@ static int run(cli_context *cli, void *values)
     if (v->offset_file != NULL && (range || v->limit > 0))
         return cli_usage(cli, "--offset-file is for whole snapshots: not with --since, --until or "
                               "--limit");
+    if (v->exactly_once && v->offset_file == NULL)
+        return cli_usage(cli, "--exactly-once needs --offset-file");
     if (v->since_us != S3STORE_TIME_NONE && v->until_us != S3STORE_TIME_NONE &&
         v->since_us > v->until_us)
         return cli_usage(cli, "the range is reversed: --since is after --until");
@@ -180,7 +190,7 @@ const cli_verb cli_verb_read = {
         "name=value, name=prefix*, or name=from..to (to excluded). With entity and version columns the\n"
         "latest version of each entity in its partition is printed, with --history every version.\n"
         "--offset-file stores the place in the stream to go on from: nothing is missed, and what came\n"
-        "while the snapshot was read may come once more.\n\n"
+        "while the snapshot was read may come once more, unless --exactly-once is given.\n\n"
         "Examples:\n"
         "  s3store read file:///data/quakes 'day=2018-02-07' --columns id,mag,place\n"
         "  s3store read file:///data/quakes 'day=2018-02-01..2018-02-04' --history --format csv\n"

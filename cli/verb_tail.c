@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -26,7 +27,7 @@ typedef struct follower {
     const tail_values *v;
     s3store_target *target;
     s3store_reader *reader; /* --records */
-    char offset[CLI_OFFSET_SIZE];
+    char *offset;
     bool told_pending;
     int wait_ms, retry_ms;
 } follower;
@@ -81,27 +82,35 @@ static bool wait_ms(const cli_context *cli, int ms)
     return !is_interrupted(cli);
 }
 
+static char *settled_offset(const follower *f, int *code)
+{
+    s3store_error err = {0};
+    char offset[CLI_OFFSET_SIZE];
+    if (s3store_settled_offset(f->target, offset, sizeof offset, &err) == S3STORE_OK)
+        return cli_offset_of(f->cli, f->target, "--since", offset, code);
+    *code = cli_fail(f->cli, &err);
+    return NULL;
+}
+
 /* --checkpoint wins over --since once it exists. The checkpoint is written before the first commit
  * is asked for: whoever is killed before the first round begins again here, not at a later tip. */
 static bool start(follower *f, int *code)
 {
     const tail_values *v = f->v;
     s3store_error err = {0};
-    bool found = false;
-    if (v->checkpoint != NULL && !cli_offset_load(f->cli, f->target, "--checkpoint", v->checkpoint,
-                                                  f->offset, &found, code))
+    if (v->checkpoint != NULL &&
+        !cli_offset_load(f->cli, f->target, v->checkpoint, &f->offset, code))
         return false;
-    if (found)
+    if (f->offset != NULL)
         return true;
-    bool ok = v->since != NULL
-                  ? cli_offset_of(f->cli, f->target, "--since", v->since, f->offset, code)
-                  : s3store_settled_offset(f->target, f->offset, sizeof f->offset, &err) ==
-                        S3STORE_OK;
-    if (ok && v->checkpoint != NULL)
-        ok = cli_write_file(v->checkpoint, f->offset, &err);
-    if (!ok && err.status != S3STORE_OK)
-        *code = cli_fail(f->cli, &err);
-    return ok;
+    f->offset = v->since != NULL ? cli_offset_of(f->cli, f->target, "--since", v->since, code)
+                                 : settled_offset(f, code);
+    if (f->offset == NULL)
+        return false;
+    if (v->checkpoint == NULL || cli_write_file(v->checkpoint, f->offset, &err))
+        return true;
+    *code = cli_fail(f->cli, &err);
+    return false;
 }
 
 /* After what it stands for has left this process, and not before. */
@@ -127,7 +136,13 @@ static round_end store_offset(follower *f, const s3store_entries *entries, int *
         *code = cli_fail(f->cli, &err);
         return ROUND_STOP;
     }
-    strcpy(f->offset, next); /* the library's offsets fit */
+    char *copy = strdup(next);
+    if (copy == NULL) {
+        *code = CLI_FAILED;
+        return ROUND_STOP;
+    }
+    free(f->offset);
+    f->offset = copy;
     f->wait_ms = WAIT_FIRST_MS;
     return s3store_entries_count(entries) >= S3STORE_DEFAULT_POLL_MAX ? ROUND_MORE : ROUND_IDLE;
 }
@@ -235,6 +250,7 @@ static int run(cli_context *cli, void *values)
     cli_explain_reading(cli, f.target, true);
     s3store_reader_free(f.reader);
     s3store_target_free(f.target);
+    free(f.offset);
     return code;
 }
 

@@ -93,6 +93,7 @@ typedef struct s3store_error {
 #define S3STORE_TOKEN_MAX_BYTES 200         /* idempotency token */
 #define S3STORE_TOKEN_CHUNKED_MAX_BYTES 193 /* token of a write that may be cut into chunks */
 #define S3STORE_KEY_MAX_BYTES 1024          /* any object key */
+#define S3STORE_OFFSET_MAX_BYTES (16 << 20) /* place in the stream after an exactly-once snapshot */
 #define S3STORE_VIEW_KEY_MAX_BYTES 1000     /* key of a view marker */
 #define S3STORE_POLL_PAGE_MAX 1000          /* refs asked for in one LIST */
 
@@ -983,7 +984,8 @@ s3store_restamp(s3store_target *target, const char *partition, const char *token
 /* ---- 10. The change stream -------------------------------------------------------------------------
  *
  * An offset is text: the key of a ref, or what s3store_offset_at makes, or "" for the beginning. It
- * means "after this". Entries become visible one settle window after they were stamped; from then on
+ * means "after this". (The one of a snapshot that was read for exactly-once names commits to pass,
+ * before that key: s3store_read_options.handover.) Entries become visible one settle window after they were stamped; from then on
  * nothing is ever inserted before them. */
 
 typedef struct s3store_entry {
@@ -1036,6 +1038,12 @@ S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_offset_at(const s3store_ta
                                                                 int64_t time_us, char *buffer,
                                                                 size_t buffer_size,
                                                                 s3store_error *err);
+
+/* Whether a text is an offset of this dataset: INVALID_ARGUMENT says what is wrong with it. NULL and ""
+ * are. No request. */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_offset_validate(const s3store_target *target,
+                                                                      const char *offset,
+                                                                      s3store_error *err);
 
 /* The offset of what is settled now: nothing will ever be inserted before it. Taken before a snapshot
  * is read, the stream from here on has everything that the snapshot lacks (and perhaps some of what
@@ -1107,6 +1115,14 @@ typedef struct s3store_read_options {
     /* Decoded bytes held ahead, beside the partition (without dedup: the file) that is waited for, which
      * may always come; 0: what the memory budget allows. Less than that only makes reading slower. */
     uint64_t read_ahead_bytes;
+    /* For exactly-once from a snapshot (patterns, no limit) into the stream. Not NULL: *handover is set,
+     * when the call succeeds, to commits in the snapshot that the stream may bring once more (row_count
+     * -1), yours to free. Its next offset is where to poll from: it names them, so that polls pass them;
+     * what polls return goes on naming those that may still come (for 15 minutes of the stream: who
+     * restamps a commit later than that sees it again). It is text as every offset is, but as long as
+     * S3STORE_OFFSET_MAX_BYTES at most; LIMIT_EXCEEDED beyond. One LIST for each 1000 refs of the last
+     * 15 minutes and the settle window. */
+    s3store_entries **handover;
 } s3store_read_options;
 #define S3STORE_READ_OPTIONS_INIT                                                                  \
     {.size = sizeof(s3store_read_options),                                                         \

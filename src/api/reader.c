@@ -126,6 +126,13 @@ s3store_status s3store_offset_at(const s3store_target *target, int64_t time_us, 
     return s3s_offset_key(&target->layout, time_us, buffer, err);
 }
 
+s3store_status s3store_offset_validate(const s3store_target *target, const char *offset,
+                                       s3store_error *err)
+{
+    S3S_REQUIRE(target);
+    return s3s_offset_check(target, offset, "offset", err);
+}
+
 s3store_status s3store_settled_offset(s3store_target *target, char *buffer, size_t buffer_size,
                                       s3store_error *err)
 {

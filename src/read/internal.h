@@ -19,6 +19,11 @@ s3store_status s3s_read_open_scan(s3store_reader *reader, const s3store_read_opt
                                   const s3s_schema *fixed, s3s_read_form form, s3s_scan **out,
                                   s3store_error *err);
 
+/* *options->handover before anything can fail. options may be NULL. */
+void s3s_read_clear_handover(const s3store_read_options *options);
+/* Nothing comes of the call: frees what options->handover was set to. options may be NULL. */
+void s3s_read_drop_handover(const s3store_read_options *options);
+
 /* An Arrow stream of everything a scan delivers. The scan is taken over, also on failure. */
 s3store_status s3s_read_scan_stream(s3s_scan *scan, struct ArrowArrayStream *out,
                                     s3store_error *err);

@@ -101,6 +101,9 @@ static s3store_status check_options(const s3store_read_options *o, s3store_error
     if (o->limit < 0)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "limit is %lld: it must not be negative",
                         (long long)o->limit);
+    if (o->handover != NULL && (o->range || o->entries != NULL || o->limit > 0))
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                        "handover is for whole snapshots: not with a range, entries or a limit");
     if (o->shard_count > 0 ? o->shard_index >= o->shard_count : o->shard_index != 0)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "shard %u of %u does not exist: shards are numbered from 0",
@@ -142,6 +145,21 @@ static s3store_status resolve(s3store_target *target, const s3store_read_options
     return status;
 }
 
+/* The files of this reader's shard. The place where the stream goes on is taken before the first request,
+ * what both have is looked for after the last. */
+static s3store_status find_files(s3store_target *target, const s3store_read_options *o,
+                                 const s3store_call *call, s3s_file_set *out,
+                                 s3store_entries **handover, s3store_error *err)
+{
+    int64_t settled_us = s3s_settled_us(target);
+    s3store_status status = resolve(target, o, call, out, err);
+    if (status == S3STORE_OK && o->shard_count > 0)
+        s3s_file_set_shard(out, o->shard_index, o->shard_count);
+    if (status == S3STORE_OK && o->handover != NULL)
+        status = s3s_handover(target, call, settled_us, out, handover, err);
+    return status;
+}
+
 static const char *const form_names[] = {
     [S3S_READ_STREAM] = "read",       [S3S_READ_PARTITIONS] = "read_partitions",
     [S3S_READ_ITER] = "read_iter",    [S3S_READ_RECORDS] = "read_records",
@@ -163,6 +181,19 @@ static s3s_method counted_as(s3s_read_form form, const s3store_read_options *o)
                                       : S3S_METHOD_READ_ITER;
 }
 
+void s3s_read_clear_handover(const s3store_read_options *options)
+{
+    if (options != NULL && options->handover != NULL)
+        *options->handover = NULL;
+}
+
+void s3s_read_drop_handover(const s3store_read_options *options)
+{
+    if (options != NULL && options->handover != NULL)
+        s3store_entries_free(*options->handover);
+    s3s_read_clear_handover(options);
+}
+
 s3store_status s3s_read_open_scan(s3store_reader *reader, const s3store_read_options *options,
                                   const s3s_schema *fixed, s3s_read_form form, s3s_scan **out,
                                   s3store_error *err)
@@ -170,6 +201,7 @@ s3store_status s3s_read_open_scan(s3store_reader *reader, const s3store_read_opt
     static const s3store_read_options defaults = S3STORE_READ_OPTIONS_INIT;
     const s3store_read_options *o = options != NULL ? options : &defaults;
     *out = NULL;
+    s3s_read_clear_handover(o);
     s3store_status status = check_options(o, err);
     if (status != S3STORE_OK)
         return status;
@@ -202,16 +234,18 @@ s3store_status s3s_read_open_scan(s3store_reader *reader, const s3store_read_opt
     s3s_file_set files;
     s3s_scope_begin(&scope, reader->env, scan.counted_as);
     s3s_file_set_init(&files, reader->env);
-    status = resolve(reader->target, o, &scan.call, &files, e);
-    if (status != S3STORE_OK) {
+    s3store_entries *handover = NULL;
+    status = find_files(reader->target, o, &scan.call, &files, &handover, e);
+    if (status == S3STORE_OK)
+        status = s3s_scan_open(reader->target, &files, &scan, out, e);
+    else
         s3s_file_set_deinit(&files);
+    if (status != S3STORE_OK) {
+        s3store_entries_free(handover);
         return s3s_scope_end(&scope, status, e);
     }
-    if (o->shard_count > 0)
-        s3s_file_set_shard(&files, o->shard_index, o->shard_count);
-    status = s3s_scan_open(reader->target, &files, &scan, out, e);
-    if (status != S3STORE_OK)
-        return s3s_scope_end(&scope, status, e);
+    if (o->handover != NULL)
+        *o->handover = handover;
     s3s_scan_take_scope(*out, &scope);
     return status;
 }

@@ -27,6 +27,7 @@ s3store_status s3s_read_iter(s3store_reader *reader, const s3store_record_type *
                              s3store_error *err)
 {
     *out = NULL;
+    s3s_read_clear_handover(options);
     s3store_record_iter *iter = s3s_calloc(reader->env, 1, sizeof *iter);
     if (iter == NULL)
         return s3s_fail_memory(err, sizeof *iter);
@@ -168,6 +169,7 @@ s3store_status s3s_read_records(s3store_reader *reader, const s3store_record_typ
                                 s3store_error *err)
 {
     *out = NULL;
+    s3s_read_clear_handover(options);
     s3s_schema *schema = NULL;
     s3s_scan *scan = NULL;
     s3store_records *records = NULL;
@@ -187,6 +189,7 @@ s3store_status s3s_read_records(s3store_reader *reader, const s3store_record_typ
     s3s_schema_release(schema);
     if (status != S3STORE_END) {
         s3store_records_free(records);
+        s3s_read_drop_handover(options);
         return status;
     }
     *out = records;

@@ -40,7 +40,12 @@ s3store_status s3s_read_stream(s3store_reader *reader, const s3store_read_option
     s3s_scan *scan = NULL;
     memset(out, 0, sizeof *out);
     s3store_status status = s3s_read_open_scan(reader, options, NULL, S3S_READ_STREAM, &scan, err);
-    return status == S3STORE_OK ? s3s_read_scan_stream(scan, out, err) : status;
+    if (status != S3STORE_OK)
+        return status;
+    status = s3s_read_scan_stream(scan, out, err);
+    if (status != S3STORE_OK)
+        s3s_read_drop_handover(options);
+    return status;
 }
 
 s3store_status s3s_poll_records(s3store_reader *reader, const s3store_poll_options *poll_options,
@@ -146,6 +151,7 @@ s3store_status s3s_read_partitions(s3store_reader *reader, const s3store_read_op
         s3s_free(reader->env, iter);
         s3s_free(reader->env, core);
         s3s_scan_free(scan);
+        s3s_read_drop_handover(options);
         return s3s_fail_memory(err, sizeof *iter + sizeof *core);
     }
     core->env = s3s_env_retain(reader->env);

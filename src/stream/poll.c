@@ -9,12 +9,14 @@
 #include "base/error.h"
 #include "metrics/scope.h"
 #include "stream/gate.h"
+#include "stream/place.h"
 
 #define PAGE_MIN 100 /* a small max must not make many small pages */
 
 typedef struct walk {
     s3store_target *target;
     const s3store_call *call;
+    s3s_place place;           /* what a snapshot had of what is walked over */
     const char *since, *until; /* NULL = none */
     size_t max;
     bool skip_damaged;
@@ -106,10 +108,20 @@ static s3store_status list_page(walk *w, bool first, s3store_error *err)
 /* A ref of the wave under way. */
 typedef struct candidate {
     const char *key;
-    s3s_gate_slot *slot; /* NULL = malformed */
+    s3s_gate_slot *slot; /* NULL = malformed, or known */
     int64_t micros;
     char attempt[S3S_ATTEMPT_ID_SIZE + 1];
 } candidate;
+
+/* A data object of that name is in the snapshot that the offset comes from: no marker is asked for. */
+static bool is_known(const walk *w, const s3s_ref *ref)
+{
+    char data_path[S3S_KEY_SIZE];
+    return w->place.known_count > 0 &&
+           s3s_data_key(&w->target->layout, ref->partition, ref->token, ref->attempt, data_path,
+                        NULL) == S3STORE_OK &&
+           s3s_place_knows(&w->place, data_path);
+}
 
 static s3store_status read_ref(walk *w, const char *key, candidate *c, s3store_error *err)
 {
@@ -133,6 +145,8 @@ static s3store_status read_ref(walk *w, const char *key, candidate *c, s3store_e
                 why.message, NULL);
         return S3STORE_OK;
     }
+    if (is_known(w, &ref))
+        return S3STORE_OK;
     c->micros = ref.micros;
     memcpy(c->attempt, ref.attempt, sizeof c->attempt);
     return s3s_gate_slot_of(&w->gate, ref.partition, ref.token, &c->slot, err);
@@ -239,6 +253,18 @@ static s3store_status run_walk(walk *w, s3store_error *err)
     return status;
 }
 
+/* The next offset of a poll: it still names what a snapshot had. */
+static s3store_status carry_known(walk *w, const char *since, s3store_error *err)
+{
+    if (w->place.known_count == 0)
+        return S3STORE_OK;
+    if (w->last_key == NULL)
+        return s3s_entries_set_next(w->entries, since, err);
+    const char *text;
+    s3store_status status = s3s_place_text(&w->place, w->last_key, &text, err);
+    return status == S3STORE_OK ? s3s_entries_set_next(w->entries, text, err) : status;
+}
+
 static s3store_status walk_new(s3store_target *target, const s3store_call *call, walk **out,
                                s3store_error *err)
 {
@@ -251,6 +277,7 @@ static s3store_status walk_new(s3store_target *target, const s3store_call *call,
     w->since = "";
     w->max = SIZE_MAX;
     s3s_gate_init(&w->gate, target, call);
+    s3s_place_init(&w->place, target->env, &target->layout);
     s3s_arena_init(&w->page_arena, target->env);
     *out = w;
     s3store_status status = s3s_settled_offset(target, w->cutoff, err);
@@ -271,6 +298,7 @@ static void walk_free(walk *w)
         return;
     s3s_env *env = w->target->env;
     s3s_gate_deinit(&w->gate);
+    s3s_place_deinit(&w->place);
     s3s_arena_deinit(&w->page_arena);
     s3s_free(env, w->keys);
     s3store_entries_free(w->entries);
@@ -282,20 +310,21 @@ static void walk_free(walk *w)
 s3store_status s3s_offset_check(const s3store_target *target, const char *offset, const char *what,
                                 s3store_error *err)
 {
-    if (offset == NULL || offset[0] == '\0')
-        return S3STORE_OK;
-    size_t root = strlen(target->layout.ref_path);
-    if (strncmp(offset, target->layout.ref_path, root) == 0 && offset[root] == '/')
-        return S3STORE_OK;
-    return s3s_fail_key(err, S3STORE_INVALID_ARGUMENT, offset,
-                        "%s: \"%s\" is no offset of this dataset: its offsets begin with \"%s/\"",
-                        what, offset, target->layout.ref_path);
+    s3s_place place;
+    s3s_place_init(&place, target->env, &target->layout);
+    s3store_status status = s3s_place_parse(&place, offset, what, err);
+    s3s_place_deinit(&place);
+    return status;
+}
+
+int64_t s3s_settled_us(const s3store_target *target)
+{
+    return s3s_wall_us(target->env) - target->commit_timeout_us - target->max_clock_skew_us;
 }
 
 s3store_status s3s_settled_offset(s3store_target *target, char *out, s3store_error *err)
 {
-    int64_t window_us = target->commit_timeout_us + target->max_clock_skew_us;
-    return s3s_offset_key(&target->layout, s3s_wall_us(target->env) - window_us, out, err);
+    return s3s_offset_key(&target->layout, s3s_settled_us(target), out, err);
 }
 
 static s3store_status poll_once(s3store_target *target, const s3store_poll_options *options,
@@ -308,21 +337,27 @@ static s3store_status poll_once(s3store_target *target, const s3store_poll_optio
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "max_entries is %" PRId32 ": it must be positive, or 0 for %d",
                         o->max_entries, S3STORE_DEFAULT_POLL_MAX);
-    s3store_status status = s3s_offset_check(target, o->since, "since", err);
-    if (status == S3STORE_OK)
-        status = s3s_offset_check(target, o->until, "until", err);
+    s3store_status status = s3s_offset_check(target, o->until, "until", err);
+    if (status == S3STORE_OK && o->until != NULL && o->until[0] != '\0' &&
+        !s3s_place_is_plain(&target->layout, o->until))
+        status = s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                          "until: an offset with exceptions is only a place to begin");
     if (status != S3STORE_OK)
         return status;
     s3store_call call = s3s_call_make(target->env, o->cancel, o->timeout_ms);
     walk *w = NULL;
     status = walk_new(target, &call, &w, err);
+    if (status == S3STORE_OK)
+        status = s3s_place_parse(&w->place, o->since, "since", err);
     if (status == S3STORE_OK) {
-        w->since = o->since != NULL ? o->since : "";
+        w->since = w->place.offset;
         w->until = o->until != NULL && o->until[0] != '\0' ? o->until : NULL;
         w->max = o->max_entries > 0 ? (size_t)o->max_entries : S3STORE_DEFAULT_POLL_MAX;
         w->skip_damaged = o->skip_damaged;
         status = run_walk(w, err);
     }
+    if (status == S3STORE_OK)
+        status = carry_known(w, o->since, err);
     if (status == S3STORE_OK && w->damage != NULL && w->last_key == NULL) {
         status = S3STORE_DAMAGED_MARKER;
         if (err != NULL)

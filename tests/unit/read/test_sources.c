@@ -293,11 +293,84 @@ static void test_sources__options_that_contradict_are_refused(void **state)
     o = kit_pattern(kit_all);
     o.limit = -1;
     expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "limit");
+    s3store_entries *handover = entries;
+    o.limit = 1;
+    o.handover = &handover;
+    expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "handover is for whole snapshots");
+    assert_null(handover);
+    o = kit_range(S3STORE_TIME_NONE, S3STORE_TIME_NONE);
+    o.handover = &handover;
+    expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "handover is for whole snapshots");
     o = kit_pattern(kit_all);
     o.columns = twice;
     o.column_count = 2;
     expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "\"value\" is named twice");
     s3store_entries_free(entries);
+    kit_close(&k);
+}
+
+static fixture_written write_stamped(kit *k, const char *partition, int64_t age_s, const char *id)
+{
+    fixture_write write = {.partition = partition, .stamp_us = s3s_wall_us(k->fx.env) - age_s * 1000000};
+    fixture_row row = {id, 1, 1, false};
+    return fixture_write_rows(&k->fx, &write, &row, 1);
+}
+
+/* Settle window 3 s; exceptions from 15 minutes before it. */
+static void test_sources__a_handover_names_what_snapshot_and_stream_both_have(void **state)
+{
+    (void)state;
+    static s3store_status (*const all[])(kit *, const s3store_read_options *, s3store_error *) = {
+        kit_stream, kit_partitions, kit_iter, kit_records};
+    static const char *const one[] = {"p=1"};
+    kit k;
+    s3store_error err;
+    s3store_entries *handover, *entries = NULL;
+    kit_open(&k, NULL, NULL);
+    write_stamped(&k, "p=1", 3600, "old");
+    fixture_written late = write_stamped(&k, "p=1", 600, "late");
+    write_stamped(&k, "p=2", 1, "elsewhere");
+    fixture_written new = write_stamped(&k, "p=1", 0, "new");
+    fixture_write orphan = {.partition = "p=1", .stamp_us = new.stamp_us + 1, .steps = FIXTURE_REF};
+    fixture_write_bytes(&k.fx, &orphan, NULL, 0, 0);
+    for (size_t f = 0; f < sizeof all / sizeof all[0]; f++) {
+        s3store_read_options o = kit_pattern(one);
+        o.handover = &handover;
+        handover = NULL;
+        fixture_reset_counts(&k.fx);
+        assert_ok(all[f](&k, &o, &err));
+        assert_int_equal(fixture_count(&k.fx, S3S_VERB_LIST), 2);
+        assert_int_equal(fixture_count(&k.fx, S3S_VERB_HEAD), 0);
+        assert_int_equal(s3store_entries_count(handover), 2);
+        assert_string_equal(s3store_entries_get(handover, 0)->data_path, late.data_key);
+        assert_string_equal(s3store_entries_get(handover, 1)->data_path, new.data_key);
+        assert_string_equal(s3store_entries_get(handover, 1)->partition, "p=1");
+        assert_int_equal(s3store_entries_get(handover, 1)->row_count, -1);
+        const char *next = s3store_entries_next_offset(handover);
+        assert_memory_equal(next, "except 2\n", 9);
+        s3store_poll_options poll = S3STORE_POLL_OPTIONS_INIT;
+        poll.since = next;
+        assert_ok(s3s_poll(k.fx.target, &poll, &entries, &err)); /* nothing is settled yet */
+        assert_int_equal(s3store_entries_count(entries), 0);
+        assert_string_equal(s3store_entries_next_offset(entries), next);
+        s3store_entries_free(entries);
+        s3store_entries_free(handover);
+    }
+    kit_close(&k);
+}
+
+static void test_sources__a_handover_that_fails_is_none(void **state)
+{
+    (void)state;
+    kit k;
+    s3store_error err;
+    kit_open(&k, NULL, NULL);
+    fixture_write_bytes(&k.fx, &(fixture_write){.partition = "p=1"}, "no parquet", 10, 1);
+    s3store_entries *handover = NULL;
+    s3store_read_options o = kit_pattern(kit_all);
+    o.handover = &handover;
+    assert_fails(kit_records(&k, &o, &err), S3STORE_CORRUPT, NULL);
+    assert_null(handover);
     kit_close(&k);
 }
 
@@ -380,6 +453,8 @@ int run_source_tests(void)
             test_sources__missing_files_are_strict_for_patterns_and_tolerated_for_the_stream),
         cmocka_unit_test(test_sources__shards_are_the_whole_each_partition_once),
         cmocka_unit_test(test_sources__options_that_contradict_are_refused),
+        cmocka_unit_test(test_sources__a_handover_names_what_snapshot_and_stream_both_have),
+        cmocka_unit_test(test_sources__a_handover_that_fails_is_none),
         cmocka_unit_test(test_sources__entity_and_version_come_both_or_neither),
         cmocka_unit_test(test_sources__without_dedup_rows_come_as_written),
         cmocka_unit_test(test_sources__requests_are_lists_and_one_get_for_each_file),

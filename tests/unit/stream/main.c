@@ -5,5 +5,6 @@ int main(void)
     int failed = run_poll_tests();
     failed += run_range_tests();
     failed += run_entries_tests();
+    failed += run_place_tests();
     return failed != 0;
 }

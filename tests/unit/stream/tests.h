@@ -5,5 +5,6 @@
 int run_poll_tests(void);
 int run_range_tests(void);
 int run_entries_tests(void);
+int run_place_tests(void);
 
 #endif
