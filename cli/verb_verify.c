@@ -7,13 +7,15 @@
 #include "progress.h"
 
 typedef struct verify_values {
-    bool shallow;
+    bool shallow, contents;
     const char *sample;
 } verify_values;
 
 static const cli_option options[] = {
     {"--shallow", 0, NULL, "LIST only: read no marker and no footer, but of what looks wrong",
      CLI_FLAG, offsetof(verify_values, shallow), NULL},
+    {"--contents", 0, NULL, "read all rows too: are they those that were committed?", CLI_FLAG,
+     offsetof(verify_values, contents), NULL},
     {"--sample", 0, "P", "read markers and footers of this part of the commits (0 to 1)", CLI_TEXT,
      offsetof(verify_values, sample), NULL},
 };
@@ -77,6 +79,7 @@ static void print_report(const cli_context *cli, const s3store_verify_report *r)
         cli_json_int(&j, "schema_versions", r->schema_versions);
         cli_json_int(&j, "views", r->views);
         cli_json_int(&j, "view_markers", (int64_t)r->view_markers);
+        cli_json_int(&j, "hashed", (int64_t)r->hashed);
         cli_json_int(&j, "damages", (int64_t)r->damages);
         cli_json_int(&j, "remarks", (int64_t)r->remarks);
         cli_json_end(&j);
@@ -90,6 +93,9 @@ static void print_report(const cli_context *cli, const s3store_verify_report *r)
            (unsigned long long)r->foreign, r->schema_versions);
     if (r->views > 0)
         printf("%u views with %llu markers\n", r->views, (unsigned long long)r->view_markers);
+    if (r->hashed > 0)
+        printf("the rows of %llu commits were compared with their content hashes\n",
+               (unsigned long long)r->hashed);
     if (r->damages == 0)
         puts(r->remarks == 0 ? "no damage found" : "no damage found, see the remarks");
     else
@@ -115,6 +121,7 @@ static int verify(cli_context *cli, s3store_target *target, const verify_values 
     o.pattern_count = cli->args.count - 1;
     o.shallow = v->shallow;
     o.sample = sample;
+    o.contents = v->contents;
     o.finding = print_finding;
     o.finding_ctx = &run;
     o.plan = print_plan;
@@ -124,7 +131,8 @@ static int verify(cli_context *cli, s3store_target *target, const verify_values 
     o.timeout_ms = cli_timeout_ms(cli);
     cli_note("verify: costs 1 LIST for each 1000 objects%s",
              v->shallow ? "; what looks wrong is asked for"
-                        : ", then 1 HEAD and 1 GET of a footer for each commit");
+             : v->contents ? ", then 1 HEAD for each commit, and all of its data"
+                           : ", then 1 HEAD and 1 GET of a footer for each commit");
     s3store_status status = s3store_verify(target, &o, &report, &err);
     cli_progress_end(&run.progress);
     if (status != S3STORE_OK)
@@ -138,6 +146,8 @@ static int run(cli_context *cli, void *values)
     const verify_values *v = values;
     double sample = 0;
     int code;
+    if (v->shallow && v->contents)
+        return cli_usage(cli, "--shallow and --contents exclude each other");
     if (v->sample != NULL && !parse_sample(v->sample, &sample))
         return cli_usage(cli, "--sample is a part above 0 and up to 1, as in 0.05; not %s",
                          v->sample);
@@ -163,6 +173,7 @@ const cli_verb cli_verb_verify = {
             "Examples:\n"
             "  s3store verify s3://bucket/quakes\n"
             "  s3store verify s3://bucket/quakes --shallow          LIST only\n"
+            "  s3store verify s3://bucket/quakes --contents         every row\n"
             "  s3store verify s3://bucket/quakes --sample 0.05\n"
             "  s3store verify s3://bucket/quakes 'day=2018-02-*' --json",
     .options = options,

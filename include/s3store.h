@@ -1468,6 +1468,9 @@ typedef struct s3store_verify_options {
     void *progress_ctx;
     s3store_cancel *cancel;
     int64_t timeout_ms;
+    bool contents; /* and all rows, whose content hash must be the marker's: finds data objects that
+                      were swapped or written over. Not with shallow. Writes without a token have
+                      none: their rows are looked at by their partition columns */
 } s3store_verify_options;
 #define S3STORE_VERIFY_OPTIONS_INIT {.size = sizeof(s3store_verify_options)}
 
@@ -1485,6 +1488,7 @@ typedef struct s3store_verify_report {
     uint64_t lists;
     uint32_t views;        /* recorded ones, whose markers were checked */
     uint64_t view_markers; /* listed */
+    uint64_t hashed;       /* commits whose rows were compared with their content hash */
 } s3store_verify_report;
 
 /* Whether every commit has its data object, with as many rows as its marker says and columns as

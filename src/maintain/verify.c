@@ -82,13 +82,14 @@ static s3store_status run_item(void *ctx, size_t i, s3store_error *err)
 static s3store_status flush(s3s_verify *v, s3store_error *err)
 {
     /* Rows are read for views: each file within an eighth of the budget, four at once. */
-    s3s_fan_options options = {.call = v->call, .limit = v->views.count > 0 ? FILES_AT_ONCE : 0};
+    s3s_fan_options options = {.call = v->call, .limit = v->views.count > 0 || v->options->contents ? FILES_AT_ONCE : 0};
     s3store_status status =
         s3s_fan_out(v->target->pool, v->item_count, run_item, v, &options, err);
     for (size_t i = 0; i < v->item_count; i++) {
         tell_item(v, &v->items[i]);
         v->report->checked += v->items[i].checked;
         v->report->rows += (uint64_t)v->items[i].rows;
+        v->report->hashed += v->items[i].hashed;
     }
     v->item_count = 0;
     v->attempts_held = 0;

@@ -156,12 +156,16 @@ static s3store_status check_file(commit *c, s3s_datafile *file, s3store_error *e
         status = check_columns(c, s3s_datafile_schema(file), err);
     if (status == S3STORE_OK)
         status = s3s_verify_views(c->v, c->item, file, err);
+    if (status == S3STORE_OK && c->v->options->contents)
+        status = s3s_verify_contents(c->v, c->item, file, c->marker.has_content_hash,
+                                     c->marker.content_hash, err);
     return status;
 }
 
 static s3store_status check_footer(commit *c, s3store_error *err)
 {
     s3store_target *t = c->v->target;
+    bool contents = c->v->options->contents;
     s3s_datafile *file = NULL;
     s3store_error why = {0};
     s3s_datafile_options options = {.key = c->data_key,
@@ -169,9 +173,9 @@ static s3store_status check_footer(commit *c, s3store_error *err)
                                     .memory_bytes = t->memory_bytes / 8 > FILE_MEMORY_MIN
                                                         ? t->memory_bytes / 8
                                                         : FILE_MEMORY_MIN,
-                                    .columns = c->v->columns,
-                                    .column_count = c->v->column_count,
-                                    .footer_only = c->v->views.count == 0};
+                                    .columns = contents ? NULL : c->v->columns,
+                                    .column_count = contents ? 0 : c->v->column_count,
+                                    .footer_only = c->v->views.count == 0 && !contents};
     s3store_status status = s3s_datafile_open(t->env, t->store, c->v->call, &options, &file, &why);
     if (status == S3STORE_OK)
         status = check_file(c, file, err);

@@ -28,7 +28,7 @@ typedef struct s3s_verify_item {
     size_t attempt_count;
     bool deep; /* its footer too */
     s3s_verify_note *first, *last;
-    bool checked;
+    bool checked, hashed;
     int64_t rows;
 } s3s_verify_item;
 
@@ -57,6 +57,10 @@ s3store_status s3s_verify_note_add(s3s_verify *v, s3s_verify_item *item, const c
 /* Tells a finding that is about no commit. */
 void s3s_verify_tell(s3s_verify *v, const s3store_finding *finding);
 
+/* verify_contents.c: the rows of an open data object against the hash in its marker (has_hash: there is
+ * one), and whether they can be decoded at all. */
+s3store_status s3s_verify_contents(s3s_verify *v, s3s_verify_item *item, s3s_datafile *file,
+                                   bool has_hash, uint64_t hash, s3store_error *err);
 /* verify_commit.c: an item of the window. Not OK: it could not be found out. */
 s3store_status s3s_verify_commit(s3s_verify *v, s3s_verify_item *item, s3store_error *err);
 

@@ -10,7 +10,6 @@
  *   publish.c       one chunk: HEAD, encode, PUT markers, data, ref, commit
  *   body.c          the bytes of a data object; the pool of their buffers, and of encoders
  *   commit.c        the fenced, arbitrated commit and what decides after a lost answer
- *   content_hash.c  what tells a reused token from a retry
  *   result.c        outcomes in key order
  *   progress.c      how far it has come, for a caller who wants to know
  *   lookup.c        asking for a commit, putting one into the stream again

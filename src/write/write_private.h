@@ -7,6 +7,7 @@
 #include "arrow/stream.h"
 #include "base/error.h"
 #include "base/sync.h"
+#include "dataset/content_hash.h"
 #include "dataset/partition.h"
 #include "write/write.h"
 
@@ -48,26 +49,6 @@ void s3s_outcome_set_error(s3s_result_item *outcome, s3store_commit_state state,
  * stopped: why the rest was not tried, or not even read. err: of the partition that decides. */
 s3store_status s3s_result_status(const s3store_write_result *result, bool is_read,
                                  const s3store_error *stopped, s3store_error *err);
-
-/* ---- content_hash.c: docs/FORMAT.md "Content hash" ------------------------------------------- */
-
-/* skip[i]: column i is left out; NULL = none. schema outlives the hasher. */
-typedef struct s3s_content_hasher s3s_content_hasher;
-s3store_status s3s_content_hasher_new(s3s_env *env, const s3s_schema *schema, const bool *skip,
-                                      s3s_content_hasher **out, s3store_error *err);
-s3store_status s3s_content_hasher_add(s3s_content_hasher *h, const struct ArrowArray *batch,
-                                      s3store_error *err);
-uint64_t s3s_content_hasher_end(s3s_content_hasher *h);
-void s3s_content_hasher_free(s3s_content_hasher *h); /* NULL allowed */
-/* Of one batch. */
-s3store_status s3s_content_hash(s3s_env *env, const s3s_schema *schema,
-                                const struct ArrowArray *batch, const bool *skip, uint64_t *out,
-                                s3store_error *err);
-/* The size of every row of a batch (FORMAT "Chunks"); UINT32_MAX also for larger ones. */
-void s3s_row_sizes(const s3s_schema *schema, const struct ArrowArray *batch, const bool *skip,
-                   uint32_t *sizes);
-/* What a row takes in memory besides, whatever is null. */
-uint64_t s3s_row_width(const s3s_schema *schema);
 
 /* ---- gather.c: the input in the recorded types, piece by piece -------------------------------- */
 

@@ -2,12 +2,14 @@
  * reordering them leave unchanged. docs/FORMAT.md "Content hash" is the specification. The size of a
  * row, by which inputs are cut into chunks, is made of the same values, so that it is as stable.
  */
+#include "dataset/content_hash.h"
+
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/error.h"
 #include "base/hash.h"
-#include "write/write_private.h"
 
 enum {
     TAG_INT = 'i',       /* int64: integers, and floats that are exactly one within +-2^53 */
