@@ -30,7 +30,7 @@ static const cli_option options[] = {
     {"--shard", 0, "I/N", "only the partitions of shard I (from 0) of N", CLI_TEXT, VALUE(shard),
      NULL},
     {"--read-ahead", 0, "N", "partitions decoded ahead (default 1)", CLI_INT, VALUE(read_ahead), NULL},
-    {"--read-ahead-bytes", 0, "SIZE", "decoded bytes held at once (default: by --memory)", CLI_BYTES,
+    {"--read-ahead-bytes", 0, "SIZE", "decoded bytes held ahead (default: by --memory)", CLI_BYTES,
      VALUE(read_ahead_bytes), NULL},
     {"--offset-file", 0, "FILE", "store the offset from which `poll` and `tail` go on", CLI_TEXT,
      VALUE(offset_file), NULL},

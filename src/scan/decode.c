@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "dataset/content_hash.h"
 
 bool s3s_scan_is_tolerable(const s3s_scan *scan, s3store_status status, const s3store_error *err)
 {
@@ -236,6 +237,15 @@ static s3store_status keep_batch(s3s_scan *scan, scan_file *f, struct ArrowArray
     }
     f->batches[f->batch_count++] = *batch;
     return S3STORE_OK;
+}
+
+uint64_t s3s_scan_decoded_estimate(const s3s_scan *scan, const s3s_datafile *file)
+{
+    uint64_t encoded = s3s_datafile_decoded_bytes(file), rows_bytes;
+    int64_t rows = s3s_datafile_row_count(file);
+    if (__builtin_mul_overflow((uint64_t)rows, s3s_row_width(scan->plan.merge), &rows_bytes))
+        return UINT64_MAX;
+    return encoded > rows_bytes ? encoded : rows_bytes;
 }
 
 /* Counts what a partition to be merged holds. false: it is more than can be merged in memory. */

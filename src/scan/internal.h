@@ -179,6 +179,9 @@ s3store_status s3s_scan_cursor_new(s3s_scan *scan, s3s_datafile *file,
 s3store_status s3s_scan_cursor_next(const s3s_scan *scan, s3s_datafile_cursor *cursor,
                                     const char *key, int64_t *row, struct ArrowArray *out,
                                     s3store_error *err);
+/* What the plan's columns of a file will take, from above but for long texts that repeat: the footer
+ * counts encoded bytes. Not trusted: it only decides how much is decoded ahead. */
+uint64_t s3s_scan_decoded_estimate(const s3s_scan *scan, const s3s_datafile *file);
 /* All batches of an open file. *too_large: it was not decoded, its batches would take too much. */
 s3store_status s3s_scan_decode_file(s3s_scan *scan, scan_file *f, s3s_datafile *file,
                                     bool *too_large, s3store_error *err);

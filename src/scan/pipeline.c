@@ -161,7 +161,7 @@ static bool choose_decode_locked(s3s_scan *scan, bool only_wanted, job *out)
             return false;
         if (f->state != FILE_FETCHED)
             continue;
-        uint64_t estimate = s3s_datafile_decoded_bytes(f->file);
+        uint64_t estimate = s3s_scan_decoded_estimate(scan, f->file);
         uint64_t held = scan->locked.decoded_bytes;
         if (!wanted && held > 0 &&
             (estimate > scan->ahead_cap || held > scan->ahead_cap - estimate)) {

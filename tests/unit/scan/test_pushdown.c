@@ -322,8 +322,16 @@ static void test_pushdown__row_groups_that_cannot_match_are_not_fetched(void **s
 
 /* ---- bytes ahead (vectors 155 to 158) --------------------------------------------------------------- */
 
-/* Decoded bytes that are held at most while the consumer dawdles over its first partition; at_least
- * are waited for. */
+static uint64_t held_now(s3s_scan *scan)
+{
+    s3s_mutex_lock(&scan->mutex);
+    uint64_t held = scan->locked.decoded_bytes;
+    s3s_mutex_unlock(&scan->mutex);
+    return held;
+}
+
+/* Decoded bytes that are held at most while the consumer dawdles over its first partition, where
+ * at_least are waited for, and over the others. */
 static uint64_t held_while_dawdling(fixture *fx, uint64_t bytes, uint64_t at_least)
 {
     s3store_error err;
@@ -342,9 +350,7 @@ static uint64_t held_while_dawdling(fixture *fx, uint64_t bytes, uint64_t at_lea
         still = held == before ? still + 1 : 0;
         before = held;
         assert_ok(s3s_sleep_us(fx->env, 20000, NULL, &err));
-        s3s_mutex_lock(&scan->mutex);
-        held = scan->locked.decoded_bytes;
-        s3s_mutex_unlock(&scan->mutex);
+        held = held_now(scan);
         most = held > most ? held : most;
     }
     s3s_array_release(&batch);
@@ -352,6 +358,11 @@ static uint64_t held_while_dawdling(fixture *fx, uint64_t bytes, uint64_t at_lea
     while (s3s_scan_next(scan, &batch, NULL, &err) == S3STORE_OK) {
         rest++;
         s3s_array_release(&batch);
+        for (int i = 0; i < 10; i++) { /* and at every later one, while others come */
+            held = held_now(scan);
+            most = held > most ? held : most;
+            assert_ok(s3s_sleep_us(fx->env, 500, NULL, &err));
+        }
     }
     assert_int_equal(rest, 9);
     s3s_scan_free(scan);
@@ -380,6 +391,12 @@ static void test_budget__read_ahead_bytes_bound_what_is_decoded_ahead(void **sta
     assert_true(one > 0 && one <= all / 10 + 100); /* one oversized partition always passes */
     /* The partition that the consumer waits for always passes, also when others came before it. */
     assert_true(three > one && three <= all / 10 * 4 + 200);
+    /* Whatever the budget: never more than it and that one partition. */
+    for (uint64_t parts = 1; parts < 9; parts += 2) {
+        uint64_t budget = all / 20 * parts;
+        uint64_t held = held_while_dawdling(&fx, budget, 1);
+        assert_true(held <= budget + all / 10 + 100);
+    }
     fixture_close_clean(&fx);
 }
 
