@@ -6,6 +6,7 @@
 
 #include "arrow/internal.h"
 #include "arrow/sortkey.h"
+#include "base/bytes.h"
 #include "base/error.h"
 
 typedef struct key_column {
@@ -393,6 +394,32 @@ int s3s_sort_keys_compare(const s3s_sort_keys *a, size_t row_a, const s3s_sort_k
     if (order != 0)
         return order;
     return (size_a > size_b) - (size_a < size_b);
+}
+
+size_t s3s_sort_keys_longest(const s3s_schema *schema, const struct ArrowArray *batch,
+                             const size_t *columns, size_t column_count)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < column_count; i++) {
+        s3s_column c;
+        s3s_batch_column(schema, batch, columns[i], &c);
+        size_t most = 0, size;
+        if (!s3s_type_is_bytes(c.field->type)) {
+            if (!s3s_add(longest, 1 + encoded_width(c.field), &longest))
+                return SIZE_MAX;
+            continue;
+        }
+        const bool large = is_large(&c), last = i + 1 == column_count;
+        for (int64_t row = 0; row < c.length; row++) {
+            (void)bytes_at(&c, large, row, &size);
+            most = size > most ? size : most;
+        }
+        if (!last && has_zeros(&c) && !s3s_mul(most, 2, &most)) /* each is escaped */
+            return SIZE_MAX;
+        if (!s3s_add(longest, most, &longest) || !s3s_add(longest, last ? 1 : 3, &longest))
+            return SIZE_MAX;
+    }
+    return longest;
 }
 
 uint64_t s3s_sort_keys_bytes(const s3s_schema *schema, const struct ArrowArray *batch,

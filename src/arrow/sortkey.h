@@ -28,6 +28,9 @@ s3store_status s3s_sort_keys_remake(const s3s_schema *schema, const struct Arrow
 void s3s_sort_keys_deinit(s3s_sort_keys *keys);
 int s3s_sort_keys_compare(const s3s_sort_keys *a, size_t row_a, const s3s_sort_keys *b,
                           size_t row_b);
+/* No key of a batch is longer. Looks at the sizes of strings, and for zero bytes in them. */
+size_t s3s_sort_keys_longest(const s3s_schema *schema, const struct ArrowArray *batch,
+                             const size_t *columns, size_t column_count);
 /* Bytes that s3s_sort_keys_make would take for these rows, about. */
 uint64_t s3s_sort_keys_bytes(const s3s_schema *schema, const struct ArrowArray *batch,
                              const size_t *columns, size_t column_count);

@@ -3,9 +3,9 @@
  *
  * Entity columns become order-preserving bytes once per row, versions become uint64 in order. Keys of
  * eight bytes at most are numbers and have no memory of their own ("narrow"). LATEST finds the winners
- * with a hash table and sorts only them; of the others it keeps no key: those of the batch under way
- * are in memory that the next batch uses again, and go to another place only for a new winner.
- * HISTORY sorts everything, stably, and collapses replicas.
+ * with a hash table and sorts only them: where keys are short in merge_packed.c. Of the others it keeps no
+ * key: those of the batch under way are in memory that the next batch uses again, and go to another
+ * place only for a new winner. HISTORY sorts everything, stably, and collapses replicas.
  *
  * Sorting looks at seven bytes of the keys at a time (at all of a narrow one): they are copied beside
  * the row, sorted by radix, and rows that are equal so far go on with their next seven bytes, at last
@@ -13,7 +13,7 @@
  * and not per comparison. Rows that are in a few ascending runs already, because their files were
  * written sorted, are merged instead.
  */
-#include "scan/internal.h"
+#include "scan/merge_private.h"
 
 #include <string.h>
 
@@ -33,7 +33,7 @@ typedef struct item {
 #define CHUNK_MORE 8           /* in the low byte of a chunk: the key goes on after it */
 #define VERSION_DEPTH SIZE_MAX /* the keys are equal: by version */
 #define REPLICA UINT32_MAX     /* in row.batch: the row before it is the same */
-#define BLOCK 64               /* rows whose memory is asked for before it is needed */
+#define BLOCK S3S_MERGE_BLOCK
 
 /* Items that are equal in everything before `depth` bytes of their keys. */
 typedef struct run {
@@ -62,7 +62,8 @@ typedef struct merge {
 uint64_t s3s_scan_merge_bytes(const scan_plan *plan, const struct ArrowArray *batch)
 {
     uint64_t bytes = s3s_batch_bytes(plan->merge, batch);
-    uint64_t places = (uint64_t)batch->length * (2 * sizeof(item) + sizeof(s3s_row));
+    /* Short keys take 32 bytes twice; wide ones 24 twice, and what is added for them. */
+    uint64_t places = (uint64_t)batch->length * (2 * sizeof(item) + 2 * sizeof(s3s_row) + 8);
     if (!s3s_narrow_keys_fit(plan->merge, plan->entity, plan->entity_count, true))
         places += s3s_sort_keys_bytes(plan->merge, batch, plan->entity, plan->entity_count) +
                   (uint64_t)batch->length * sizeof(s3s_row);
@@ -117,19 +118,19 @@ static int compare_items(const merge *m, const item *a, const item *b)
     return a->version < b->version ? -1 : a->version > b->version;
 }
 
-static void fill_versions(merge *m, size_t b)
+void s3s_merge_versions(const scan_plan *plan, const struct ArrowArray *batch, uint64_t *versions)
 {
     s3s_column column;
-    s3s_batch_column(m->plan->merge, m->batches[b], m->plan->version, &column);
+    s3s_batch_column(plan->merge, batch, plan->version, &column);
     uint64_t flip = column.field->type == S3S_TYPE_UINT64 ? 0 : UINT64_C(1) << 63;
     if (column.field->type == S3S_TYPE_INT64 || column.field->type == S3S_TYPE_TIMESTAMP) {
         const int64_t *values = (const int64_t *)column.values + column.offset;
         for (int64_t i = 0; i < column.length; i++)
-            m->versions[i] = (uint64_t)values[i] ^ flip;
+            versions[i] = (uint64_t)values[i] ^ flip;
         return;
     }
     for (int64_t i = 0; i < column.length; i++)
-        m->versions[i] = (uint64_t)s3s_column_int(&column, i) ^ flip;
+        versions[i] = (uint64_t)s3s_column_int(&column, i) ^ flip;
 }
 
 static void choose_keys(merge *m)
@@ -154,11 +155,20 @@ static s3store_status prepare(merge *m, s3store_error *err)
                         "%zu rows in one partition are more than can be merged in memory",
                         m->row_count);
     choose_keys(m);
+    return S3STORE_OK;
+}
+
+static s3store_status make_room(merge *m, s3store_error *err)
+{
     m->versions = s3s_calloc(m->env, m->longest + 1, sizeof *m->versions);
     m->numbers = s3s_calloc(m->env, m->narrow ? m->longest + 1 : 1, sizeof *m->numbers);
     m->keys = s3s_calloc(m->env, m->narrow ? 1 : m->batch_count + 1, sizeof *m->keys);
     if (m->versions == NULL || m->numbers == NULL || m->keys == NULL)
         return s3s_fail_memory(err, (m->longest + 1) * sizeof *m->versions);
+    m->items = s3s_calloc(m->env, m->row_count, sizeof *m->items);
+    if (m->items == NULL)
+        return s3s_fail_memory(err, m->row_count * sizeof *m->items);
+    s3s_expect_dense(m->items, m->row_count * sizeof *m->items);
     return S3STORE_OK;
 }
 
@@ -179,7 +189,7 @@ static void make_items(const merge *m, size_t b, size_t first, size_t count, ite
 static s3store_status begin_batch(merge *m, size_t b, s3s_sort_keys *keys, s3store_error *err)
 {
     const scan_plan *p = m->plan;
-    fill_versions(m, b);
+    s3s_merge_versions(p, m->batches[b], m->versions);
     if (!m->narrow)
         return s3s_sort_keys_remake(p->merge, m->batches[b], p->entity, p->entity_count, keys, err);
     s3s_narrow_keys_fill(p->merge, m->batches[b], p->entity, p->entity_count, m->nulls, m->numbers);
@@ -188,59 +198,50 @@ static s3store_status begin_batch(merge *m, size_t b, s3s_sort_keys *keys, s3sto
 
 /* ---- latest ---------------------------------------------------------------------------------- */
 
-typedef struct slot {
-    uint32_t hash; /* saves most key comparisons */
-    uint32_t item; /* 0 = empty, else its index + 1 */
-} slot;
-
-typedef struct winners {
-    slot *table;
-    size_t capacity;
-    uint64_t seed; /* nobody outside can know which keys collide */
-} winners;
-
-/* The finalizer of MurmurHash3. */
-static inline uint64_t mix(uint64_t h)
-{
-    h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
-    h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return h ^ h >> 33;
-}
-
 static inline uint32_t hash_key(s3store_bytes key, uint64_t seed)
 {
     const uint8_t *bytes = key.data;
     if (key.size < 8 || key.size > 16)
         return (uint32_t)s3s_xxh64(key.data, key.size, seed);
-    return (uint32_t)mix(mix(s3s_le64(bytes) ^ seed) + s3s_le64(bytes + key.size - 8) + key.size);
+    return (uint32_t)merge_mix(merge_mix(s3s_le64(bytes) ^ seed) + s3s_le64(bytes + key.size - 8) + key.size);
 }
 
-static void hash_block(const merge *m, const winners *w, size_t first, const item *block,
-                       size_t count, uint32_t *hashes)
+s3store_status s3s_merge_table_init(merge_table *table, s3s_env *env, size_t row_count,
+                                    s3store_error *err)
 {
-    for (size_t i = 0; i < count && m->narrow; i++)
-        hashes[i] = (uint32_t)mix(block[i].chunk ^ w->seed);
-    for (size_t i = 0; i < count && !m->narrow; i++)
-        hashes[i] = hash_key(key_in(&m->recent, first + i), w->seed);
+    table->capacity = 1024;
+    while (table->capacity < row_count / 2) /* growing costs more than a guess that was too high */
+        table->capacity *= 2;
+    s3store_status status = s3s_random(env, &table->seed, sizeof table->seed, err);
+    if (status != S3STORE_OK)
+        return status;
+    table->slots = s3s_calloc(env, table->capacity, sizeof *table->slots);
+    if (table->slots == NULL)
+        return s3s_fail_memory(err, table->capacity * sizeof *table->slots);
+    s3s_expect_dense(table->slots, table->capacity * sizeof *table->slots);
+    return S3STORE_OK;
 }
 
-static s3store_status grow(merge *m, winners *w, s3store_error *err)
+s3store_status s3s_merge_table_reserve(merge_table *table, s3s_env *env, size_t item_count,
+                                       size_t more, s3store_error *err)
 {
-    size_t capacity = w->capacity * 2, mask = capacity - 1;
-    slot *table = s3s_calloc(m->env, capacity, sizeof *table);
-    if (table == NULL)
-        return s3s_fail_memory(err, capacity * sizeof *table);
-    for (size_t i = 0; i < w->capacity; i++) {
-        if (w->table[i].item == 0)
+    if ((item_count + more) * 8 <= table->capacity * 5)
+        return S3STORE_OK;
+    size_t capacity = table->capacity * 2, mask = capacity - 1;
+    merge_slot *slots = s3s_calloc(env, capacity, sizeof *slots);
+    if (slots == NULL)
+        return s3s_fail_memory(err, capacity * sizeof *slots);
+    for (size_t i = 0; i < table->capacity; i++) {
+        if (table->slots[i].item == 0)
             continue;
-        size_t at = w->table[i].hash & mask;
-        while (table[at].item != 0)
+        size_t at = table->slots[i].hash & mask;
+        while (slots[at].item != 0)
             at = (at + 1) & mask;
-        table[at] = w->table[i];
+        slots[at] = table->slots[i];
     }
-    s3s_free(m->env, w->table);
-    w->table = table;
-    w->capacity = capacity;
+    s3s_free(env, table->slots);
+    table->slots = slots;
+    table->capacity = capacity;
     return S3STORE_OK;
 }
 
@@ -277,19 +278,15 @@ static s3store_status keep_key(merge *m, s3store_bytes key, s3store_error *err)
 }
 
 /* row: of the batch under way. */
-static s3store_status offer(merge *m, const winners *w, const item *candidate, uint32_t hash,
+static s3store_status offer(merge *m, const merge_table *w, const item *candidate, uint32_t hash,
                             s3store_error *err)
 {
     size_t mask = w->capacity - 1, at = hash & mask;
-    s3store_bytes key = {0};
-    if (!m->narrow)
-        key = key_in(&m->recent, candidate->row.row);
-    for (; w->table[at].item != 0; at = (at + 1) & mask) {
-        size_t place = w->table[at].item - 1;
+    s3store_bytes key = key_in(&m->recent, candidate->row.row);
+    for (; w->slots[at].item != 0; at = (at + 1) & mask) {
+        size_t place = w->slots[at].item - 1;
         item *best = &m->items[place];
-        if (w->table[at].hash != hash)
-            continue;
-        if (m->narrow ? best->chunk != candidate->chunk : !same_bytes(key_in(m->keys, place), key))
+        if (w->slots[at].hash != hash || !same_bytes(key_in(m->keys, place), key))
             continue;
         if (candidate->version >= best->version) { /* later rows win ties */
             best->version = candidate->version;
@@ -297,37 +294,36 @@ static s3store_status offer(merge *m, const winners *w, const item *candidate, u
         }
         return S3STORE_OK;
     }
-    s3store_status status = m->narrow ? S3STORE_OK : keep_key(m, key, err);
+    s3store_status status = keep_key(m, key, err);
     if (status != S3STORE_OK)
         return status;
     m->items[m->item_count++] = *candidate;
-    w->table[at] = (slot){.hash = hash, .item = (uint32_t)m->item_count};
+    w->slots[at] = (merge_slot){.hash = hash, .item = (uint32_t)m->item_count};
     return S3STORE_OK;
 }
 
 /* Where the rows of a block lead to lies all over memory: it is asked for step by step, before any
  * of it is waited for. */
-static void ask_for(const merge *m, const winners *w, const uint32_t *hashes, size_t count)
+static void ask_for(const merge *m, const merge_table *w, const uint32_t *hashes, size_t count)
 {
     size_t mask = w->capacity - 1;
     for (size_t i = 0; i < count; i++)
-        __builtin_prefetch(&w->table[hashes[i] & mask]);
+        __builtin_prefetch(&w->slots[hashes[i] & mask]);
     for (size_t i = 0; i < count; i++) {
-        uint32_t at = w->table[hashes[i] & mask].item;
+        uint32_t at = w->slots[hashes[i] & mask].item;
         if (at == 0)
             continue;
         __builtin_prefetch(&m->items[at - 1]);
-        if (!m->narrow)
-            __builtin_prefetch(&m->keys[0].offsets[at - 1]);
+        __builtin_prefetch(&m->keys[0].offsets[at - 1]);
     }
-    for (size_t i = 0; i < count && !m->narrow; i++) {
-        slot s = w->table[hashes[i] & mask];
+    for (size_t i = 0; i < count; i++) {
+        merge_slot s = w->slots[hashes[i] & mask];
         if (s.item != 0 && s.hash == hashes[i])
             __builtin_prefetch(m->keys[0].bytes + m->keys[0].offsets[s.item - 1]);
     }
 }
 
-static s3store_status offer_batch(merge *m, winners *w, size_t b, s3store_error *err)
+static s3store_status offer_batch(merge *m, merge_table *w, size_t b, s3store_error *err)
 {
     size_t rows = (size_t)m->batches[b]->length;
     item block[BLOCK];
@@ -335,12 +331,12 @@ static s3store_status offer_batch(merge *m, winners *w, size_t b, s3store_error 
     s3store_status status = begin_batch(m, b, &m->recent, err);
     for (size_t first = 0; status == S3STORE_OK && first < rows; first += BLOCK) {
         size_t count = rows - first < BLOCK ? rows - first : BLOCK;
-        if ((m->item_count + count) * 8 > w->capacity * 5)
-            status = grow(m, w, err);
+        status = s3s_merge_table_reserve(w, m->env, m->item_count, count, err);
         if (status != S3STORE_OK)
             break;
         make_items(m, b, first, count, block);
-        hash_block(m, w, first, block, count, hashes);
+        for (size_t i = 0; i < count; i++)
+            hashes[i] = hash_key(key_in(&m->recent, first + i), w->seed);
         ask_for(m, w, hashes, count);
         for (size_t i = 0; status == S3STORE_OK && i < count; i++)
             status = offer(m, w, &block[i], hashes[i], err);
@@ -354,8 +350,6 @@ static s3store_status reserve_keys(merge *m, s3store_error *err)
     const scan_plan *p = m->plan;
     s3s_sort_keys *keys = &m->keys[0];
     uint64_t bytes = 64;
-    if (m->narrow)
-        return S3STORE_OK;
     for (size_t b = 0; b < m->batch_count; b++)
         bytes += s3s_sort_keys_bytes(p->merge, m->batches[b], p->entity, p->entity_count);
     keys->env = m->env;
@@ -371,22 +365,13 @@ static s3store_status reserve_keys(merge *m, s3store_error *err)
 
 static s3store_status pick_latest(merge *m, s3store_error *err)
 {
-    winners w = {.capacity = 1024};
-    while (w.capacity < m->row_count / 2) /* growing costs more than a guess that was too high */
-        w.capacity *= 2;
-    s3store_status status = s3s_random(m->env, &w.seed, sizeof w.seed, err);
-    if (status == S3STORE_OK) {
-        w.table = s3s_calloc(m->env, w.capacity, sizeof *w.table);
-        if (w.table == NULL)
-            status = s3s_fail_memory(err, w.capacity * sizeof *w.table);
-        else
-            s3s_expect_dense(w.table, w.capacity * sizeof *w.table);
-    }
+    merge_table w = {0};
+    s3store_status status = s3s_merge_table_init(&w, m->env, m->row_count, err);
     if (status == S3STORE_OK)
         status = reserve_keys(m, err);
     for (size_t b = 0; status == S3STORE_OK && b < m->batch_count; b++)
         status = offer_batch(m, &w, b, err);
-    s3s_free(m->env, w.table);
+    s3s_free(m->env, w.slots);
     return status;
 }
 
@@ -408,8 +393,6 @@ static s3store_status pick_all(merge *m, s3store_error *err)
 /* Winners that are wide are sorted by their keys, which lie beside them in another place. */
 static s3store_status number_winners(merge *m, s3store_error *err)
 {
-    if (m->narrow)
-        return S3STORE_OK;
     m->winners = s3s_alloc(m->env, m->item_count * sizeof *m->winners);
     if (m->winners == NULL)
         return s3s_fail_memory(err, m->item_count * sizeof *m->winners);
@@ -621,6 +604,33 @@ static void merge_deinit(merge *m)
     s3s_free(m->env, m->runs);
 }
 
+/* Numbers, or bytes that are short in every row. */
+static bool is_packable(const merge *m)
+{
+    const scan_plan *p = m->plan;
+    for (size_t b = 0; !m->narrow && b < m->batch_count; b++) {
+        if (s3s_sort_keys_longest(p->merge, m->batches[b], p->entity, p->entity_count) >
+            S3S_PACKED_BYTES)
+            return false;
+    }
+    return true;
+}
+
+static s3store_status merge_items(merge *m, s3s_scan_mode mode, merged_rows *out,
+                                  s3store_error *err)
+{
+    s3store_status status = make_room(m, err);
+    if (status == S3STORE_OK && mode == S3S_SCAN_LATEST)
+        status = pick_latest(m, err);
+    else if (status == S3STORE_OK)
+        status = pick_all(m, err);
+    if (status == S3STORE_OK && mode == S3S_SCAN_LATEST)
+        status = number_winners(m, err);
+    if (status == S3STORE_OK)
+        status = sort_items(m, err);
+    return status == S3STORE_OK ? write_rows(m, out, err) : status;
+}
+
 s3store_status s3s_scan_merge(s3s_env *env, const scan_plan *plan, s3s_scan_mode mode,
                               const struct ArrowArray **batches, size_t batch_count,
                               merged_rows *out, s3store_error *err)
@@ -632,23 +642,11 @@ s3store_status s3s_scan_merge(s3s_env *env, const scan_plan *plan, s3s_scan_mode
                .batch_count = batch_count,
                .recent = {.env = env}};
     s3store_status status = prepare(&m, err);
-    if (status == S3STORE_OK) {
-        m.items = s3s_calloc(env, m.row_count, sizeof *m.items);
-        if (m.items == NULL)
-            status = s3s_fail_memory(err, m.row_count * sizeof *m.items);
-        else
-            s3s_expect_dense(m.items, m.row_count * sizeof *m.items);
-    }
-    if (status == S3STORE_OK && mode == S3S_SCAN_LATEST)
-        status = pick_latest(&m, err);
+    if (status == S3STORE_OK && mode == S3S_SCAN_LATEST && is_packable(&m))
+        status = s3s_merge_packed(env, plan, m.narrow, m.nulls, batches, batch_count, m.row_count,
+                                  m.longest, out, err);
     else if (status == S3STORE_OK)
-        status = pick_all(&m, err);
-    if (status == S3STORE_OK && mode == S3S_SCAN_LATEST)
-        status = number_winners(&m, err);
-    if (status == S3STORE_OK)
-        status = sort_items(&m, err);
-    if (status == S3STORE_OK)
-        status = write_rows(&m, out, err);
+        status = merge_items(&m, mode, out, err);
     merge_deinit(&m);
     return status;
 }

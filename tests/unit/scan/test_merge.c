@@ -334,6 +334,107 @@ static void test_merge__agrees_with_a_model_on_random_rows(void **state)
     free(text);
 }
 
+/* ---- short keys, and those that just are not ------------------------------------------------------ */
+
+typedef struct pair {
+    s3store_bytes a, b;
+    bool a_null;
+    int64_t version;
+} pair;
+static const s3store_field pair_fields[] = {
+    {.name = "a", .kind = S3STORE_KIND_BINARY, .offset = offsetof(pair, a), .null = S3STORE_NULL_FLAG,
+     .flag_offset = offsetof(pair, a_null)},
+    {.name = "b", .kind = S3STORE_KIND_BINARY, .offset = offsetof(pair, b)},
+    {.name = "version", .kind = S3STORE_KIND_INT64, .offset = offsetof(pair, version)},
+};
+static const s3store_record_type pair_type = S3STORE_RECORD_TYPE(pair, pair_fields);
+
+static int compare_bytes(s3store_bytes x, s3store_bytes y)
+{
+    size_t common = x.size < y.size ? x.size : y.size;
+    int order = common > 0 ? memcmp(x.data, y.data, common) : 0;
+    return order != 0 ? order : (x.size > y.size) - (x.size < y.size);
+}
+
+static int compare_pairs(const pair *x, const pair *y)
+{
+    if (x->a_null != y->a_null)
+        return x->a_null ? -1 : 1;
+    int order = x->a_null ? 0 : compare_bytes(x->a, y->a);
+    return order != 0 ? order : compare_bytes(x->b, y->b);
+}
+
+static int by_pair_version_place(const void *x, const void *y)
+{
+    const pair *a = *(const pair *const *)x, *b = *(const pair *const *)y;
+    int order = compare_pairs(a, b);
+    if (order == 0)
+        order = (a->version > b->version) - (a->version < b->version);
+    return order != 0 ? order : (a > b) - (a < b); /* they lie in file order */
+}
+
+enum { PAIRS = 4000, PAIR_BATCHES = 5 };
+
+/* LATEST of pairs whose keys have up to `most` bytes, of three different ones, zero among them. */
+static void check_pairs(s3s_env *env, s3s_schema *schema, unsigned seed, size_t most, bool nulls)
+{
+    s3store_error err;
+    static uint8_t bytes[PAIRS][2][24];
+    static pair rows[PAIRS];
+    static const pair *order[PAIRS];
+    struct ArrowArray batches[PAIR_BATCHES];
+    size_t entity[] = {0, 1};
+    srand(seed);
+    for (size_t i = 0; i < PAIRS; i++) {
+        size_t a = (size_t)rand() % 3, b = (size_t)rand() % (most - 2 * a + 1);
+        for (size_t k = 0; k < 24; k++) {
+            bytes[i][0][k] = (uint8_t)(rand() % 3 * 0x7f);
+            bytes[i][1][k] = (uint8_t)(rand() % 8 == 0 ? rand() % 3 * 0x7f : 1); /* long beginnings agree */
+        }
+        rows[i] = (pair){.a = {bytes[i][0], a}, .b = {bytes[i][1], b},
+                         .a_null = nulls && rand() % 5 == 0, .version = rand() % 4};
+        order[i] = &rows[i];
+    }
+    const struct ArrowArray **sources = s3s_calloc(env, PAIR_BATCHES, sizeof *sources);
+    for (size_t b = 0; b < PAIR_BATCHES; b++) {
+        assert_ok(s3s_records_to_batch(env, schema, &pair_type, rows, b * PAIRS / PAIR_BATCHES,
+                                       PAIRS / PAIR_BATCHES, &batches[b], &err));
+        sources[b] = &batches[b];
+    }
+    scan_plan plan = {.out = schema, .merge = schema, .entity = entity, .entity_count = 2, .version = 2};
+    merged_rows merged;
+    assert_ok(s3s_scan_merge(env, &plan, S3S_SCAN_LATEST, sources, PAIR_BATCHES, &merged, &err));
+    qsort(order, PAIRS, sizeof *order, by_pair_version_place);
+    size_t at = 0;
+    for (size_t i = 0; i < PAIRS; i++) {
+        if (i + 1 < PAIRS && compare_pairs(order[i], order[i + 1]) == 0)
+            continue;
+        assert_true(at < merged.row_count);
+        assert_int_equal(merged.rows[at].batch * (PAIRS / PAIR_BATCHES) + merged.rows[at].row,
+                         order[i] - rows);
+        at++;
+    }
+    assert_int_equal(at, merged.row_count);
+    assert_true(at > 20 && at < PAIRS);
+    s3s_scan_merged_deinit(env, &merged);
+    for (size_t b = 0; b < PAIR_BATCHES; b++)
+        s3s_array_release(&batches[b]);
+}
+
+static void test_merge__short_keys_are_told_apart_and_ordered_as_long_ones(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_env *env = NULL;
+    s3s_schema *schema = NULL;
+    assert_ok(s3s_env_new_real(&env, &err));
+    assert_ok(s3s_record_schema(env, &pair_type, &schema, &err));
+    for (unsigned seed = 0; seed < 30; seed++)
+        check_pairs(env, schema, seed, 5 + seed % 16, seed % 2 == 1);
+    s3s_schema_release(schema);
+    s3s_env_release(env);
+}
+
 int run_merge_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +448,7 @@ int run_merge_tests(void)
         cmocka_unit_test(test_merge__no_files_and_empty_files_give_nothing),
         cmocka_unit_test(test_merge__keys_of_several_columns_agree_with_a_model),
         cmocka_unit_test(test_merge__agrees_with_a_model_on_random_rows),
+        cmocka_unit_test(test_merge__short_keys_are_told_apart_and_ordered_as_long_ones),
     };
     return cmocka_run_group_tests_name("merge", tests, NULL, NULL);
 }
