@@ -47,8 +47,8 @@ static bool refuse_file(cli_context *cli, const char *path, const s3store_error 
     return false;
 }
 
-bool cli_offset_load(cli_context *cli, const s3store_target *target, const char *path, char **offset,
-                     int *code)
+bool cli_offset_load(cli_context *cli, const s3store_target *target, const char *path,
+                     char **offset, int *code)
 {
     s3store_error err = {0};
     int64_t time_us;

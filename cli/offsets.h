@@ -14,8 +14,8 @@ char *cli_offset_of(cli_context *cli, const s3store_target *target, const char *
 
 /* The offset that a file holds ("" = the beginning), NULL when there is no such file. false: an error
  * was printed, which names the file. */
-bool cli_offset_load(cli_context *cli, const s3store_target *target, const char *path, char **offset,
-                     int *code);
+bool cli_offset_load(cli_context *cli, const s3store_target *target, const char *path,
+                     char **offset, int *code);
 
 /* One line for an entry of the stream. */
 void cli_offset_print_entry(const s3store_entry *e);

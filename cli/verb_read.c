@@ -123,12 +123,9 @@ static int read_rows(cli_context *cli, s3store_target *target, const read_values
     return code;
 }
 
-static int run(cli_context *cli, void *values)
+/* What excludes what. CLI_OK, or what cli_usage gave. */
+static int check_values(cli_context *cli, const read_values *v, bool range)
 {
-    static const char *const everything[] = {"*"};
-    const read_values *v = values;
-    s3store_read_options read = S3STORE_READ_OPTIONS_INIT;
-    bool range = v->since_us != S3STORE_TIME_NONE || v->until_us != S3STORE_TIME_NONE;
     if (v->strict && v->tolerant)
         return cli_usage(cli, "--strict and --tolerant exclude each other");
     if (range && cli->args.count > 1)
@@ -144,6 +141,18 @@ static int run(cli_context *cli, void *values)
         return cli_usage(cli, "the range is reversed: --since is after --until");
     if (v->read_ahead < 0 || v->read_ahead > INT32_MAX)
         return cli_usage(cli, "--read-ahead must be between 0 and %d", INT32_MAX);
+    return CLI_OK;
+}
+
+static int run(cli_context *cli, void *values)
+{
+    static const char *const everything[] = {"*"};
+    const read_values *v = values;
+    s3store_read_options read = S3STORE_READ_OPTIONS_INIT;
+    bool range = v->since_us != S3STORE_TIME_NONE || v->until_us != S3STORE_TIME_NONE;
+    int code = check_values(cli, v, range);
+    if (code != CLI_OK)
+        return code;
     if (v->shard != NULL && !parse_shard(v->shard, &read))
         return cli_usage(cli, "--shard %s: must be I/N with I from 0 to N-1", v->shard);
     if (cli->args.count > 1) {
@@ -169,7 +178,6 @@ static int run(cli_context *cli, void *values)
                                  : S3STORE_MISSING_DEFAULT;
     read.cancel = cli->cancel;
     read.timeout_ms = cli_timeout_ms(cli);
-    int code;
     s3store_target *target = cli_target_open(cli, &code);
     if (target == NULL)
         return code;

@@ -1,6 +1,5 @@
-/* dataset/content_hash.h: what the rows of a commit are, as a number (docs/FORMAT.md "Content hash"), and
- * the size of a row, by which inputs are cut into chunks.
- */
+/* dataset/content_hash.h: what the rows of a commit are, as a number (docs/FORMAT.md "Content
+ * hash"), and the size of a row, by which inputs are cut into chunks. */
 #ifndef S3S_DATASET_CONTENT_HASH_H
 #define S3S_DATASET_CONTENT_HASH_H
 

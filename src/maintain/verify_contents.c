@@ -1,9 +1,11 @@
-/* verify --contents: are the rows of a data object those that were committed? Where the marker has a content
- * hash (that of a write with a token), it tells. Where it has none, rows whose columns give another
- * partition key are at least remarked: not damage, because a program may make keys as it likes.
+/* verify --contents: are the rows of a data object those that were committed? Where the marker has
+ * a content hash (that of a write with a token), it tells. Where it has none, rows whose columns
+ * give another partition key are at least remarked: not damage, because a program may make keys as
+ * it likes.
  *
- * The content hash leaves out the inserted-at column, and constant partition columns where the writer was given the
- * partition: which of the two it was is not recorded, so both are tried in one pass. */
+ * The content hash leaves out the inserted-at column, and constant partition columns where the
+ * writer was given the partition: which of the two it was is not recorded, so both are tried in
+ * one pass. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,8 +49,8 @@ static s3store_status begin(contents *c, const s3s_schema *schema, s3store_error
     return status;
 }
 
-/* The first row of a batch whose columns give another key than that of its partition, as "column value";
- * false when there is none. Only the ends of a batch are looked at. */
+/* The first row of a batch whose columns give another key than that of its partition, as "column
+ * value"; false when there is none. Only the ends of a batch are looked at. */
 static bool strays(const contents *c, const s3s_schema *schema, const struct ArrowArray *batch,
                    const char *partition, char *what, size_t what_size)
 {

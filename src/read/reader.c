@@ -145,8 +145,8 @@ static s3store_status resolve(s3store_target *target, const s3store_read_options
     return status;
 }
 
-/* The files of this reader's shard. The place where the stream goes on is taken before the first request,
- * what both have is looked for after the last. */
+/* The files of this reader's shard. The place where the stream goes on is taken before the first
+ * request, what both have is looked for after the last. */
 static s3store_status find_files(s3store_target *target, const s3store_read_options *o,
                                  const s3store_call *call, s3s_file_set *out,
                                  s3store_entries **handover, s3store_error *err)

@@ -203,7 +203,8 @@ static inline uint32_t hash_key(s3store_bytes key, uint64_t seed)
     const uint8_t *bytes = key.data;
     if (key.size < 8 || key.size > 16)
         return (uint32_t)s3s_xxh64(key.data, key.size, seed);
-    return (uint32_t)merge_mix(merge_mix(s3s_le64(bytes) ^ seed) + s3s_le64(bytes + key.size - 8) + key.size);
+    uint64_t head = merge_mix(s3s_le64(bytes) ^ seed);
+    return (uint32_t)merge_mix(head + s3s_le64(bytes + key.size - 8) + key.size);
 }
 
 s3store_status s3s_merge_table_init(merge_table *table, s3s_env *env, size_t row_count,

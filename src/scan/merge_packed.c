@@ -1,10 +1,11 @@
-/* LATEST of short keys. A key of up to 15 bytes is two numbers, which compare as the key does: its first
- * eight bytes, then the other seven with its size in the lowest byte. So a winner is 32 bytes, half a cache
- * line: key, version and row are asked of memory once, and sorting needs nothing else.
+/* LATEST of short keys. A key of up to 15 bytes is two numbers, which compare as the key does: its
+ * first eight bytes, then the other seven with its size in the lowest byte. So a winner is 32
+ * bytes, half a cache line: key, version and row are asked of memory once, and sorting needs
+ * nothing else.
  *
- * Finding the winner of a row takes two steps into memory that is anywhere: the table, then the winner.
- * Blocks of rows go through three stages, a block behind another, so that what one stage asks for is there
- * when the next one needs it. */
+ * Finding the winner of a row takes two steps into memory that is anywhere: the table, then the
+ * winner. Blocks of rows go through three stages, a block behind another, so that what one stage
+ * asks for is there when the next one needs it. */
 #include <string.h>
 
 #include "arrow/sortkey.h"
@@ -171,8 +172,8 @@ static s3store_status pick(merge *m, size_t batch_count, s3store_error *err)
 
 /* ---- sorting --------------------------------------------------------------------------------- */
 
-/* By head (0) or tail (1), from the lowest byte; bytes that are all the same cost nothing. Returns where
- * the result is. */
+/* By head (0) or tail (1), from the lowest byte; bytes that are all the same cost nothing. Returns
+ * where the result is. */
 static packed *sort_by(packed *items, packed *spare, size_t count, int word)
 {
     uint32_t counts[8][256] = {0};

@@ -1,5 +1,5 @@
-/* scan/merge_private.h: what merge.c and merge_packed.c share: versions as numbers, and the table that
- * finds the winner of an entity. */
+/* scan/merge_private.h: what merge.c and merge_packed.c share: versions as numbers, and the table
+ * that finds the winner of an entity. */
 #ifndef S3S_SCAN_MERGE_PRIVATE_H
 #define S3S_SCAN_MERGE_PRIVATE_H
 
@@ -36,7 +36,8 @@ static inline uint64_t merge_mix(uint64_t h)
     return h ^ h >> 33;
 }
 
-/* LATEST where all keys fit into S3S_PACKED_BYTES (narrow keys do; nulls: with a byte for null each). */
+/* LATEST where all keys fit into S3S_PACKED_BYTES (narrow keys do; nulls: with a byte for null
+ * each). */
 #define S3S_PACKED_BYTES 15
 s3store_status s3s_merge_packed(s3s_env *env, const scan_plan *plan, bool narrow, bool nulls,
                                 const struct ArrowArray **batches, size_t batch_count,

@@ -1,8 +1,8 @@
-/* From a snapshot to the stream: what the stream may bring once more (docs/FORMAT.md "From a snapshot to
- * the stream"). A commit's ref is stored before its marker, so a ref behind data that a snapshot found
- * is in a LIST that begins after those of the snapshot. And a commit whose answer came too late gets
- * one more ref, when it may be in the snapshot already and its first ref before the offset: so the LIST
- * begins as much earlier as that can take. */
+/* From a snapshot to the stream: what the stream may bring once more (docs/FORMAT.md "From a
+ * snapshot to the stream"). A commit's ref is stored before its marker, so a ref behind data that
+ * a snapshot found is in a LIST that begins after those of the snapshot. And a commit whose answer
+ * came too late gets one more ref, when it may be in the snapshot already and its first ref before
+ * the offset: so the LIST begins as much earlier as that can take. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +47,8 @@ static s3store_status take_ref(handover *h, const char *key)
     char data_path[S3S_KEY_SIZE];
     const s3s_layout *layout = &h->target->layout;
     if (s3s_ref_parse(key, &ref, NULL) != S3STORE_OK ||
-        s3s_data_key(layout, ref.partition, ref.token, ref.attempt, data_path, NULL) != S3STORE_OK ||
+        s3s_data_key(layout, ref.partition, ref.token, ref.attempt, data_path, NULL) !=
+            S3STORE_OK ||
         !has_file(h->files, ref.partition, data_path))
         return S3STORE_OK; /* no poll makes an entry of it, or the snapshot lacks it */
     s3store_entry entry = {
@@ -75,7 +76,7 @@ static s3store_status list_refs(handover *h, const s3store_call *call, int64_t s
     char offset[S3S_KEY_SIZE];
     char prefix[S3S_KEY_SIZE], continuation[S3STORE_CONTINUATION_MAX];
     s3store_status status = s3s_offset_key(&h->target->layout, since_us, offset, err);
-    snprintf(prefix, sizeof prefix, "%s/", h->target->layout.ref_path); /* shorter than the offset */
+    snprintf(prefix, sizeof prefix, "%s/", h->target->layout.ref_path); /* shorter than offset */
     for (bool first = true; status == S3STORE_OK && (first || h->reply.truncated); first = false) {
         memcpy(continuation, h->reply.continuation, sizeof continuation);
         s3store_list_request request = {

@@ -43,7 +43,8 @@ s3store_status s3s_place_add(s3s_place *place, const s3s_ref *ref, s3store_error
     s3store_status status =
         s3s_ref_key(place->layout, ref->micros, ref->token, ref->attempt, ref->partition, key, err);
     if (status == S3STORE_OK)
-        status = s3s_data_key(place->layout, ref->partition, ref->token, ref->attempt, data_path, err);
+        status = s3s_data_key(place->layout, ref->partition, ref->token, ref->attempt, data_path,
+                              err);
     if (status != S3STORE_OK)
         return status;
     const char *name = key + strlen(place->layout->ref_path) + 1;

@@ -1,15 +1,15 @@
-/* stream/place.h: a place in the stream, as text: an offset, and what a snapshot had of what follows it
- * (docs/FORMAT.md "From a snapshot to the stream"). Private to stream/.
+/* stream/place.h: a place in the stream, as text: an offset, and what a snapshot had of what
+ * follows it (docs/FORMAT.md "From a snapshot to the stream"). Private to stream/.
  *
- *   <offset>
+ * <offset>
  * or
- *   except <count>
- *   <name of a ref>     each on a line of its own: the snapshot read the data behind it
- *   <offset>            the rest of the text, whatever is in it
+ * except <count>
+ * <name of a ref>     each on a line of its own: the snapshot read the data behind it
+ * <offset>            the rest of the text, whatever is in it
  *
  * An entry whose data path is one of those is passed. A ref stays in the text until the offset is
- * S3S_PLACE_HOLD_US beyond its stamp: by then a writer has put it into the stream once more if it ever
- * does (a commit whose answer came late), and both are passed. */
+ * S3S_PLACE_HOLD_US beyond its stamp: by then a writer has put it into the stream once more if it
+ * ever does (a commit whose answer came late), and both are passed. */
 #ifndef S3S_STREAM_PLACE_H
 #define S3S_STREAM_PLACE_H
 
@@ -39,11 +39,12 @@ void s3s_place_deinit(s3s_place *place);
 
 /* An offset of the dataset, without exceptions. */
 bool s3s_place_is_plain(const s3s_layout *layout, const char *text);
-/* Reads a text: whatever is wrong with it is INVALID_ARGUMENT and names what ("since") and the line. */
+/* Reads a text: whatever is wrong with it is INVALID_ARGUMENT and names what ("since") and the
+ * line. */
 s3store_status s3s_place_parse(s3s_place *place, const char *text, const char *what,
                                s3store_error *err);
-/* Adds a ref that was parsed. UNSUPPORTED when no line can hold its name, LIMIT_EXCEEDED when they are
- * too many. */
+/* Adds a ref that was parsed. UNSUPPORTED when no line can hold its name, LIMIT_EXCEEDED when they
+ * are too many. */
 s3store_status s3s_place_add(s3s_place *place, const s3s_ref *ref, s3store_error *err);
 s3store_status s3s_place_sort(s3s_place *place, s3store_error *err);
 /* Whether a snapshot had the data object. Only after s3s_place_sort. */

@@ -113,7 +113,8 @@ typedef struct candidate {
     char attempt[S3S_ATTEMPT_ID_SIZE + 1];
 } candidate;
 
-/* A data object of that name is in the snapshot that the offset comes from: no marker is asked for. */
+/* A data object of that name is in the snapshot that the offset comes from: no marker is asked
+ * for. */
 static bool is_known(const walk *w, const s3s_ref *ref)
 {
     char data_path[S3S_KEY_SIZE];
@@ -319,7 +320,8 @@ s3store_status s3s_offset_check(const s3store_target *target, const char *offset
 
 int64_t s3s_settled_us(const s3store_target *target)
 {
-    return s3s_wall_us(target->env) - target->commit_timeout_us - target->max_clock_skew_us;
+    int64_t window_us = target->commit_timeout_us + target->max_clock_skew_us;
+    return s3s_wall_us(target->env) - window_us;
 }
 
 s3store_status s3s_settled_offset(s3store_target *target, char *out, s3store_error *err)

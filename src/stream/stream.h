@@ -29,8 +29,8 @@ s3store_status s3s_entries_add_skipped(s3store_entries *entries, const char *key
 s3store_status s3s_entries_set_next(s3store_entries *entries, const char *offset,
                                     s3store_error *err);
 
-/* OK when the text is NULL, "" or a place in the stream of this dataset, with exceptions or without;
- * else INVALID_ARGUMENT naming it. what: "since" or "until". */
+/* OK when the text is NULL, "" or a place in the stream of this dataset, with exceptions or
+ * without; else INVALID_ARGUMENT naming it. what: "since" or "until". */
 s3store_status s3s_offset_check(const s3store_target *target, const char *offset, const char *what,
                                 s3store_error *err);
 
@@ -40,9 +40,9 @@ s3store_status s3s_offset_check(const s3store_target *target, const char *offset
 s3store_status s3s_settled_offset(s3store_target *target, char *out, s3store_error *err);
 int64_t s3s_settled_us(const s3store_target *target); /* its time */
 
-/* The refs that the stream after settled_us may bring, or bring once more, whose data is in files: those
- * of a snapshot, which were looked for after s3s_settled_us. The next offset is the place that passes
- * them. */
+/* The refs that the stream after settled_us may bring, or bring once more, whose data is in files:
+ * those of a snapshot, which were looked for after s3s_settled_us. The next offset is the place
+ * that passes them. */
 s3store_status s3s_handover(s3store_target *target, const s3store_call *call, int64_t settled_us,
                             const s3s_file_set *files, s3store_entries **out, s3store_error *err);
 

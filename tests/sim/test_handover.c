@@ -1,9 +1,10 @@
-/* From a snapshot into the stream, exactly once: two writers, requests that take their time, clocks as far
- * apart as the dataset allows, and three readers that each take a snapshot at some moment and poll from
- * there, with small limits and repeated polls. At every such cut, snapshot and stream together are
- * every committed row once. (In every other history the answers of commits come too late now and then, so
- * that the writer puts them into the stream once more: such a one comes twice when the snapshot lacks it,
- * and never when the snapshot has it.) On virtual time; S3S_FULL=1: many more histories. */
+/* From a snapshot into the stream, exactly once: two writers, requests that take their time,
+ * clocks as far apart as the dataset allows, and three readers that each take a snapshot at some
+ * moment and poll from there, with small limits and repeated polls. At every such cut, snapshot
+ * and stream together are every committed row once. (In every other history the answers of commits
+ * come too late now and then, so that the writer puts them into the stream once more: such a one
+ * comes twice when the snapshot lacks it, and never when the snapshot has it.) On virtual time;
+ * S3S_FULL=1: many more histories. */
 #include "support/test.h"
 
 #include <stdlib.h>
@@ -73,7 +74,8 @@ static int64_t below(uint64_t *state, int64_t bound)
     return (int64_t)(next_random(state) % (uint64_t)bound);
 }
 
-/* Most requests are quick; some take seconds, refs and commits now and then nearly too long, or longer. */
+/* Most requests are quick; some take seconds, refs and commits now and then nearly too long, or
+ * longer. */
 static faulty_fate decide(void *ctx, const faulty_request *r)
 {
     history *h = ctx;
@@ -128,8 +130,8 @@ static s3store_status take_rows(world *w, const s3store_read_options *options, i
     return status;
 }
 
-/* A poll whose rows and offset are kept together, or neither: what happens to a program that is killed.
- * *since is freed and made anew. */
+/* A poll whose rows and offset are kept together, or neither: what happens to a program that is
+ * killed. *since is freed and made anew. */
 static s3store_status poll_once(consumer *c, char **since)
 {
     history *h = c->h;

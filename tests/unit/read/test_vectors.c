@@ -1,5 +1,5 @@
-/* Vectors of docs/FORMAT.md that belong to no test of their own (tests/vectors.txt has all of them). The
- * settle window of the fixture is 3 s; its stamps begin an hour ago, a second apart. */
+/* Vectors of docs/FORMAT.md that belong to no test of their own (tests/vectors.txt has all of
+ * them). The settle window of the fixture is 3 s; its stamps begin an hour ago, a second apart. */
 #include "unit/read/kit.h"
 
 #include <stdlib.h>
