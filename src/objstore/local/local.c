@@ -71,9 +71,13 @@ static s3store_status fetch(s3s_local *l, const s3store_call *call,
     s3store_status status = s3s_local_resolve(l, request->key, false, call, &place, err);
     if (status == S3STORE_OK)
         status = s3s_local_open_object(&place, request->key, "get", &fd, &st, err);
+    if (status == S3STORE_OK)
+        status = s3s_local_settle(l, &place, request->key, err);
     s3s_place_close(&place);
-    if (status != S3STORE_OK)
+    if (status != S3STORE_OK) {
+        s3s_local_close(&fd);
         return status;
+    }
     uint64_t header_size;
     status = describe(l, fd, &st, request->key, &header_size, info, err);
     if (status == S3STORE_OK && request->if_match != NULL &&
@@ -131,6 +135,8 @@ static s3store_status look_up(s3s_local *l, const s3store_call *call, const char
         status = s3s_local_open_object(&place, key, "head", &fd, &st, err);
     if (status == S3STORE_OK)
         status = describe(l, fd, &st, key, &header_size, info, err);
+    if (status == S3STORE_OK)
+        status = s3s_local_settle(l, &place, key, err);
     s3s_local_close(&fd);
     s3s_place_close(&place);
     return status;

@@ -35,6 +35,7 @@ typedef struct s3s_local {
     s3s_env *env; /* borrowed */
     char *root;
     bool fsync;
+    atomic_bool doubt; /* a directory could not be synced: what is found is synced before it is told */
     s3s_turns turns;
     atomic_bool swept;               /* left-over temporary files were looked for */
     atomic_uint_fast64_t sequence;   /* of temporary names */
@@ -57,7 +58,7 @@ s3store_status s3s_local_read(int fd, void *data, size_t size, uint64_t offset, 
 s3store_status s3s_local_write(s3s_local *l, int fd, const void *data, size_t size,
                                const s3store_call *call, const char *key, s3store_error *err);
 s3store_status s3s_local_fsync(s3s_local *l, int fd, const char *what, const char *key,
-                               s3store_error *err); /* nothing when the store does not sync */
+                               s3store_error *err);
 /* Renames without replacing; -1 and errno (EEXIST). */
 int s3s_local_rename_new(int from_dir, const char *from, int to_dir, const char *to);
 
@@ -76,6 +77,13 @@ typedef struct s3s_place {
 s3store_status s3s_local_resolve(s3s_local *l, const char *key, bool create,
                                  const s3store_call *call, s3s_place *place, s3store_error *err);
 void s3s_place_close(s3s_place *place);
+/* Syncs the directory of an object that is visible. Failing, with UNCERTAIN, the object may be gone
+ * after a crash: the store remembers it, and s3s_local_settle() syncs again before one that is found
+ * is said to be there. */
+s3store_status s3s_local_fsync_visible(s3s_local *l, const s3s_place *place, const char *key,
+                                       s3store_error *err);
+s3store_status s3s_local_settle(s3s_local *l, const s3s_place *place, const char *key,
+                                s3store_error *err);
 
 /* Opens the directory of prefix[0, size), which ends with '/' or is empty, and its home; *dir is -1
  * when there is none. */

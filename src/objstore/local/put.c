@@ -195,17 +195,17 @@ static s3store_status store(s3s_local *l, const s3store_call *call,
     s3s_local_unlock(l, request->fenced, &lock);
     if (reply != NULL)
         reply->date_us = now_us;
+    /* "Exists" is what a writer's success may rest on, and who put it may not have come to the sync. */
+    if (status == S3STORE_ALREADY_EXISTS) {
+        s3store_status synced = s3s_local_fsync_visible(l, place, request->key, err);
+        return synced == S3STORE_OK ? status : synced;
+    }
     if (status != S3STORE_OK)
         return status;
 
     if (reply != NULL)
         s3s_object_etag(&st, reply->etag);
-    status = s3s_local_fsync(l, place->dir, "put: sync the directory", request->key, err);
-    if (status != S3STORE_OK) {
-        s3s_context(err, "the object is visible, but may be gone after a crash");
-        return s3s_restate(err, S3STORE_UNCERTAIN);
-    }
-    return S3STORE_OK;
+    return s3s_local_fsync_visible(l, place, request->key, err);
 }
 
 s3store_status s3s_local_put(void *impl, const s3store_call *call,

@@ -303,6 +303,26 @@ static s3store_status make_durable(s3s_local *l, int parent, bool made, const ch
     return status;
 }
 
+s3store_status s3s_local_fsync_visible(s3s_local *l, const s3s_place *place, const char *key,
+                                       s3store_error *err)
+{
+    s3store_status status = s3s_local_fsync(l, place->dir, "put: sync the directory", key, err);
+    if (status != S3STORE_OK) {
+        atomic_store(&l->doubt, true);
+        s3s_context(err, "the object is visible, but may be gone after a crash");
+        return s3s_restate(err, S3STORE_UNCERTAIN);
+    }
+    return S3STORE_OK;
+}
+
+s3store_status s3s_local_settle(s3s_local *l, const s3s_place *place, const char *key,
+                                s3store_error *err)
+{
+    if (!atomic_load(&l->doubt))
+        return S3STORE_OK;
+    return s3s_local_fsync_visible(l, place, key, err);
+}
+
 /* An object has the name that a directory needs: it moves to its twin. Everybody who looks for it
  * looks for the name first and for the twin then, so it is never missed; the exclusive lock keeps
  * puts of the object away. */
