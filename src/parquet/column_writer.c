@@ -306,9 +306,13 @@ static s3store_status add_validity(s3s_column_writer *w, const s3s_column *colum
 static s3store_status add_rows(s3s_column_writer *w, const s3s_column *column, int64_t start,
                                size_t count, s3store_error *err)
 {
-    size_t found = 0, bytes = 0;
-    s3store_status status =
-        s3s_extract(w->extractor, column, start, count, w->dense.data, &found, err);
+    size_t found = count, bytes = 0;
+    s3store_status status = S3STORE_OK;
+    const void *values = s3s_extract_in_place(w->extractor, column, start);
+    if (values == NULL) {
+        values = w->dense.data;
+        status = s3s_extract(w->extractor, column, start, count, w->dense.data, &found, err);
+    }
     if (status != S3STORE_OK)
         return status;
     if (found < count && !w->optional)
@@ -316,9 +320,9 @@ static s3store_status add_rows(s3s_column_writer *w, const s3s_column *column, i
                         "column \"%s\" is not nullable, but a row is null", w->field->name);
     if (w->optional)
         status = add_validity(w, column, start, count, err);
-    bytes = s3s_column_writer_plain_bytes(w, w->dense.data, found);
+    bytes = s3s_column_writer_plain_bytes(w, values, found);
     if (status == S3STORE_OK)
-        status = s3s_column_writer_add_values(w, w->dense.data, found, err);
+        status = s3s_column_writer_add_values(w, values, found, err);
     w->page_rows += count;
     w->page_entries += count;
     w->page_values += found;

@@ -316,3 +316,10 @@ s3store_status s3s_extract(const s3s_extractor *x, const s3s_column *column, int
 {
     return x->fn(column, start, count, out, found, err);
 }
+
+const void *s3s_extract_in_place(const s3s_extractor *x, const s3s_column *column, int64_t start)
+{
+    if (column->validity != NULL || (x->fn != copy_4 && x->fn != copy_8))
+        return NULL;
+    return (const uint8_t *)column->values + (size_t)(column->offset + start) * x->width;
+}

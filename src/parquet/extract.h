@@ -17,5 +17,7 @@ size_t s3s_extractor_width(const s3s_extractor *x, const s3s_field *field);
  * each), or spans for byte strings. INVALID_ARGUMENT for a value that the file cannot hold. */
 s3store_status s3s_extract(const s3s_extractor *x, const s3s_column *column, int64_t start,
                            size_t count, void *out, size_t *found, s3store_error *err);
+/* The same values where they are, when they are dense there already; else NULL. */
+const void *s3s_extract_in_place(const s3s_extractor *x, const s3s_column *column, int64_t start);
 
 #endif

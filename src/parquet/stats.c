@@ -11,29 +11,26 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
+enum { LANES = 8 };
+
 static s3store_status keep(s3s_buffer *bound, const void *data, size_t size, s3store_error *err)
 {
     s3s_buffer_clear(bound);
     return s3s_buffer_append(bound, data, size, err);
 }
 
-/* One scan, then at most two stores; `is_number` leaves NaN out. */
-#define NUMBERS(name, type, is_number)                                                             \
+/* One scan, then at most two stores. */
+#define NUMBERS(name, type)                                                                        \
     static s3store_status name(s3s_stats *stats, const void *values, size_t count,                 \
                                s3store_error *err)                                                 \
     {                                                                                              \
         const type *v = values;                                                                    \
-        size_t i = 0;                                                                              \
-        while (i < count && !(is_number))                                                          \
-            i++;                                                                                   \
-        if (i == count)                                                                            \
-            return S3STORE_OK;                                                                     \
-        type low = v[i], high = v[i];                                                              \
+        type low = v[0], high = v[0];                                                              \
         if (stats->any) {                                                                          \
             memcpy(&low, stats->min.data, sizeof low);                                             \
             memcpy(&high, stats->max.data, sizeof high);                                           \
         }                                                                                          \
-        for (; i < count; i++) {                                                                   \
+        for (size_t i = 0; i < count; i++) {                                                       \
             low = v[i] < low ? v[i] : low;                                                         \
             high = v[i] > high ? v[i] : high;                                                      \
         }                                                                                          \
@@ -42,13 +39,51 @@ static s3store_status keep(s3s_buffer *bound, const void *data, size_t size, s3s
         return status == S3STORE_OK ? keep(&stats->max, &high, sizeof high, err) : status;         \
     }
 
-NUMBERS(update_i32, int32_t, true)
-NUMBERS(update_u32, uint32_t, true)
-NUMBERS(update_i64, int64_t, true)
-NUMBERS(update_u64, uint64_t, true)
-NUMBERS(update_u8, uint8_t, true)
-NUMBERS(update_float, float, !isnan(v[i]))
-NUMBERS(update_double, double, !isnan(v[i]))
+NUMBERS(update_i32, int32_t)
+NUMBERS(update_u32, uint32_t)
+NUMBERS(update_i64, int64_t)
+NUMBERS(update_u64, uint64_t)
+NUMBERS(update_u8, uint8_t)
+
+/* The same for floats, leaving NaN out, with lanes that do not wait for each other. Of the two zeros
+ * either may win: fix_zero(). */
+#define FLOATS(name, type)                                                                         \
+    static s3store_status name(s3s_stats *stats, const void *values, size_t count,                 \
+                               s3store_error *err)                                                 \
+    {                                                                                              \
+        const type *v = values;                                                                    \
+        size_t i = 0;                                                                              \
+        while (i < count && isnan(v[i]))                                                           \
+            i++;                                                                                   \
+        if (i == count)                                                                            \
+            return S3STORE_OK;                                                                     \
+        type low[LANES], high[LANES];                                                              \
+        for (size_t k = 0; k < LANES; k++)                                                         \
+            low[k] = high[k] = v[i];                                                               \
+        if (stats->any) {                                                                          \
+            memcpy(&low[0], stats->min.data, sizeof low[0]);                                       \
+            memcpy(&high[0], stats->max.data, sizeof high[0]);                                     \
+        }                                                                                          \
+        for (; i + LANES <= count; i += LANES)                                                     \
+            for (size_t k = 0; k < LANES; k++) {                                                   \
+                low[k] = v[i + k] < low[k] ? v[i + k] : low[k];                                    \
+                high[k] = v[i + k] > high[k] ? v[i + k] : high[k];                                 \
+            }                                                                                      \
+        for (; i < count; i++) {                                                                   \
+            low[0] = v[i] < low[0] ? v[i] : low[0];                                                \
+            high[0] = v[i] > high[0] ? v[i] : high[0];                                             \
+        }                                                                                          \
+        for (size_t k = 1; k < LANES; k++) {                                                       \
+            low[0] = low[k] < low[0] ? low[k] : low[0];                                            \
+            high[0] = high[k] > high[0] ? high[k] : high[0];                                       \
+        }                                                                                          \
+        stats->any = true;                                                                         \
+        s3store_status status = keep(&stats->min, &low[0], sizeof low[0], err);                    \
+        return status == S3STORE_OK ? keep(&stats->max, &high[0], sizeof high[0], err) : status;   \
+    }
+
+FLOATS(update_float, float)
+FLOATS(update_double, double)
 
 /* A key whose signed order is that of the float16 values. */
 static int32_t half_key(uint16_t bits)
