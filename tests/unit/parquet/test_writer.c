@@ -259,6 +259,36 @@ static void test_writer__nan_does_not_count_and_zero_has_both_signs(void **state
     s3s_schema_release(schema);
 }
 
+/* The extremes and a NaN at every place of columns of every length around the lanes of the scan. */
+static void test_writer__bounds_of_floats_are_found_at_every_place(void **state)
+{
+    (void)state;
+    enum { MOST = 35 };
+    for (size_t count = 3; count <= MOST; count++)
+        for (size_t at = 0; at < count; at++) {
+            double values[MOST];
+            for (size_t i = 0; i < count; i++)
+                values[i] = (double)((i * 7) % 11);
+            values[at] = -5;
+            values[(at + 1) % count] = NAN;
+            values[(at + 2) % count] = 50;
+            s3s_schema *schema;
+            struct ArrowArray batch;
+            written w;
+            make_doubles(values, count, &schema, &batch);
+            write_batch(&w, schema, NULL, &batch);
+            const s3s_pq_statistics *stats = &chunk_of(&w, 0, 0)->column.statistics;
+            double min, max;
+            memcpy(&min, stats->min_value.data, 8);
+            memcpy(&max, stats->max_value.data, 8);
+            assert_true(min == -5);
+            assert_true(max == 50);
+            free_written(&w);
+            s3s_array_release(&batch);
+            s3s_schema_release(schema);
+        }
+}
+
 static void write_strings(written *w, const char *const *texts, size_t count)
 {
     s3store_error err;
@@ -494,6 +524,7 @@ int main(void)
         T(test_writer__footer_says_what_readers_need),
         T(test_writer__page_index_is_contiguous_and_true),
         T(test_writer__nan_does_not_count_and_zero_has_both_signs),
+        T(test_writer__bounds_of_floats_are_found_at_every_place),
         T(test_writer__strings_have_exact_bounds_or_none),
         T(test_writer__types_that_parquet_lacks_are_refused_by_name),
         T(test_writer__values_that_a_file_cannot_hold_are_refused),
