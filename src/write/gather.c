@@ -92,21 +92,26 @@ static s3store_status incoming_schema(s3s_env *env, const s3s_schema *in,
     return S3STORE_OK;
 }
 
-/* The input's schema as batches are converted from it: the inserted-at column without values. */
+/* The input's schema as batches are converted from it, in memory of the writer's, not the input's: the
+ * inserted-at column without values. */
 static s3store_status source_schema(s3s_env *env, const s3s_schema *in, const char *inserted_at,
                                     s3s_schema **out, s3store_error *err)
 {
     size_t at = inserted_at != NULL ? s3s_schema_find(in, inserted_at) : SIZE_MAX;
-    size_t *all = s3s_alloc(env, in->field_count * sizeof *all);
-    if (all == NULL)
-        return s3s_fail_memory(err, in->field_count * sizeof *all);
+    s3s_schema *schema;
+    s3store_status status = s3s_schema_new(env, in->field_count, &schema, err);
+    *out = NULL;
+    if (status != S3STORE_OK)
+        return status;
     for (size_t i = 0; i < in->field_count; i++)
-        all[i] = i;
-    s3store_status status = s3s_schema_select(in, all, in->field_count, out, err);
-    s3s_free(env, all);
-    if (status == S3STORE_OK && at != SIZE_MAX)
-        (*out)->fields[at].type = S3S_TYPE_NULL;
-    return status;
+        if (!s3s_field_copy(&schema->arena, &in->fields[i], &schema->fields[i])) {
+            s3s_schema_release(schema);
+            return s3s_fail_memory(err, sizeof(s3s_field));
+        }
+    if (at != SIZE_MAX)
+        schema->fields[at].type = S3S_TYPE_NULL;
+    *out = schema;
+    return S3STORE_OK;
 }
 
 static s3store_status require_column(const s3s_schema *in, const char *name, const char *what,
