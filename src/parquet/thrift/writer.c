@@ -9,7 +9,6 @@
 #define FIELD_MAX 16
 
 /* Where writing has come to, `at`, is handed from function to function: it stays in a register. */
-
 typedef struct writer {
     uint8_t *end; /* of the room in the buffer; its size is known again when the room ends */
     s3s_buffer *out;
@@ -44,7 +43,7 @@ static inline uint8_t *room_for_field(writer *w, uint8_t *at)
     return w->end - at >= FIELD_MAX ? at : make_room(w, at, FIELD_MAX);
 }
 
-/* The functions below find the room for a field, except for bytes. */
+/* What follows finds room for a field already; only bytes ask for more. */
 static inline uint8_t *put_varint(uint8_t *at, uint64_t value)
 {
     for (; value >= 0x80; value >>= 7)
