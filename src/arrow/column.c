@@ -96,12 +96,13 @@ static inline uint32_t add_bounded(uint32_t size, uint64_t more)
 static inline __attribute__((always_inline)) void
 add_sizes(const s3s_column *c, bool bytes, bool wide, uint32_t each, uint32_t *sizes)
 {
-    for (int64_t i = 0; i < c->length; i++) {
+    const s3s_column view = *c; /* which nothing that is stored below can change */
+    for (int64_t i = 0; i < view.length; i++) {
         int64_t start = 0, end = 0;
-        if (c->validity != NULL && s3s_column_is_null(c, i))
+        if (view.validity != NULL && s3s_column_is_null(&view, i))
             continue;
         if (bytes)
-            s3s_column_range(c, wide, i, &start, &end);
+            s3s_column_range(&view, wide, i, &start, &end);
         sizes[i] = add_bounded(sizes[i], each + (end > start ? (uint64_t)(end - start) : 0));
     }
 }

@@ -174,6 +174,8 @@ static s3store_status measure_bytes(writer *w, int32_t *offsets, size_t *total)
 /* The bytes as a whole are UTF-8 and no string begins inside a character: then every one is. */
 static s3store_status check_text(const writer *w, const int32_t *offsets, const uint8_t *values)
 {
+    if (s3s_is_ascii(values, (size_t)offsets[w->count]))
+        return S3STORE_OK;
     bool good = s3s_utf8_valid(values, (size_t)offsets[w->count]);
     for (size_t i = 0; i < w->count && good; i++)
         good = offsets[i] == offsets[i + 1] || (values[offsets[i]] & 0xC0) != 0x80;

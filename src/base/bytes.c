@@ -110,6 +110,21 @@ static size_t utf8_sequence(const uint8_t *p, size_t room)
     return length;
 }
 
+bool s3s_is_ascii(const void *data, size_t size)
+{
+    const uint8_t *p = data;
+    uint64_t all = 0;
+    size_t i = 0;
+    for (; size - i >= 32; i += 32) {
+        all |= s3s_le64(p + i) | s3s_le64(p + i + 8) | s3s_le64(p + i + 16) | s3s_le64(p + i + 24);
+        if ((all & UINT64_C(0x8080808080808080)) != 0)
+            return false;
+    }
+    for (; i < size; i++)
+        all |= p[i];
+    return (all & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool s3s_utf8_valid(const void *data, size_t size)
 {
     const uint8_t *p = data;
@@ -137,6 +152,19 @@ bool s3s_utf8_valid(const void *data, size_t size)
         i += length;
     }
     return true;
+}
+
+char *s3s_decimal(int64_t value, char out[S3S_DECIMAL_SIZE])
+{
+    char *at = out + S3S_DECIMAL_SIZE - 1;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    *at = '\0';
+    do
+        *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) != 0);
+    if (value < 0)
+        *--at = '-';
+    return at;
 }
 
 bool s3s_parse_i64(const char *text, size_t size, int64_t *out)
@@ -176,6 +204,19 @@ bool s3s_ends_with(const char *text, const char *suffix)
            memcmp(text + text_size - suffix_size, suffix, suffix_size) == 0;
 }
 
+/* How many of the first bytes are in the set. */
+static size_t run_of(const s3s_byte_set *set, const uint8_t *p, size_t size)
+{
+    const bool *has = set->has;
+    size_t run = 0;
+    while (size - run >= 4 &&
+           (has[p[run]] & has[p[run + 1]] & has[p[run + 2]] & has[p[run + 3]]) != 0)
+        run += 4;
+    while (run < size && has[p[run]])
+        run++;
+    return run;
+}
+
 bool s3s_percent_encode(const void *data, size_t size, const s3s_byte_set *keep, char *out,
                         size_t out_size)
 {
@@ -183,9 +224,7 @@ bool s3s_percent_encode(const void *data, size_t size, const s3s_byte_set *keep,
     const uint8_t *p = data;
     size_t n = 0;
     for (size_t i = 0; i < size;) {
-        size_t run = 0;
-        while (i + run < size && keep->has[p[i + run]])
-            run++;
+        size_t run = run_of(keep, p + i, size - i);
         if (out_size - n <= run)
             return false;
         memcpy(out + n, p + i, run);

@@ -46,8 +46,11 @@ static inline void s3s_copy_short(void *to, const void *from, size_t size)
 {
     uint8_t *t = to;
     const uint8_t *f = from;
-    if (size > 16) {
+    if (size > 32) {
         memcpy(t, f, size);
+    } else if (size > 16) {
+        memcpy(t, f, 16);
+        memcpy(t + size - 16, f + size - 16, 16);
     } else if (size >= 8) {
         uint64_t a = s3s_le64(f), b = s3s_le64(f + size - 8);
         s3s_put_le64(t, a);
@@ -69,7 +72,12 @@ bool s3s_unhex(const char *text, size_t text_size, void *out, size_t size);
 /* out: 4 * ((size + 2) / 3) + 1 bytes. */
 void s3s_base64(const void *data, size_t size, char *out);
 
+bool s3s_is_ascii(const void *data, size_t size);
 bool s3s_utf8_valid(const void *data, size_t size);
+
+#define S3S_DECIMAL_SIZE 21 /* of any int64, with its sign and NUL */
+/* The digits of a number, somewhere in out. */
+char *s3s_decimal(int64_t value, char out[S3S_DECIMAL_SIZE]);
 
 /* Decimal int64 as Go's strconv.ParseInt(s, 10, 64) reads it: one optional sign, then digits. */
 bool s3s_parse_i64(const char *text, size_t size, int64_t *out);

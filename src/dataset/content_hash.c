@@ -198,6 +198,8 @@ typedef struct hashed_column {
     s3s_column view;
     way way;
     int64_t factor; /* of timestamps: to nanoseconds */
+    const uint8_t *values;  /* of the batch: the first row's; of texts: of all */
+    const int32_t *offsets; /* of texts: the first row's */
     size_t prefix_size;
     size_t room;     /* for the prefix in whole steps and a short value */
     uint8_t *prefix; /* name length and name, as they enter the hash; zeros up to a whole step */
@@ -287,17 +289,17 @@ static inline uint8_t *put_quickly(const hashed_column *c, int64_t row, uint8_t 
         memcpy(to + i, c->prefix + i, PREFIX_STEP);
     to += c->prefix_size;
     if (c->way == WAY_TEXT) {
-        const int32_t *offsets = (const int32_t *)c->view.offsets + c->view.offset + row;
+        const int32_t *offsets = c->offsets + row;
         uint32_t size = (uint32_t)(offsets[1] - offsets[0]);
         if (size > SHORT_VALUE && size + row_room > (size_t)(end - to))
             return NULL;
         *to = TAG_STRING;
         memcpy(to + 1, &size, 4);
         if (size > 0)
-            s3s_copy_short(to + 5, (const uint8_t *)c->view.values + offsets[0], size);
+            s3s_copy_short(to + 5, c->values + offsets[0], size);
         return to + 5 + size;
     }
-    uint64_t bits = s3s_le64((const uint8_t *)c->view.values + (size_t)(c->view.offset + row) * 8);
+    uint64_t bits = s3s_le64(c->values + (size_t)row * 8);
     if (c->way == WAY_INT64)
         return put_number(to, TAG_INT, bits);
     if (c->way == WAY_TIMESTAMP) {
@@ -317,12 +319,11 @@ static inline uint8_t *put_quickly(const hashed_column *c, int64_t row, uint8_t 
 static size_t put_row_quickly(s3s_content_hasher *h, size_t row_room, int64_t row, size_t from)
 {
     hasher *own = &h->hasher;
-    size_t i = from;
     if (row_room > BUFFER_SIZE - own->used)
-        return i;
+        return from;
     uint8_t *to = own->buffer + own->used;
-    for (; i < h->count; i++) {
-        const hashed_column *c = &h->columns[i];
+    const hashed_column *c = h->columns + from, *end = h->columns + h->count;
+    for (; c < end; c++) {
         if (c->view.validity != NULL && s3s_column_is_null(&c->view, row))
             continue;
         uint8_t *next = c->way == WAY_ANY ? NULL
@@ -333,7 +334,20 @@ static size_t put_row_quickly(s3s_content_hasher *h, size_t row_room, int64_t ro
         to = next;
     }
     own->used = (size_t)(to - own->buffer);
-    return i;
+    return (size_t)(c - h->columns);
+}
+
+static void look_at(hashed_column *c, const s3s_schema *schema, const struct ArrowArray *batch)
+{
+    s3s_batch_column(schema, batch, c->position, &c->view);
+    const s3s_column *view = &c->view;
+    c->values = view->values;
+    c->offsets = NULL;
+    /* Without rows, or with nulls alone, there may be no buffers. */
+    if (c->way == WAY_TEXT && view->offsets != NULL)
+        c->offsets = (const int32_t *)view->offsets + view->offset;
+    else if (c->way != WAY_TEXT && c->way != WAY_ANY && view->values != NULL)
+        c->values += (size_t)view->offset * 8;
 }
 
 s3store_status s3s_content_hasher_add(s3s_content_hasher *h, const struct ArrowArray *batch,
@@ -341,7 +355,7 @@ s3store_status s3s_content_hasher_add(s3s_content_hasher *h, const struct ArrowA
 {
     size_t row_room = 0;
     for (size_t i = 0; i < h->count; i++) {
-        s3s_batch_column(h->schema, batch, h->columns[i].position, &h->columns[i].view);
+        look_at(&h->columns[i], h->schema, batch);
         row_room += h->columns[i].room;
     }
     for (int64_t row = 0; row < batch->length; row++) {

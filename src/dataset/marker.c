@@ -35,11 +35,13 @@ void s3s_marker_metadata(const s3s_marker *marker, s3store_metadata *out)
     for (size_t i = 0; i < NUMBER_COUNT; i++) {
         int64_t value;
         memcpy(&value, (const char *)marker + numbers[i].member, sizeof value);
-        snprintf(text, sizeof text, "%" PRId64, value);
-        s3store_metadata_add(out, numbers[i].name, text);
+        s3store_metadata_add(out, numbers[i].name, s3s_decimal(value, text));
     }
     if (marker->has_content_hash) {
-        snprintf(text, sizeof text, "%016" PRIx64, marker->content_hash);
+        uint64_t big_endian = __builtin_bswap64(marker->content_hash);
+        uint8_t bytes[HASH_DIGITS / 2];
+        s3s_put_le64(bytes, big_endian);
+        s3s_hex(bytes, sizeof bytes, text);
         s3store_metadata_add(out, CONTENT_HASH, text);
     }
     if (marker->chunk_rows > 0) {

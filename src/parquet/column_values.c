@@ -168,12 +168,42 @@ static s3store_status append_entries(s3s_column_writer *w, const uint32_t *index
     return status;
 }
 
+/* All of the dictionary's page, where each entry is one value of this page. */
+static s3store_status append_all_entries(s3s_column_writer *w, s3store_error *err)
+{
+    const s3s_buffer *page = &w->dictionary.page;
+    size_t count = w->dictionary.count;
+    if (w->width != 0)
+        return s3s_buffer_append(&w->plain, page->data, page->size, err);
+    size_t total = page->size - count * sizeof(uint32_t);
+    uint8_t *to = s3s_buffer_reserve(&w->plain, total + 1, err);
+    uint32_t *lengths =
+        to != NULL ? (void *)s3s_buffer_reserve(&w->lengths, count * sizeof *lengths, err) : NULL;
+    if (lengths == NULL)
+        return s3s_fail_memory(err, total);
+    const uint8_t *at = page->data;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t size = s3s_le32(at);
+        lengths[i] = size;
+        if (size > 0)
+            s3s_copy_short(to, at + sizeof size, size);
+        at += sizeof size + size;
+        to += size;
+    }
+    w->plain.size += total;
+    w->lengths.size += count * sizeof *lengths;
+    return S3STORE_OK;
+}
+
 static s3store_status indexes_to_plain(s3s_column_writer *w, s3store_error *err)
 {
     size_t count = w->indexes.size / sizeof(uint32_t);
     s3store_status status = s3s_column_writer_index_stats(w, err);
+    /* As many values as entries, all of them of this page: no value came twice. */
     if (status == S3STORE_OK && count > 0)
-        status = append_entries(w, (const void *)w->indexes.data, count, err);
+        status = w->dictionary_flushed == 0 && count == w->dictionary.count
+                     ? append_all_entries(w, err)
+                     : append_entries(w, (const void *)w->indexes.data, count, err);
     s3s_buffer_clear(&w->indexes);
     return status;
 }

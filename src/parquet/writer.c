@@ -251,7 +251,7 @@ static s3store_status put_offset_index(s3s_parquet_writer *w, const s3s_column_w
                                        uint64_t data_offset, s3store_error *err)
 {
     size_t count = s3s_column_writer_page_count(c);
-    s3s_pq_page_location *locations = s3s_calloc(w->env, count + 1, sizeof *locations);
+    s3s_pq_page_location *locations = s3s_arena_alloc(&w->arena, (count + 1) * sizeof *locations);
     if (locations == NULL)
         return s3s_fail_memory(err, count * sizeof *locations);
     for (size_t i = 0; i < count; i++) {
@@ -262,10 +262,7 @@ static s3store_status put_offset_index(s3s_parquet_writer *w, const s3s_column_w
                                               .first_row = record->first_row};
     }
     s3s_pq_offset_index index = {.has = 1, .locations = {locations, count}};
-    s3store_status status =
-        s3s_thrift_write(&s3s_pq_offset_index_struct, &index, &w->offset_indexes, err);
-    s3s_free(w->env, locations);
-    return status;
+    return s3s_thrift_write(&s3s_pq_offset_index_struct, &index, &w->offset_indexes, err);
 }
 
 static s3store_status put_column_index(s3s_parquet_writer *w, const s3s_column_writer *c,
@@ -273,7 +270,7 @@ static s3store_status put_column_index(s3s_parquet_writer *w, const s3s_column_w
 {
     size_t count = s3s_column_writer_page_count(c);
     size_t each = sizeof(bool) + 2 * sizeof(s3s_thrift_binary) + sizeof(int64_t);
-    uint8_t *memory = s3s_calloc(w->env, count + 1, each);
+    uint8_t *memory = s3s_arena_calloc(&w->arena, count + 1, each);
     if (memory == NULL)
         return s3s_fail_memory(err, count * each);
     s3s_thrift_binary *mins = (void *)memory, *maxs = mins + count;
@@ -295,10 +292,7 @@ static s3store_status put_column_index(s3s_parquet_writer *w, const s3s_column_w
                                  .min_values = {mins, count},
                                  .max_values = {maxs, count},
                                  .null_counts = {nulls, count}};
-    s3store_status status =
-        s3s_thrift_write(&s3s_pq_column_index_struct, &index, &w->column_indexes, err);
-    s3s_free(w->env, memory);
-    return status;
+    return s3s_thrift_write(&s3s_pq_column_index_struct, &index, &w->column_indexes, err);
 }
 
 static s3store_status keep_index(s3s_parquet_writer *w, const s3s_column_writer *c,

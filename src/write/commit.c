@@ -122,9 +122,12 @@ static void send_commit(s3s_publication *p, const s3s_try *t, const char *key, s
     s->expires_us = put.expires_at_us;
     s->date_us = S3STORE_TIME_NONE;
     s->sent_us = s->answered_us = s3s_wall_us(env);
-    s->status = s3s_fail_key(&s->error, S3STORE_TIMEOUT, key,
-                             "the commit timeout passed before the commit could be sent");
-    while (s3s_mono_us(env) < call.deadline_us) {
+    if (s3s_mono_us(env) >= call.deadline_us) {
+        s->status = s3s_fail_key(&s->error, S3STORE_TIMEOUT, key,
+                                 "the commit timeout passed before the commit could be sent");
+        return;
+    }
+    do {
         s3store_put_reply reply = {.date_us = S3STORE_TIME_NONE};
         s->sent_us = s3s_wall_us(env);
         s->status = s3s_put(target->store, &call, &put, &reply, &s->error);
@@ -137,7 +140,7 @@ static void send_commit(s3s_publication *p, const s3s_try *t, const char *key, s
         if (!send_again(s->status) || s3s_mono_us(env) + RESEND_PAUSE_US >= call.deadline_us)
             return;
         (void)s3s_sleep_us(env, RESEND_PAUSE_US, NULL, NULL);
-    }
+    } while (s3s_mono_us(env) < call.deadline_us);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */

@@ -475,12 +475,18 @@ static s3store_status add_signing_pairs(s3s_s3_message *m, const s3s_s3_place *p
                                           m->scratch.size);
     const char *token = s3s_credentials_session_token(credentials);
     s3s_arena *a = &m->arena;
+    s3s_buffer_clear(&m->scratch);
+    status = s3s_sign_append(&m->scratch, err, s3s_credentials_access_key_id(credentials), "/",
+                             scope, NULL);
+    if (status != S3STORE_OK)
+        return status;
+    char digits[S3S_DECIMAL_SIZE];
     const s3s_query_pair pairs[] = {
         {"X-Amz-Algorithm", "AWS4-HMAC-SHA256"},
         {"X-Amz-Credential",
-         s3s_arena_printf(a, "%s/%s", s3s_credentials_access_key_id(credentials), scope)},
+         s3s_arena_strndup(a, (const char *)m->scratch.data, m->scratch.size)},
         {"X-Amz-Date", s3s_arena_strdup(a, date_time)},
-        {"X-Amz-Expires", s3s_arena_printf(a, "%" PRId64, expires_s)},
+        {"X-Amz-Expires", s3s_arena_strdup(a, s3s_decimal(expires_s, digits))},
         {"X-Amz-SignedHeaders", names},
         {"X-Amz-Security-Token", token},
     };

@@ -143,9 +143,21 @@ static uint8_t *put_trimmed(uint8_t *to, const char *value, size_t size)
     return to + used;
 }
 
+/* Bytes of a word that are capital letters get their bit 0x20: 0x80 >> 2. */
+static uint64_t lower_word(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+    uint64_t low = word & ~high;
+    uint64_t from_a = low + ones * (0x80 - 'A'), beyond_z = low + ones * (0x7f - 'Z');
+    return word | ((from_a ^ beyond_z) & ~word & high) >> 2;
+}
+
 static uint8_t *put_lower(uint8_t *to, const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
+    size_t i = 0;
+    for (; size - i >= 8; i += 8)
+        s3s_put_le64(to + i, lower_word(s3s_le64(text + i)));
+    for (; i < size; i++) {
         bool upper = text[i] >= 'A' && text[i] <= 'Z';
         to[i] = (uint8_t)(text[i] | (upper ? 0x20 : 0));
     }
@@ -277,12 +289,26 @@ void s3s_sign_scope(const s3s_sign_input *input, char scope[S3S_SIGN_SCOPE_SIZE]
     memcpy(c + service_size, end, sizeof end);
 }
 
-s3store_status s3s_sign(const s3s_sign_input *input, const s3s_hmac_key *key,
-                        s3s_buffer *scratch, char signature[2 * S3S_SHA256_SIZE + 1],
-                        s3store_error *err)
+/* The names of the headers are the last line but one of the canonical request. */
+static s3store_status append_names(const s3s_sign_input *input, const s3s_buffer *canonical,
+                                   s3s_buffer *out, s3store_error *err)
+{
+    const uint8_t *end = canonical->data + canonical->size - strlen(input->payload_hash) - 1;
+    const uint8_t *names = end;
+    while (names > canonical->data && names[-1] != '\n')
+        names--;
+    return s3s_buffer_append(out, names, (size_t)(end - names), err);
+}
+
+/* names (NULL = not wanted): where the names of the signed headers are appended. */
+static s3store_status sign(const s3s_sign_input *input, const s3s_hmac_key *key,
+                           s3s_buffer *scratch, s3s_buffer *names,
+                           char signature[2 * S3S_SHA256_SIZE + 1], s3store_error *err)
 {
     s3s_buffer_clear(scratch);
     s3store_status status = s3s_sign_canonical_request(input, scratch, err);
+    if (status == S3STORE_OK && names != NULL)
+        status = append_names(input, scratch, names, err);
     if (status != S3STORE_OK)
         return status;
     uint8_t digest[S3S_SHA256_SIZE] = {0};
@@ -301,19 +327,24 @@ s3store_status s3s_sign(const s3s_sign_input *input, const s3s_hmac_key *key,
     return status;
 }
 
+s3store_status s3s_sign(const s3s_sign_input *input, const s3s_hmac_key *key,
+                        s3s_buffer *scratch, char signature[2 * S3S_SHA256_SIZE + 1],
+                        s3store_error *err)
+{
+    return sign(input, key, scratch, NULL, signature, err);
+}
+
 s3store_status s3s_sign_authorization(const s3s_sign_input *input, const char *access_key_id,
                                       const s3s_hmac_key *key, s3s_buffer *scratch,
                                       s3s_buffer *out, s3store_error *err)
 {
     char signature[2 * S3S_SHA256_SIZE + 1];
-    s3store_status status = s3s_sign(input, key, scratch, signature, err);
     char scope[S3S_SIGN_SCOPE_SIZE];
     s3s_sign_scope(input, scope);
+    s3store_status status = s3s_sign_append(out, err, "AWS4-HMAC-SHA256 Credential=", access_key_id,
+                                            "/", scope, ",SignedHeaders=", NULL);
     if (status == S3STORE_OK)
-        status = s3s_sign_append(out, err, "AWS4-HMAC-SHA256 Credential=", access_key_id, "/",
-                                 scope, ",SignedHeaders=", NULL);
-    if (status == S3STORE_OK)
-        status = s3s_sign_header_names(input, out, err);
+        status = sign(input, key, scratch, out, signature, err);
     if (status == S3STORE_OK)
         status = s3s_sign_append(out, err, ",Signature=", signature, NULL);
     return status;

@@ -260,20 +260,71 @@ static inline __attribute__((always_inline)) size_t add_fixed(s3s_dictionary_bui
     return i;
 }
 
+/* The same for byte strings. */
+static size_t add_spans_in_room(s3s_dictionary_builder *d, const s3store_bytes *spans, size_t count,
+                                uint32_t *indexes)
+{
+    s3s_dictionary_slot *slots = d->slots;
+    uint32_t *starts = d->starts;
+    uint8_t *page = d->page.data;
+    size_t mask = d->slot_count - 1, used = d->count, room = d->slot_count / 2, i = 0;
+    size_t size = d->page.size;
+    size_t end = d->page.capacity < d->max_bytes ? d->page.capacity : d->max_bytes;
+    end = end < UINT32_MAX ? end : UINT32_MAX;
+    room = room < d->start_room ? room : d->start_room;
+    for (const s3store_bytes *span = spans; used < room && i < count; i++, span++) {
+        const uint8_t *bytes = (const uint8_t *)span->data;
+        uint32_t hash = hash_bytes(bytes, span->size), index;
+        size_t at = hash & mask, probes = 0;
+        while ((index = slots[at].index) != 0 && probes < PROBES_MAX) {
+            const uint8_t *have = page + starts[index - 1];
+            if (slots[at].hash == hash && s3s_le32(have - 4) == span->size &&
+                same_bytes(have, bytes, span->size))
+                break;
+            at = (at + 1) & mask;
+            probes++;
+        }
+        if (probes == PROBES_MAX)
+            break;
+        if (index == 0) {
+            if (end - size < 4 || span->size > end - size - 4)
+                break;
+            uint32_t length = (uint32_t)span->size;
+            memcpy(page + size, &length, sizeof length);
+            if (length > 0)
+                s3s_copy_short(page + size + 4, bytes, length);
+            starts[used] = (uint32_t)size + 4;
+            size += 4 + (size_t)length;
+            index = (uint32_t)++used;
+            slots[at] = (s3s_dictionary_slot){hash, index};
+        }
+        indexes[i] = index - 1;
+    }
+    d->count = used;
+    d->page.size = size;
+    return i;
+}
+
+static size_t add_spans(s3s_dictionary_builder *d, const s3store_bytes *spans, size_t count,
+                        uint32_t *indexes)
+{
+    size_t i = 0;
+    do {
+        i += add_spans_in_room(d, spans + i, count - i, indexes + i);
+    } while (i < count && add_one(d, 0, spans[i].data, spans[i].size, &indexes[i]) && ++i < count);
+    return i;
+}
+
 size_t s3s_dictionary_add(s3s_dictionary_builder *d, const void *values, size_t count,
                           uint32_t *indexes)
 {
-    const s3store_bytes *spans = values;
-    size_t i = 0;
     if (d->width == 8)
         return add_fixed(d, 8, values, count, indexes);
     if (d->width == 4)
         return add_fixed(d, 4, values, count, indexes);
     if (d->width != 0)
         return add_fixed(d, d->width, values, count, indexes);
-    while (i < count && add_one(d, 0, spans[i].data, spans[i].size, &indexes[i]))
-        i++;
-    return i;
+    return add_spans(d, values, count, indexes);
 }
 
 void s3s_dictionary_truncate(s3s_dictionary_builder *d, size_t count)

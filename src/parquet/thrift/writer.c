@@ -5,73 +5,67 @@
 #include "base/error.h"
 #include "parquet/thrift/wire.h"
 
-/* at..end: room in the buffer; its size is known again when the room ends. */
+/* What a field takes at most, without its bytes or items. */
+#define FIELD_MAX 16
+
+/* Where writing has come to, `at`, is handed from function to function: it stays in a register. */
 typedef struct writer {
-    uint8_t *at, *end;
+    uint8_t *end; /* of the room in the buffer; its size is known again when the room ends */
     s3s_buffer *out;
     s3store_error *err;
-    s3store_status status; /* sticky; then there is no room */
+    s3store_status status; /* sticky; then what is written goes to waste */
+    uint8_t waste[FIELD_MAX];
 } writer;
 
 #define ROOM_BYTES 256
 
-static __attribute__((noinline)) void make_room(writer *w, size_t size)
+static __attribute__((noinline)) uint8_t *make_room(writer *w, uint8_t *at, size_t size)
 {
     s3s_buffer *out = w->out;
     if (w->status != S3STORE_OK)
-        return;
-    if (w->at != NULL)
-        out->size = (size_t)(w->at - out->data);
+        return w->waste;
+    if (at != NULL)
+        out->size = (size_t)(at - out->data);
     size_t room = out->max - out->size < size + ROOM_BYTES ? size : size + ROOM_BYTES;
-    w->at = s3s_buffer_reserve(out, room, w->err);
-    if (w->at == NULL) {
-        w->end = NULL;
+    at = s3s_buffer_reserve(out, room, w->err);
+    if (at == NULL) {
         w->status = size > out->max - out->size ? S3STORE_LIMIT_EXCEEDED : S3STORE_OUT_OF_MEMORY;
-        return;
+        w->end = w->waste; /* no room: each field comes back here */
+        return w->waste;
     }
     size_t there = out->capacity < out->max ? out->capacity : out->max;
     w->end = out->data + there;
+    return at;
 }
 
-static inline void put(writer *w, const void *data, size_t size)
+static inline uint8_t *room_for_field(writer *w, uint8_t *at)
 {
-    if (size > (size_t)(w->end - w->at))
-        make_room(w, size);
-    if (w->status != S3STORE_OK || size == 0)
-        return;
-    s3s_copy_short(w->at, data, size);
-    w->at += size;
+    return w->end - at >= FIELD_MAX ? at : make_room(w, at, FIELD_MAX);
 }
 
-/* Most of what is written is single bytes. */
-static inline void put_byte(writer *w, uint8_t byte)
+/* What follows finds room for a field already; only bytes ask for more. */
+static inline uint8_t *put_varint(uint8_t *at, uint64_t value)
 {
-    if (w->at == w->end)
-        make_room(w, 1);
-    if (w->at != NULL)
-        *w->at++ = byte;
-}
-
-#define VARINT_MAX 10
-
-static inline void put_varint(writer *w, uint64_t value)
-{
-    if (w->end - w->at >= VARINT_MAX) {
-        uint8_t *at = w->at;
-        for (; value >= 0x80; value >>= 7)
-            *at++ = (uint8_t)(value | 0x80);
-        *at++ = (uint8_t)value;
-        w->at = at;
-        return;
-    }
     for (; value >= 0x80; value >>= 7)
-        put_byte(w, (uint8_t)(value | 0x80));
-    put_byte(w, (uint8_t)value);
+        *at++ = (uint8_t)(value | 0x80);
+    *at++ = (uint8_t)value;
+    return at;
 }
 
-static void put_zigzag(writer *w, int64_t value)
+static inline uint8_t *put_zigzag(uint8_t *at, int64_t value)
 {
-    put_varint(w, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
+    return put_varint(at, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
+}
+
+static inline uint8_t *put_binary(writer *w, uint8_t *at, const s3s_thrift_binary *binary)
+{
+    at = put_varint(at, binary->size);
+    if (w->status == S3STORE_OK && binary->size > (size_t)(w->end - at))
+        at = make_room(w, at, binary->size);
+    if (w->status != S3STORE_OK || binary->size == 0)
+        return at;
+    s3s_copy_short(at, binary->data, binary->size);
+    return at + binary->size;
 }
 
 static const uint8_t wires[] = {
@@ -87,52 +81,51 @@ static const size_t sizes[] = {
     [S3S_THRIFT_I64] = sizeof(int64_t), [S3S_THRIFT_BINARY] = sizeof(s3s_thrift_binary),
 };
 
-static void put_struct(writer *w, const s3s_thrift_struct *what, const void *value);
+static uint8_t *put_struct(writer *w, uint8_t *at, const s3s_thrift_struct *what,
+                           const void *value);
 
-static void put_item(writer *w, uint8_t kind, const s3s_thrift_struct *sub, const void *at)
+static inline __attribute__((always_inline)) uint8_t *
+put_item(writer *w, uint8_t *at, uint8_t kind, const s3s_thrift_struct *sub, const void *item)
 {
-    const s3s_thrift_binary *binary = at;
     switch (kind) {
     case S3S_THRIFT_BOOL:
-        put_byte(w, *(const bool *)at ? S3S_WIRE_TRUE : S3S_WIRE_FALSE);
-        break;
+        *at++ = *(const bool *)item ? S3S_WIRE_TRUE : S3S_WIRE_FALSE;
+        return at;
     case S3S_THRIFT_I8:
-        put_byte(w, (uint8_t) * (const int8_t *)at);
-        break;
+        *at++ = (uint8_t) * (const int8_t *)item;
+        return at;
     case S3S_THRIFT_I16:
-        put_zigzag(w, *(const int16_t *)at);
-        break;
+        return put_zigzag(at, *(const int16_t *)item);
     case S3S_THRIFT_I32:
-        put_zigzag(w, *(const int32_t *)at);
-        break;
+        return put_zigzag(at, *(const int32_t *)item);
     case S3S_THRIFT_I64:
-        put_zigzag(w, *(const int64_t *)at);
-        break;
+        return put_zigzag(at, *(const int64_t *)item);
     case S3S_THRIFT_BINARY:
-        put_varint(w, binary->size);
-        put(w, binary->data, binary->size);
-        break;
+        return put_binary(w, at, item);
     default:
-        put_struct(w, sub, at);
-        break;
+        return put_struct(w, at, sub, item);
     }
 }
 
-static void put_list(writer *w, const s3s_thrift_field *field, const s3s_thrift_list *list)
+static uint8_t *put_list(writer *w, uint8_t *at, const s3s_thrift_field *field,
+                         const s3s_thrift_list *list)
 {
     uint8_t wire = wires[field->item];
     if (list->count < 15) {
-        put_byte(w, (uint8_t)(list->count << 4 | wire));
+        *at++ = (uint8_t)(list->count << 4 | wire);
     } else {
-        put_byte(w, (uint8_t)(0xf0 | wire));
-        put_varint(w, list->count);
+        *at++ = (uint8_t)(0xf0 | wire);
+        at = put_varint(at, list->count);
     }
     size_t size = field->item == S3S_THRIFT_STRUCT ? field->sub->size : sizes[field->item];
     for (size_t i = 0; i < list->count; i++)
-        put_item(w, field->item, field->sub, (const char *)list->items + i * size);
+        at = put_item(w, room_for_field(w, at), field->item, field->sub,
+                      (const char *)list->items + i * size);
+    return at;
 }
 
-static void put_struct(writer *w, const s3s_thrift_struct *what, const void *value)
+static uint8_t *put_struct(writer *w, uint8_t *at, const s3s_thrift_struct *what,
+                           const void *value)
 {
     uint64_t has = *(const uint64_t *)value;
     int last = 0;
@@ -140,33 +133,35 @@ static void put_struct(writer *w, const s3s_thrift_struct *what, const void *val
         has &= (UINT64_C(1) << what->field_count) - 1;
     for (; has != 0; has &= has - 1) {
         const s3s_thrift_field *field = &what->fields[__builtin_ctzll(has)];
-        const void *at = (const char *)value + field->offset;
+        const void *item = (const char *)value + field->offset;
         uint8_t wire = wires[field->kind];
-        if (field->kind == S3S_THRIFT_BOOL && !*(const bool *)at)
+        if (field->kind == S3S_THRIFT_BOOL && !*(const bool *)item)
             wire = S3S_WIRE_FALSE;
         int delta = field->id - last;
+        at = room_for_field(w, at);
         if (delta >= 1 && delta <= 15) {
-            put_byte(w, (uint8_t)(delta << 4 | wire));
+            *at++ = (uint8_t)(delta << 4 | wire);
         } else {
-            put_byte(w, wire);
-            put_zigzag(w, field->id);
+            *at++ = wire;
+            at = put_zigzag(at, field->id);
         }
         last = field->id;
         if (field->kind == S3S_THRIFT_LIST)
-            put_list(w, field, at);
+            at = put_list(w, at, field, item);
         else if (field->kind != S3S_THRIFT_BOOL)
-            put_item(w, field->kind, field->sub, at);
+            at = put_item(w, at, field->kind, field->sub, item);
     }
-    put_byte(w, S3S_WIRE_STOP);
+    at = w->end > at ? at : make_room(w, at, 1);
+    *at++ = S3S_WIRE_STOP;
+    return at;
 }
 
 s3store_status s3s_thrift_write(const s3s_thrift_struct *what, const void *value, s3s_buffer *out,
                                 s3store_error *err)
 {
     writer w = {.out = out, .err = err};
-    make_room(&w, 1);
-    put_struct(&w, what, value);
+    uint8_t *at = put_struct(&w, make_room(&w, NULL, 1), what, value);
     if (w.status == S3STORE_OK)
-        out->size = (size_t)(w.at - out->data);
+        out->size = (size_t)(at - out->data);
     return w.status;
 }

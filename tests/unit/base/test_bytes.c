@@ -183,9 +183,37 @@ static void test_percent__decode_refuses_bad_escapes(void **state)
     assert_string_equal(out, "+");
 }
 
+static void test_decimal__writes_every_int64(void **state)
+{
+    (void)state;
+    char out[S3S_DECIMAL_SIZE];
+    assert_string_equal(s3s_decimal(0, out), "0");
+    assert_string_equal(s3s_decimal(-7, out), "-7");
+    assert_string_equal(s3s_decimal(1700000000000000, out), "1700000000000000");
+    assert_string_equal(s3s_decimal(INT64_MAX, out), "9223372036854775807");
+    assert_string_equal(s3s_decimal(INT64_MIN, out), "-9223372036854775808");
+}
+
+static void test_ascii__one_high_byte_anywhere_is_seen(void **state)
+{
+    (void)state;
+    char text[80];
+    for (size_t size = 0; size <= sizeof text; size++) {
+        memset(text, 0x7f, sizeof text);
+        assert_true(s3s_is_ascii(text, size));
+        for (size_t i = 0; i < size; i++) {
+            text[i] = (char)0x80;
+            assert_false(s3s_is_ascii(text, size));
+            text[i] = 0;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_decimal__writes_every_int64),
+        cmocka_unit_test(test_ascii__one_high_byte_anywhere_is_seen),
         cmocka_unit_test(test_arithmetic__overflow_is_reported_and_leaves_the_output),
         cmocka_unit_test(test_little_endian__reads_unaligned),
         cmocka_unit_test(test_hex__there_and_back),

@@ -270,6 +270,37 @@ static void test_dictionary__finds_values_again(void **state)
     s3s_dictionary_deinit(&d);
 }
 
+/* Several texts in one call give what one call for each of them gives, also where it is full. */
+static void test_dictionary__takes_texts_one_by_one_or_together(void **state)
+{
+    (void)state;
+    enum { COUNT = 700 };
+    static char texts[COUNT][48];
+    static s3store_bytes spans[COUNT];
+    static uint32_t indexes[COUNT];
+    for (unsigned i = 0; i < COUNT; i++) { /* each twice, of 0 to 43 bytes */
+        int size = i == 0 ? 0 : sprintf(texts[i], "%0*u", (int)(i / 2 % 41) + 3, i / 2);
+        spans[i] = (s3store_bytes){.data = texts[i], .size = (size_t)size};
+    }
+    for (size_t max = 0; max < 12000; max += 100) {
+        s3s_dictionary_builder one, all;
+        s3s_dictionary_init(&one, NULL, 0, max);
+        s3s_dictionary_init(&all, NULL, 0, max);
+        size_t taken = s3s_dictionary_add(&all, spans, COUNT, indexes);
+        for (size_t i = 0; i < taken; i++)
+            assert_int_equal(add_text(&one, spans[i].data, spans[i].size), indexes[i]);
+        if (taken < COUNT)
+            assert_int_equal(add_text(&one, spans[taken].data, spans[taken].size), UINT32_MAX);
+        assert_int_equal(taken < COUNT, max < 9245);
+        assert_int_equal(all.count, one.count);
+        assert_int_equal(all.page.size, one.page.size);
+        if (one.page.size > 0)
+            assert_memory_equal(all.page.data, one.page.data, one.page.size);
+        s3s_dictionary_deinit(&one);
+        s3s_dictionary_deinit(&all);
+    }
+}
+
 static void test_dictionary__says_when_it_is_full(void **state)
 {
     (void)state;
@@ -356,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_delta__reads_every_width),
         cmocka_unit_test(test_delta__damage_is_an_error),
         cmocka_unit_test(test_dictionary__finds_values_again),
+        cmocka_unit_test(test_dictionary__takes_texts_one_by_one_or_together),
         cmocka_unit_test(test_dictionary__says_when_it_is_full),
         cmocka_unit_test(test_values__an_encoding_must_fit_its_type),
         cmocka_unit_test(test_values__plain_strings_do_not_leave_the_page),

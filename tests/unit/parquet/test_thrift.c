@@ -70,6 +70,53 @@ static void test_thrift__reads_what_it_writes(void **state)
     s3s_buffer_deinit(&bytes);
 }
 
+typedef struct nest {
+    uint64_t has;
+    struct {
+        uint64_t has;
+        point inner;
+    } middle;
+} nest;
+
+static const s3s_thrift_field middle_fields[] = {
+    {.id = 1, .kind = S3S_THRIFT_STRUCT, .offset = 8, .sub = &point_struct, .name = "inner"},
+};
+static const s3s_thrift_struct middle_struct = {"Middle", sizeof(point) + 8, middle_fields, 1};
+static const s3s_thrift_field nest_fields[] = {
+    {.id = 1, .kind = S3S_THRIFT_STRUCT, .offset = 8, .sub = &middle_struct, .name = "middle"},
+};
+static const s3s_thrift_struct nest_struct = {"Nest", sizeof(nest), nest_fields, 1};
+
+/* Wherever the room ends, nothing is written beyond it. */
+static void test_thrift__stops_where_its_buffer_ends(void **state)
+{
+    (void)state;
+    enum { SLACK = 16 }; /* a field looks for as much, whatever it takes */
+    s3store_error err;
+    int64_t numbers[20];
+    for (int i = 0; i < 20; i++)
+        numbers[i] = INT64_MIN + i;
+    nest in = {.has = 1, .middle = {.has = 1}};
+    in.middle.inner = (point){.has = 15, .x = INT32_MIN, .numbers = {numbers, 20}};
+    in.middle.inner.name = (s3s_thrift_binary){(const uint8_t *)"0123456789012345678", 19};
+    s3s_buffer all, part;
+    s3s_buffer_init(&all, NULL, SIZE_MAX);
+    assert_ok(s3s_thrift_write(&nest_struct, &in, &all, &err));
+    for (size_t max = 0; max < all.size + 2 * SLACK; max++) {
+        s3s_buffer_init(&part, NULL, max);
+        s3store_status status = s3s_thrift_write(&nest_struct, &in, &part, &err);
+        assert_true(part.size <= max);
+        if (max < all.size)
+            assert_int_equal(status, S3STORE_LIMIT_EXCEEDED);
+        if (max >= all.size + SLACK)
+            assert_ok(status);
+        if (status == S3STORE_OK)
+            assert_int_equal(part.size, all.size);
+        s3s_buffer_deinit(&part);
+    }
+    s3s_buffer_deinit(&all);
+}
+
 static void test_thrift__skips_unknown_fields_of_every_type(void **state)
 {
     (void)state;
@@ -165,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(test_thrift__reads_what_it_writes),
+        T(test_thrift__stops_where_its_buffer_ends),
         T(test_thrift__skips_unknown_fields_of_every_type),
         T(test_thrift__names_a_missing_required_field),
         T(test_thrift__a_list_cannot_be_longer_than_its_bytes),
