@@ -94,7 +94,7 @@ static void run_producer(void *ctx)
 {
     producer *p = ctx;
     history *h = p->h;
-    char id[ID_SIZE], day[16], token[ID_SIZE];
+    char id[ID_SIZE], day[32], token[ID_SIZE];
     for (int i = 0; i < WRITES; i++) {
         s3store_write_result *result = NULL;
         (void)s3s_sleep_us(h->w.env, below(&p->random, 9 * SECOND), NULL, NULL);
