@@ -49,35 +49,42 @@ static s3store_status begin(contents *c, const s3s_schema *schema, s3store_error
     return status;
 }
 
-/* The first row of a batch whose columns give another key than that of its partition, as "column
- * value"; false when there is none. Only the ends of a batch are looked at. */
-static bool strays(const contents *c, const s3s_schema *schema, const struct ArrowArray *batch,
-                   const char *partition, char *what, size_t what_size)
+/* *found: the first row of a batch whose columns give another key than that of its partition is
+ * what, as "column value". Only the ends of a batch are looked at. */
+static s3store_status find_stray(const contents *c, const s3s_schema *schema,
+                                 const struct ArrowArray *batch, const char *partition, char *what,
+                                 size_t what_size, bool *found, s3store_error *err)
 {
     const s3s_descriptor *settings = &c->v->target->settings;
     const char *key = partition;
     s3s_buffer text;
-    bool found = false;
+    s3store_status status = S3STORE_OK;
+    *found = false;
     s3s_buffer_init(&text, c->v->target->env, S3S_KEY_SIZE);
-    for (size_t i = 0; !found && i < settings->part_count && *key != '\0'; i++) {
+    for (size_t i = 0; !*found && i < settings->part_count && *key != '\0'; i++) {
         size_t size = strcspn(key, "/"), name = strcspn(key, "=") + 1;
         size_t at = s3s_schema_find(schema, settings->parts[i].column);
         const int64_t rows[] = {0, batch->length - 1};
-        for (size_t r = 0; !found && at != SIZE_MAX && name <= size && r < 2; r++) {
+        for (size_t r = 0; !*found && at != SIZE_MAX && name <= size && r < 2; r++) {
             s3s_column column;
             s3s_batch_column(schema, batch, at, &column);
             s3s_buffer_clear(&text);
-            if (s3s_value_text(&column, rows[r], &settings->parts[i], &text, NULL) != S3STORE_OK)
+            status = s3s_value_text(&column, rows[r], &settings->parts[i], &text, err);
+            if (status == S3STORE_OUT_OF_MEMORY)
+                goto end;
+            if (status != S3STORE_OK)
                 continue; /* null, or without a text form: nothing is known */
-            found = text.size != size - name || memcmp(text.data, key + name, text.size) != 0;
-            if (found)
+            *found = text.size != size - name || memcmp(text.data, key + name, text.size) != 0;
+            if (*found)
                 snprintf(what, what_size, "column \"%s\" gives \"%.*s\"", settings->parts[i].column,
                          (int)(text.size < 100 ? text.size : 100), (const char *)text.data);
         }
         key += size + (key[size] == '/');
     }
+    status = S3STORE_OK;
+end:
     s3s_buffer_deinit(&text);
-    return found;
+    return status;
 }
 
 static s3store_status add_rows(contents *c, s3s_verify_item *item, s3s_datafile *file, bool hashes,
@@ -95,8 +102,12 @@ static s3store_status add_rows(contents *c, s3s_verify_item *item, s3s_datafile 
             status = s3s_datafile_cursor_next(cursor, &batch, err);
         for (int way = 0; status == S3STORE_OK && hashes && way < WAYS; way++)
             status = s3s_content_hasher_add(c->hashers[way], &batch, err);
-        if (status == S3STORE_OK && !told && !hashes &&
-            (told = strays(c, schema, &batch, item->partition, what, sizeof what)))
+        bool is_first = false;
+        if (status == S3STORE_OK && !told && !hashes)
+            status = find_stray(c, schema, &batch, item->partition, what, sizeof what, &is_first,
+                                err);
+        told = told || is_first;
+        if (status == S3STORE_OK && is_first)
             status = s3s_verify_note_add(
                 c->v, item, "partition_differs", false, s3s_datafile_key(file), err,
                 "unless the writer made its partition keys by a function, the object was swapped "

@@ -7,9 +7,10 @@
 #include "support/dataset_fixture.h"
 
 extern const struct CMUnitTest attempt_set_tests[], inventory_tests[], refs_tests[], verify_tests[],
-    verify_schema_tests[], orphans_tests[], doctor_tests[];
+    verify_contents_tests[], verify_schema_tests[], orphans_tests[], doctor_tests[];
 extern const size_t attempt_set_test_count, inventory_test_count, refs_test_count,
-    verify_test_count, verify_schema_test_count, orphans_test_count, doctor_test_count;
+    verify_test_count, verify_contents_test_count, verify_schema_test_count, orphans_test_count,
+    doctor_test_count;
 
 /* Partition column p, entity and version; commit timeout 2h: its stamps are an hour old. */
 void kit_open(fixture *fx);

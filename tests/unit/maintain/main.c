@@ -10,6 +10,7 @@ int main(void)
     } groups[] = {
         {attempt_set_tests, attempt_set_test_count}, {inventory_tests, inventory_test_count},
         {refs_tests, refs_test_count},               {verify_tests, verify_test_count},
+        {verify_contents_tests, verify_contents_test_count},
         {verify_schema_tests, verify_schema_test_count},
         {orphans_tests, orphans_test_count},         {doctor_tests, doctor_test_count},
     };

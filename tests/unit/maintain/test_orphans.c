@@ -11,6 +11,9 @@ typedef struct aged {
     int64_t age_us;
     const char *young; /* keys with this text are of now; NULL = none */
     const char *refuses_removal; /* of keys with this text */
+    const char *ageless;         /* HEAD of keys with this text says no time */
+    bool no_date;                /* nor what time it is */
+    s3store_status uploads;      /* the answer to a listing of uploads; OK = an honest one */
 } aged;
 
 static int64_t shift(const aged *a, const char *key)
@@ -26,6 +29,10 @@ static s3store_status aged_head(void *impl, const s3store_call *call, const char
     if (status == S3STORE_OK) {
         info->date_us += a->age_us;
         info->last_modified_us += shift(a, key);
+        if (a->ageless != NULL && strstr(key, a->ageless) != NULL)
+            info->last_modified_us = S3STORE_TIME_NONE;
+        if (a->no_date)
+            info->date_us = S3STORE_TIME_NONE;
     }
     return status;
 }
@@ -93,6 +100,10 @@ static s3store_status aged_uploads(void *impl, const s3store_call *call,
                                    s3store_upload_fn fn, void *ctx,
                                    s3store_list_uploads_reply *reply, s3store_error *err)
 {
+    if (((aged *)impl)->uploads != S3STORE_OK) {
+        *err = (s3store_error){.status = ((aged *)impl)->uploads, .message = "says the test"};
+        return err->status;
+    }
     FORWARD(list_multipart, call, request, fn, ctx, reply, err);
 }
 
@@ -364,6 +375,134 @@ static void test_orphans__one_that_cannot_be_removed_does_not_keep_the_others(vo
     fixture_close_clean(&fx);
 }
 
+/* Refuses HEADs of keys with a text, from the n-th on. */
+typedef struct refusing {
+    const char *text;
+    unsigned from, seen;
+    s3store_status status;
+} refusing;
+
+static s3s_fault_decision refuse_head(void *ctx, s3s_fault_verb verb, const char *key,
+                                      uint64_t sequence)
+{
+    refusing *r = ctx;
+    s3s_fault_decision d = S3S_FAULT_NONE;
+    (void)sequence;
+    if (verb == S3S_VERB_HEAD && strstr(key, r->text) != NULL && ++r->seen >= r->from)
+        d.before = r->status;
+    return d;
+}
+
+static void test_orphans__a_marker_that_cannot_be_asked_for_is_an_error(void **state)
+{
+    (void)state;
+    fixture fx;
+    aged a;
+    s3store_error err;
+    kit_told told;
+    s3store_orphans_report r;
+    kit_open(&fx);
+    fixture_written one = kit_write(&fx, "p=a", "t", FIXTURE_DATA);
+    kit_write(&fx, "p=a", "t", FIXTURE_ALL); /* which of the two is named by the marker? */
+    age(&a, &fx, 8 * DAY_US);
+    refusing f = {.text = ".commit", .from = 1, .status = S3STORE_PERMISSION_DENIED};
+    fx.hook = refuse_head;
+    fx.hook_ctx = &f;
+    assert_fails(look(&fx, 0, true, &told, &r, &err), S3STORE_PERMISSION_DENIED, NULL);
+    assert_string_equal(told.text, "");
+    assert_int_equal(r.removed, 0);
+    assert_true(exists(&fx, one.data_key));
+    fx.hook = NULL;
+    fixture_close_clean(&fx);
+}
+
+static void test_orphans__what_is_gone_or_cannot_be_looked_at_again_is_told(void **state)
+{
+    (void)state;
+    fixture fx;
+    aged a;
+    s3store_orphans_report r;
+    char text[8192];
+    kit_open(&fx);
+    fixture_written d = kit_write(&fx, "p=a", "dead", FIXTURE_DATA);
+    age(&a, &fx, 8 * DAY_US);
+    refusing gone = {.text = "dead-", .from = 1, .status = S3STORE_NOT_FOUND};
+    fx.hook = refuse_head;
+    fx.hook_ctx = &gone;
+    snprintf(text, sizeof text, "data %s keep;", d.data_key);
+    expect(&fx, 0, true, text, &r); /* somebody else removed it: nothing to do */
+    assert_int_equal(r.failed, 0);
+    refusing denied = {.text = "dead-", .from = 1, .status = S3STORE_PERMISSION_DENIED};
+    fx.hook_ctx = &denied;
+    snprintf(text, sizeof text, "data %s removable;", d.data_key);
+    expect(&fx, 0, true, text, &r);
+    assert_int_equal(r.failed, 1);
+    assert_int_equal(r.removed, 0);
+    fx.hook = NULL;
+    assert_true(exists(&fx, d.data_key));
+    fixture_close_clean(&fx);
+}
+
+static void test_orphans__what_has_no_age_stays(void **state)
+{
+    (void)state;
+    fixture fx;
+    aged a;
+    s3store_orphans_report r;
+    char text[8192];
+    kit_open(&fx);
+    fixture_written d = kit_write(&fx, "p=a", "dead", FIXTURE_DATA);
+    age(&a, &fx, 8 * DAY_US);
+    a.ageless = "dead-"; /* LIST knew its time, HEAD does not */
+    snprintf(text, sizeof text, "data %s keep;", d.data_key);
+    expect(&fx, 0, true, text, &r);
+    assert_int_equal(r.removed, 0);
+    assert_true(exists(&fx, d.data_key));
+    fixture_close_clean(&fx);
+}
+
+/* Ages are by this machine's clock then, and less by as much as it may be ahead of the server's. */
+static void test_orphans__without_the_servers_clock_the_skew_counts_against_removal(void **state)
+{
+    (void)state;
+    fixture fx;
+    aged a;
+    s3store_orphans_report r;
+    kit_open(&fx);
+    fixture_written d = kit_write(&fx, "p=a", "dead", FIXTURE_DATA);
+    age(&a, &fx, 8 * DAY_US);
+    a.no_date = true; /* by this machine's clock it is seconds old */
+    expect(&fx, 0, true, "", &r);
+    assert_int_equal(r.younger, 1);
+    assert_true(exists(&fx, d.data_key));
+    fixture_close_clean(&fx);
+}
+
+static void test_orphans__uploads_that_may_not_be_listed_are_left_alone(void **state)
+{
+    (void)state;
+    static const s3store_status harmless[] = {S3STORE_PERMISSION_DENIED, S3STORE_UNSUPPORTED};
+    fixture fx;
+    aged a;
+    s3store_error err;
+    kit_told told;
+    s3store_orphans_report r;
+    char text[8192];
+    kit_open(&fx);
+    fixture_written d = kit_write(&fx, "p=a", "dead", FIXTURE_DATA);
+    age(&a, &fx, 8 * DAY_US);
+    snprintf(text, sizeof text, "data %s removable;", d.data_key);
+    for (size_t i = 0; i < 2; i++) {
+        a.uploads = harmless[i];
+        expect(&fx, 0, false, text, &r);
+        assert_false(r.uploads_listed);
+    }
+    a.uploads = S3STORE_CORRUPT; /* an answer that makes no sense is no silence */
+    assert_fails(look(&fx, 0, false, &told, &r, &err), S3STORE_CORRUPT, "says the test");
+    assert_false(r.uploads_listed);
+    fixture_close_clean(&fx);
+}
+
 static void test_orphans__uploads_that_never_ended_are_told_and_aborted(void **state)
 {
     (void)state;
@@ -476,6 +615,11 @@ const struct CMUnitTest orphans_tests[] = {
     cmocka_unit_test(test_orphans__what_is_committed_meanwhile_stays),
     cmocka_unit_test(test_orphans__what_became_young_meanwhile_stays),
     cmocka_unit_test(test_orphans__one_that_cannot_be_removed_does_not_keep_the_others),
+    cmocka_unit_test(test_orphans__a_marker_that_cannot_be_asked_for_is_an_error),
+    cmocka_unit_test(test_orphans__what_is_gone_or_cannot_be_looked_at_again_is_told),
+    cmocka_unit_test(test_orphans__what_has_no_age_stays),
+    cmocka_unit_test(test_orphans__without_the_servers_clock_the_skew_counts_against_removal),
+    cmocka_unit_test(test_orphans__uploads_that_may_not_be_listed_are_left_alone),
     cmocka_unit_test(test_orphans__uploads_that_never_ended_are_told_and_aborted),
     cmocka_unit_test(test_orphans__listing_costs_no_more_than_it_must),
     cmocka_unit_test(test_orphans__many_are_told_each_once),

@@ -1,6 +1,7 @@
 /* All refs, in one stream or in slices side by side: each once, none lost. */
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "maintain/refs.h"
 #include "unit/maintain/kit.h"
 
@@ -86,7 +87,87 @@ static void test_refs__few_cost_one_list(void **state)
     fixture_close_clean(&fx);
 }
 
+/* ---- servers that lie ------------------------------------------------------------------------- */
+
+typedef struct liar {
+    s3store_object_store inner;
+    enum { REPEATS, ENDLESS } how;
+    s3store_list_fn fn;
+    void *ctx;
+} liar;
+
+static bool twice(void *ctx, const s3store_list_entry *entry)
+{
+    liar *l = ctx;
+    return l->fn(l->ctx, entry) && l->fn(l->ctx, entry);
+}
+
+static s3store_status lying_list(void *impl, const s3store_call *call,
+                                 const s3store_list_request *request, s3store_list_fn fn, void *ctx,
+                                 s3store_list_reply *reply, s3store_error *err)
+{
+    liar *l = impl;
+    if (l->how == ENDLESS) {
+        *reply = (s3store_list_reply){.truncated = true};
+        return S3STORE_OK;
+    }
+    l->fn = fn;
+    l->ctx = ctx;
+    return s3s_list(&l->inner, call, request, twice, l, reply, err);
+}
+
+static s3store_status take_refuses(void *ctx, const s3s_ref *ref, const char *why,
+                                   const s3store_list_entry *entry, s3store_error *err)
+{
+    (void)ctx;
+    (void)ref;
+    (void)why;
+    return s3s_fail_key(err, S3STORE_LIMIT_EXCEEDED, entry->key, "enough, says the test");
+}
+
+static void test_refs__what_the_taker_says_ends_the_walk(void **state)
+{
+    (void)state;
+    fixture fx;
+    s3store_error err;
+    uint64_t lists;
+    kit_open(&fx);
+    add_refs(&fx, 3000);
+    for (size_t slices = 1; slices <= 16; slices += 15)
+        assert_fails(s3s_refs_walk(fx.target, NULL, slices, take_refuses, NULL, &lists, &err),
+                     S3STORE_LIMIT_EXCEEDED, "says the test");
+    fixture_close_clean(&fx);
+}
+
+static void test_refs__listings_that_cannot_be_are_corrupt_and_end(void **state)
+{
+    (void)state;
+    static const char *const says[] = {[REPEATS] = "not in key order", [ENDLESS] = "lists none"};
+    for (int how = 0; how < 2; how++) {
+        fixture fx;
+        s3store_error err;
+        uint64_t lists;
+        seen s = {.in_order = true};
+        kit_open(&fx);
+        add_refs(&fx, 3);
+        liar l = {.inner = *fx.target->store, .how = how};
+        s3store_object_store lying = *fx.target->store;
+        const s3store_object_store *honest = fx.target->store;
+        lying.impl = &l;
+        lying.list = lying_list;
+        fx.target->store = &lying;
+        assert_fails(s3s_refs_walk(fx.target, NULL, 16, take, &s, &lists, &err), S3STORE_CORRUPT,
+                     says[how]);
+        assert_int_equal(lists, 1);
+        assert_int_equal(s.good, how == REPEATS ? 1 : 0);
+        fx.target->store = honest;
+        fixture_close_clean(&fx);
+    }
+}
+
 const struct CMUnitTest refs_tests[] = {
+    cmocka_unit_test(test_refs__what_the_taker_says_ends_the_walk),
+    cmocka_unit_test(test_refs__listings_that_cannot_be_are_corrupt_and_end),
     cmocka_unit_test(test_refs__slices_see_each_ref_once),
     cmocka_unit_test(test_refs__few_cost_one_list),
 };

@@ -301,6 +301,91 @@ static void test_verify__what_cannot_be_asked_is_an_error_and_no_damage(void **s
     fixture_close_clean(&fx);
 }
 
+typedef struct vanishing {
+    fixture *fx;
+    const fixture_written *w;
+    s3s_fault_verb verb;
+    const char *part; /* of the key whose request finds it gone */
+} vanishing;
+
+/* Somebody removes the object between the listing and the request. */
+static s3s_fault_decision remove_before(void *ctx, s3s_fault_verb verb, const char *key,
+                                        uint64_t sequence)
+{
+    vanishing *x = ctx;
+    (void)sequence;
+    if (verb == x->verb && strstr(key, x->part) != NULL) {
+        x->fx->hook = NULL;
+        fixture_remove(x->fx, key);
+    }
+    return S3S_FAULT_NONE;
+}
+
+static void test_verify__what_is_removed_meanwhile_is_told_as_what_it_is(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    fixture_written w = kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    vanishing data = {&fx, &w, S3S_VERB_GET, ".parquet"};
+    fx.hook = remove_before;
+    fx.hook_ctx = &data;
+    expect(&fx, false, finding("data_missing", w.data_key));
+    assert_null(fx.hook);
+    /* Without its marker it is no commit, and so none that is damaged. */
+    fixture_written v = kit_write(&fx, "p=b", "t", FIXTURE_DATA | FIXTURE_COMMIT);
+    fixture_remove(&fx, w.commit_key);
+    vanishing marker = {&fx, &v, S3S_VERB_HEAD, ".commit"};
+    fx.hook = remove_before;
+    fx.hook_ctx = &marker;
+    expect(&fx, false, "");
+    assert_null(fx.hook);
+    fixture_close_clean(&fx);
+}
+
+typedef struct told_progress {
+    uint64_t plans, calls, commits, about;
+} told_progress;
+
+static void take_plan(void *ctx, const s3store_verify_plan *plan)
+{
+    assert_non_null(plan);
+    ((told_progress *)ctx)->plans++;
+}
+
+static void take_progress(void *ctx, uint64_t done, uint64_t about)
+{
+    told_progress *p = ctx;
+    assert_true(done >= p->commits); /* never back */
+    p->calls++;
+    p->commits = done;
+    p->about = about;
+}
+
+static void test_verify__its_plan_and_progress_are_told(void **state)
+{
+    (void)state;
+    fixture fx;
+    s3store_error err;
+    kit_told told;
+    s3store_verify_report report;
+    told_progress p = {0};
+    s3store_verify_options options = S3STORE_VERIFY_OPTIONS_INIT;
+    options.plan = take_plan;
+    options.plan_ctx = &p;
+    options.progress = take_progress;
+    options.progress_ctx = &p;
+    kit_open(&fx);
+    for (int i = 0; i < 600; i++)
+        kit_write(&fx, "p=a", NULL, FIXTURE_ALL);
+    assert_ok(kit_verify(&fx, &options, &told, &report, &err));
+    assert_int_equal(p.plans, 1);
+    assert_true(p.calls >= 3); /* a window has 256 */
+    assert_int_equal(p.commits, 600);
+    assert_int_equal(p.about, 600);
+    fixture_close_clean(&fx);
+}
+
 static void test_verify__memory_that_runs_out_is_an_error_and_nothing_leaks(void **state)
 {
     (void)state;
@@ -340,6 +425,8 @@ const struct CMUnitTest verify_tests[] = {
     cmocka_unit_test(test_verify__patterns_and_samples_bound_what_is_read),
     cmocka_unit_test(test_verify__a_write_in_between_is_no_damage),
     cmocka_unit_test(test_verify__what_cannot_be_asked_is_an_error_and_no_damage),
+    cmocka_unit_test(test_verify__what_is_removed_meanwhile_is_told_as_what_it_is),
+    cmocka_unit_test(test_verify__its_plan_and_progress_are_told),
     cmocka_unit_test(test_verify__memory_that_runs_out_is_an_error_and_nothing_leaks),
 };
 const size_t verify_test_count = sizeof verify_tests / sizeof verify_tests[0];

@@ -1,6 +1,7 @@
 /* Backfills: which data objects, which markers, what is told. */
 #include <stdlib.h>
 
+#include "arrow/builder.h"
 #include "base/cancel.h"
 #include "dataset/fileset.h"
 #include "unit/view/kit.h"
@@ -279,6 +280,87 @@ static void test_backfill__values_that_no_key_can_hold_name_object_and_row(void 
     stage_close(&s);
 }
 
+static void test_backfill__options_that_cannot_be_are_refused_before_any_request(void **state)
+{
+    (void)state;
+    static char after[S3STORE_KEY_MAX_BYTES + 2];
+    s3store_error err;
+    stage s;
+    stage_open(&s, NULL);
+    write_row(&s, "a|s1|1");
+    faulty_reset(&s.faults);
+    s3store_backfill_options o = kit_backfill_options(KIT_ALL);
+    o.patterns = NULL;
+    assert_fails(backfill(&s, KIT_VIEW("v", "sku"), &o, &err), S3STORE_INVALID_ARGUMENT,
+                 "without patterns");
+    o = kit_backfill_options(KIT_ALL);
+    memset(after, 'x', sizeof after - 1);
+    o.after = after;
+    assert_fails(backfill(&s, KIT_VIEW("v", "sku"), &o, &err), S3STORE_INVALID_ARGUMENT,
+                 "longer than a key");
+    assert_int_equal(faulty_total(&s.faults), 0);
+    assert_int_equal(stats.done_objects, 0);
+    stage_close(&s);
+}
+
+/* One row whose sku has that many bytes. */
+static void write_large(stage *s, const char *partition, size_t size)
+{
+    s3store_error err;
+    struct ArrowSchema abi;
+    struct ArrowArray batch;
+    struct ArrowArrayStream stream;
+    s3store_builder *b;
+    s3s_schema *schema = kit_schema(s->env, COLUMNS);
+    char *sku = malloc(size);
+    assert_non_null(sku);
+    memset(sku, 'x', size);
+    assert_ok(s3s_builder_new(s->env, schema, &b, &err));
+    assert_ok(s3store_builder_append_bytes(b, 0, partition, strlen(partition), &err));
+    assert_ok(s3store_builder_append_bytes(b, 1, sku, size, &err));
+    assert_ok(s3store_builder_append_int(b, 2, 1, &err));
+    assert_ok(s3store_builder_finish(b, &batch, &err));
+    s3store_builder_free(b);
+    free(sku);
+    assert_ok(s3s_schema_export(schema, &abi, &err));
+    s3s_schema_release(schema);
+    assert_ok(s3store_stream_from_batches(&abi, &batch, 1, &stream, &err));
+    s3store_write_result *result;
+    assert_ok(s3s_write(s->writer, &stream, NULL, &result, &err));
+    s3store_write_result_free(result);
+}
+
+/* What does not fit into the share of one object among several is read with half of the budget, one
+ * at a time; what does not fit there ends it, and is named. */
+static void test_backfill__large_objects_are_read_one_at_a_time(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"a", "b", "c", "d"};
+    const s3store_view_def f = {.size = sizeof f, .name = "f", KIT_COLUMNS("size"), .of = size_of,
+                                .record_type = &sale_type};
+    s3store_error err;
+    for (int real = 0; real < 2; real++) {
+        stage s;
+        const stage_options options = {.real = real == 1, .memory_bytes = 256u << 20};
+        stage_open(&s, &options);
+        for (size_t i = 0; i < 4; i++)
+            write_large(&s, parts[i], 10u << 20);
+        s.target->memory_bytes = 64u << 20; /* two at once, with 16 MiB each */
+        s3store_backfill_options o = kit_backfill_options(KIT_ALL);
+        assert_ok(backfill(&s, &f, &o, &err));
+        assert_int_equal(stats.done_objects, 4);
+        assert_int_equal(stats.records, 4);
+        assert_int_equal(stats.markers, 4); /* the same one, of each object */
+        assert_string_equal(kit_markers(&s), "f/size=small ");
+        s.target->memory_bytes = 256u << 20;
+        write_large(&s, "e", 60u << 20);
+        s.target->memory_bytes = 64u << 20;
+        assert_fails(backfill(&s, &f, &o, &err), S3STORE_LIMIT_EXCEEDED, "backfill of view f");
+        assert_non_null(strstr(err.key, "ds/data/p=e/"));
+        stage_close(&s);
+    }
+}
+
 typedef struct progress {
     uint64_t calls, done;
     s3store_cancel *cancel;
@@ -395,6 +477,8 @@ int main(void)
         cmocka_unit_test(test_backfill__values_that_no_key_can_hold_name_object_and_row),
         cmocka_unit_test(test_backfill__tells_its_progress_and_can_be_cancelled_and_resumed),
         cmocka_unit_test(test_backfill__marker_puts_that_fail_fail_it),
+        cmocka_unit_test(test_backfill__large_objects_are_read_one_at_a_time),
+        cmocka_unit_test(test_backfill__options_that_cannot_be_are_refused_before_any_request),
         cmocka_unit_test(test_backfill__every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,6 +223,52 @@ static void test_records__have_the_values_that_texts_stand_for(void **state)
     stage_close(&s);
 }
 
+/* Times as they are written where the view says nothing of their form, and by RFC 3339. */
+static void test_records__times_without_a_form_and_by_rfc3339_come_back(void **state)
+{
+    (void)state;
+    typedef struct times {
+        int64_t at, stamp;
+        int32_t date;
+    } times;
+    static const s3store_field fields[] = {
+        {.name = "at", .kind = S3STORE_KIND_TIMESTAMP, .offset = offsetof(times, at)},
+        {.name = "stamp", .kind = S3STORE_KIND_TIMESTAMP, .offset = offsetof(times, stamp)},
+        {.name = "date", .kind = S3STORE_KIND_DATE, .offset = offsetof(times, date)},
+    };
+    static const s3store_record_type type = S3STORE_RECORD_TYPE(times, fields);
+    s3store_error err;
+    stage s;
+    s3store_view *view;
+    s3store_records *records;
+    s3store_lookup_options o = S3STORE_LOOKUP_OPTIONS_INIT;
+    stage_open(&s, NULL);
+    assert_ok(s3s_view_open(s.target, KIT_VIEW("v", "at", "stamp=t:rfc3339", "date"), NULL, &view,
+                            &err));
+    o.pattern_count = 1;
+    assert_fails(s3s_view_lookup_records(view, &type, &o, &records, NULL, &err),
+                 S3STORE_INVALID_ARGUMENT, "without patterns");
+    o.patterns = KIT_ALL;
+    put_marker(&s, "v/at=2018-02-07T01:26:13.5Z/stamp=2018-02-07T01:26:13Z/date=2018-02-07/"
+                   "m.matview");
+    put_marker(&s, "v/at=2018-02-08/stamp=1969-12-31T23:59:59Z/date=1969-12-31/m.matview");
+    assert_ok(s3s_view_lookup_records(view, &type, &o, &records, NULL, &err));
+    assert_int_equal(s3store_records_count(records), 2);
+    const times *r = s3store_records_data(records);
+    assert_int_equal(r[0].at, INT64_C(1517966773500000));
+    assert_int_equal(r[0].stamp, INT64_C(1517966773000000));
+    assert_int_equal(r[0].date, 17569);
+    assert_int_equal(r[1].at, INT64_C(1518048000000000)); /* a whole day */
+    assert_int_equal(r[1].stamp, -1000000);
+    assert_int_equal(r[1].date, -1);
+    s3store_records_free(records);
+    put_marker(&s, "v/at=2018-02-08/stamp=yesterday/date=2018-02-08/m.matview");
+    assert_fails(s3s_view_lookup_records(view, &type, &o, &records, NULL, &err),
+                 S3STORE_INVALID_ARGUMENT, "\"stamp\"");
+    s3s_view_free(view);
+    stage_close(&s);
+}
+
 /* Vector 185. */
 static void test_records__a_text_that_is_no_such_value_is_an_error(void **state)
 {
@@ -376,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_lookup__more_than_the_budget_is_an_error_that_names_it),
         cmocka_unit_test(test_open__a_name_alone_is_a_recorded_view),
         cmocka_unit_test(test_records__have_the_values_that_texts_stand_for),
+        cmocka_unit_test(test_records__times_without_a_form_and_by_rfc3339_come_back),
         cmocka_unit_test(test_records__a_text_that_is_no_such_value_is_an_error),
         cmocka_unit_test(test_records__fields_and_columns_must_be_the_same),
         cmocka_unit_test(test_lookup__errors_and_cancellation_surface),

@@ -459,6 +459,101 @@ static void test_gather__rows_can_be_partitioned_by_their_insertion_time(void **
     stage_close(&s);
 }
 
+/* What another writer recorded decides; times from before 1970 go down, not towards zero. */
+static void test_gather__the_insertion_time_is_rounded_down_to_the_recorded_unit(void **state)
+{
+    static const struct {
+        const char *columns, *rows;
+    } cases[] = {{"p:string?;at:timestamp(s, UTC)?", "a|-2000;"},
+                 {"p:string?;at:timestamp(ms, UTC)?", "a|-1501;"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        stage s;
+        s3store_error err;
+        char types[256];
+        s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+        options.inserted_at_us = -1500001;
+        stage_open(&s, NULL);
+        /* Written as an ordinary column before it was declared as the inserted-at column. */
+        assert_ok(stage_write(&s, cases[i].columns, ROWS("b|5"), NULL, NULL, &err));
+        s.target->settings.inserted_at_column = "at";
+        assert_ok(stage_write(&s, "p:string?", ROWS("a"), &options, NULL, &err));
+        assert_int_equal(schema_versions(&s, types, sizeof types), 1);
+        assert_non_null(strstr(stage_rows(&s), cases[i].rows));
+        stage_close(&s);
+    }
+}
+
+static void test_gather__an_insertion_time_beyond_the_column_is_refused(void **state)
+{
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    (void)state;
+    options.inserted_at_us = INT64_MAX / 100; /* in nanoseconds: more than there is */
+    stage_open(&s, &(stage_options){.inserted_at_column = "at"});
+    assert_fails(stage_write(&s, "p:string?;at:timestamp(ns, UTC)?", ROWS("a|null"), &options,
+                             &result, &err),
+                 S3STORE_INVALID_ARGUMENT, "does not fit column at");
+    assert_null(result);
+    assert_int_equal(stage_count(&s, ".parquet"), 0);
+    stage_close(&s);
+}
+
+/* One batch of 6 MB: it is taken in pieces, and a null in a later one still names its row. */
+static void test_gather__a_large_batch_is_taken_in_pieces(void **state)
+{
+    enum { COUNT = 6000, SIZE = 1000 };
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    static char *rows[COUNT];
+    (void)state;
+    stage_open(&s, &with_entity);
+    for (int i = 0; i < COUNT; i++) {
+        rows[i] = malloc(SIZE);
+        assert_non_null(rows[i]);
+        memset(rows[i], 'a' + i % 26, SIZE);
+        memcpy(rows[i], i % 2 == 0 ? "a|" : "b|", 2);
+        snprintf(rows[i] + SIZE - 8, 8, "|%d", i);
+    }
+    assert_ok(stage_write(&s, PIV, (const char *const *)rows, COUNT, NULL, &result, &err));
+    assert_string_equal(stage_states(result), "p=a committed, p=b committed");
+    assert_int_equal(s3store_write_result_get(result, 0)->row_count, COUNT / 2);
+    assert_int_equal(s3store_write_result_get(result, 1)->row_count, COUNT / 2);
+    s3store_write_result_free(result);
+    snprintf(rows[5000] + SIZE - 8, 8, "|null");
+    assert_fails(stage_write(&s, PIV, (const char *const *)rows, COUNT, NULL, &result, &err),
+                 S3STORE_INVALID_ARGUMENT, "row 5001: the version column v is null");
+    assert_null(result);
+    for (int i = 0; i < COUNT; i++)
+        free(rows[i]);
+    stage_close(&s);
+}
+
+static void test_gather__a_writer_of_unknown_columns_or_compression_is_refused(void **state)
+{
+    stage s;
+    s3store_error err;
+    s3store_writer *writer;
+    s3store_writer_options options = S3STORE_WRITER_OPTIONS_INIT;
+    (void)state;
+    stage_open(&s, NULL);
+    options.compression = (s3store_compression)77;
+    assert_fails(s3s_writer_open(s.target, &options, &writer, &err), S3STORE_INVALID_ARGUMENT,
+                 "unknown compression 77");
+    assert_null(writer);
+    assert_int_equal(s3s_writer_open(s.target, &options, &writer, NULL), S3STORE_INVALID_ARGUMENT);
+    size_t count = s.target->settings.part_count;
+    s.target->settings.part_count = 0; /* a dataset that nobody described */
+    assert_fails(s3s_writer_open(s.target, NULL, &writer, &err), S3STORE_BAD_CONFIG,
+                 "--partition-by");
+    assert_null(writer);
+    s.target->settings.part_count = count;
+    stage_close(&s);
+}
+
 /* ---- the caller's memory --------------------------------------------------------------------- */
 
 /* A sum over everything that the arrays of a batch consist of. */
@@ -532,6 +627,38 @@ static void test_gather__the_callers_arrays_are_never_changed(void **state)
     s3store_write_result_free(result);
     s3s_array_release(&k.batch);
     s3s_schema_release(k.schema);
+    stage_close(&s);
+}
+
+static void test_gather__rows_cannot_be_sorted_by_a_nested_column(void **state)
+{
+    static const char *const by[] = {"l"}, *const unknown[] = {"nix"};
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    (void)state;
+    stage_open(&s, NULL);
+    options.partition = "p=z";
+    options.sorting_column_count = 1;
+    for (int i = 0; i < 2; i++) {
+        keeper k = {0};
+        kit_nested(s.env, &k.schema, &k.batch);
+        struct ArrowArrayStream stream = {.get_schema = keeper_schema,
+                                          .get_next = keeper_next,
+                                          .get_last_error = foreign_error,
+                                          .release = keeper_release,
+                                          .private_data = &k};
+        options.sorting_columns = i == 0 ? by : unknown;
+        assert_fails(s3s_write(s.writer, &stream, &options, &result, &err),
+                     S3STORE_INVALID_ARGUMENT,
+                     i == 0 ? "cannot be sorted by column l: it is nested" : "nix");
+        assert_null(result);
+        assert_int_equal(k.releases, 1);
+        s3s_array_release(&k.batch);
+        s3s_schema_release(k.schema);
+    }
+    assert_int_equal(faulty_total(&s.faults), 0);
     stage_close(&s);
 }
 
@@ -624,6 +751,11 @@ int main(void)
         cmocka_unit_test(test_gather__the_inserted_at_column_keeps_its_recorded_type),
         cmocka_unit_test(test_gather__the_time_of_the_call_is_the_insertion_time),
         cmocka_unit_test(test_gather__rows_can_be_partitioned_by_their_insertion_time),
+        cmocka_unit_test(test_gather__the_insertion_time_is_rounded_down_to_the_recorded_unit),
+        cmocka_unit_test(test_gather__an_insertion_time_beyond_the_column_is_refused),
+        cmocka_unit_test(test_gather__rows_cannot_be_sorted_by_a_nested_column),
+        cmocka_unit_test(test_gather__a_large_batch_is_taken_in_pieces),
+        cmocka_unit_test(test_gather__a_writer_of_unknown_columns_or_compression_is_refused),
         cmocka_unit_test(test_gather__the_callers_arrays_are_never_changed),
         cmocka_unit_test(test_gather__types_that_another_writer_recorded_meanwhile_bind),
     };

@@ -146,9 +146,113 @@ static void test_group__the_key_of_one_row(void **state)
     stage_close(&s);
 }
 
+static void test_group__keys_that_cannot_be_made_say_why(void **state)
+{
+    stage s;
+    s3store_error err;
+    struct ArrowSchema abi;
+    struct ArrowArray rows;
+    char key[S3S_KEY_SIZE];
+    (void)state;
+    stage_open(&s, &(stage_options){.allow_unaddressable = true});
+    s3s_schema *schema = kit_schema(s.env, "q:string?");
+    KIT_BATCH(schema, &rows, "a");
+    assert_ok(s3s_schema_export(schema, &abi, &err));
+    assert_fails(s3s_partition_key(s.writer, &abi, &rows, 0, key, sizeof key, &err),
+                 S3STORE_INVALID_ARGUMENT, "no column p, which partition column p is made from");
+    assert_string_equal(key, "");
+    s3s_array_release(&rows);
+    abi.release(&abi);
+    s3s_schema_release(schema);
+    schema = kit_schema(s.env, "p:string?");
+    KIT_BATCH(schema, &rows, "x*", "a-b");
+    assert_ok(s3s_schema_export(schema, &abi, &err));
+    assert_ok(s3s_partition_key(s.writer, &abi, &rows, 0, key, sizeof key, &err)); /* allowed */
+    assert_string_equal(key, "p=x*");
+    ((char *)(uintptr_t)rows.children[0]->buffers[2])[3] = '\0'; /* the '-' */
+    assert_fails(s3s_partition_key(s.writer, &abi, &rows, 1, key, sizeof key, &err),
+                 S3STORE_INVALID_ARGUMENT, "NUL");
+    assert_string_equal(key, "");
+    s3s_array_release(&rows);
+    abi.release(&abi);
+    s3s_schema_release(schema);
+    stage_close(&s);
+}
+
+static void test_group__options_count_as_in_a_write(void **state)
+{
+    stage s;
+    s3store_error err;
+    s3store_groups *groups;
+    s3store_cancel *cancel;
+    struct ArrowArrayStream stream;
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    (void)state;
+    stage_open(&s, NULL);
+    options.partition = "p=z";
+    stage_stream(&s, "v:int64?", ROWS("1", "2"), &stream);
+    assert_ok(s3s_group_by_partition(s.writer, &stream, &options, &groups, &err));
+    assert_int_equal(s3store_groups_count(groups), 1);
+    assert_string_equal(s3store_groups_key(groups, 0), "p=z");
+    assert_int_equal(s3store_groups_rows(groups, 0), 2);
+    assert_int_equal(s3store_groups_rows(groups, 1), 0);
+    s3store_groups_free(groups);
+    assert_ok(s3store_cancel_new(&cancel, &err));
+    s3store_cancel_trigger(cancel);
+    options.cancel = cancel;
+    stage_stream(&s, "v:int64?", ROWS("1", "2"), &stream);
+    assert_fails(s3s_group_by_partition(s.writer, &stream, &options, &groups, &err),
+                 S3STORE_CANCELLED, NULL);
+    assert_null(groups);
+    assert_null(stream.release);
+    s3store_cancel_free(cancel);
+    stage_stream(&s, "v:int64?", ROWS("1"), &stream); /* nobody wants to know why */
+    assert_int_equal(s3s_group_by_partition(s.writer, &stream, NULL, &groups, NULL),
+                     S3STORE_INVALID_ARGUMENT);
+    assert_null(groups);
+    assert_int_equal(faulty_total(&s.faults), 0);
+    stage_close(&s);
+}
+
+static void test_group__every_allocation_may_fail(void **state)
+{
+    stage s;
+    s3store_error err;
+    s3store_groups *groups;
+    size_t failures = 0, successes = 0; /* one after the other */
+    (void)state;
+    stage_open(&s, &(stage_options){.serial = true});
+    for (uint64_t n = 0; successes < 30; n++) {
+        struct ArrowArrayStream stream, out;
+        char text[64];
+        assert_true(n < 5000);
+        stage_stream(&s, CHUNK_COLUMNS, ROWS("b|x|30", "a|y|10"), &stream);
+        s3s_env_fail_alloc_at(s.env, n);
+        s3store_status status = s3s_group_by_partition(s.writer, &stream, NULL, &groups, &err);
+        if (status == S3STORE_OK)
+            status = s3store_groups_stream(groups, 0, &out, &err);
+        s3s_env_fail_alloc_at(s.env, UINT64_MAX);
+        successes = status == S3STORE_OK ? successes + 1 : 0;
+        failures += status != S3STORE_OK;
+        if (status == S3STORE_OK) {
+            assert_ok(fixture_drain(&out, text, sizeof text, &err));
+            assert_string_equal(text, "a|y|10;");
+        } else {
+            assert_int_equal(status, S3STORE_OUT_OF_MEMORY);
+        }
+        s3store_groups_free(groups);
+        assert_null(stream.release);
+    }
+    assert_true(failures > 20);
+    stage_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_group__keys_that_cannot_be_made_say_why),
+        cmocka_unit_test(test_group__options_count_as_in_a_write),
+        cmocka_unit_test(test_group__every_allocation_may_fail),
         cmocka_unit_test(test_group__a_function_gives_the_keys),
         cmocka_unit_test(test_group__a_function_that_is_wrong_names_the_row),
         cmocka_unit_test(test_group__groups_are_what_a_write_would_make),
