@@ -87,7 +87,7 @@ static void test_refs__few_cost_one_list(void **state)
     fixture_close_clean(&fx);
 }
 
-/* ---- servers that lie ------------------------------------------------------------------------- */
+/* ---- servers that lie -------------------------------------------------------------- */
 
 typedef struct liar {
     s3store_object_store inner;
