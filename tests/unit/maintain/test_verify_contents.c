@@ -118,7 +118,8 @@ static void test_contents__rows_of_both_kinds_of_writes_are_those_of_their_hash(
     fixture fx;
     open_p(&fx);
     fx.target->settings.inserted_at_column = "at";
-    write_hashed(&fx, "p=a", "t", ROWS_OF({"a", "x", 1, 7}, {"a", NULL, 2, 8, .no_q = true}), by_columns);
+    write_hashed(&fx, "p=a", "t",
+                 ROWS_OF({"a", "x", 1, 7}, {"a", NULL, 2, 8, .no_q = true}), by_columns);
     write_hashed(&fx, "p=b", "t", ROWS_OF({"b", "x", 1, 7}), named);
     write_rows(&fx, "p=b", NULL, ROWS_OF({"b", "x", 1, 7})); /* without a token: no hash */
     s3store_verify_report report = expect(&fx, "");
@@ -177,7 +178,8 @@ static void test_contents__rows_without_a_hash_that_belong_elsewhere_are_remarke
     char text[4 * S3S_KEY_SIZE];
     open_by(&fx, by, 2);
     write_rows(&fx, "p=a/q=x", NULL, ROWS_OF({"a", "x", 1, 1}, {"a", "x", 1, 2}));
-    write_rows(&fx, "p=a/q=x", NULL, ROWS_OF({NULL, NULL, 1, 1, true, true})); /* nothing is known */
+    /* Nothing is known of nulls. */
+    write_rows(&fx, "p=a/q=x", NULL, ROWS_OF({NULL, NULL, 1, 1, true, true}));
     expect(&fx, "");
     fixture_written first = write_rows(&fx, "p=b/q=x", NULL,
                                        ROWS_OF({"c", "x", 1, 1}, {"b", "x", 1, 2}));
