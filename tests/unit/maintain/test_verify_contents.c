@@ -30,8 +30,7 @@ static void open_by(fixture *fx, const char *const *partition_by, size_t count)
     fixture_options options = {.commit_timeout = "2h",
                                .no_entity = true,
                                .partition_by = partition_by,
-                               .partition_by_count = count,
-                               .max_inflight = 1}; /* one commit after the other */
+                               .partition_by_count = count};
     fixture_open(fx, NULL, &options);
     fx->target->has_descriptor = true; /* its columns are recorded, not only given */
 }
@@ -333,9 +332,9 @@ static void test_contents__it_ends_when_cancelled_and_tells_no_damage(void **sta
     fixture_close_clean(&fx);
 }
 
-static void test_contents__memory_that_runs_out_is_an_error_and_nothing_leaks(void **state)
+/* One commit alone: two at once would take their memory in an order that varies. */
+static void sweep(bool hashed)
 {
-    (void)state;
     static const char *const none[] = {NULL};
     size_t failures = 0, successes = 0; /* one after the other: some failures are made good */
     for (uint64_t n = 0; successes < 40; n++) {
@@ -344,19 +343,23 @@ static void test_contents__memory_that_runs_out_is_an_error_and_nothing_leaks(vo
         kit_told told;
         s3store_verify_report report;
         s3store_verify_options options = S3STORE_VERIFY_OPTIONS_INIT;
+        fixture_written w;
         assert_true(n < 5000);
         options.contents = true;
         open_p(&fx);
-        fixture_written w = write_hashed(&fx, "p=a", "t", ROWS_OF({"a", "x", 1, 7}), none);
-        put_hash(&fx, &w, 1, 1);
-        fixture_written stray =
-            write_rows(&fx, "p=b", NULL, ROWS_OF({"c", "x", 1, 7}, {"b", "x", 1, 8}));
+        if (hashed) {
+            w = write_hashed(&fx, "p=a", "t", ROWS_OF({"a", "x", 1, 7}), none);
+            put_hash(&fx, &w, 1, 1);
+        } else {
+            w = write_rows(&fx, "p=b", NULL, ROWS_OF({"c", "x", 1, 7}, {"b", "x", 1, 8}));
+        }
         s3s_env_fail_alloc_at(fx.env, n);
         s3store_status status = kit_verify(&fx, &options, &told, &report, &err);
         s3s_env_fail_alloc_at(fx.env, UINT64_MAX);
         if (status == S3STORE_OK) {
-            assert_non_null(strstr(told.text, finding("content_differs", w.data_key)));
-            assert_non_null(strstr(told.text, finding("partition_differs", stray.data_key)));
+            assert_string_equal(told.text, finding(hashed ? "content_differs"
+                                                          : "(remark) partition_differs",
+                                                   w.data_key));
             successes++;
         } else {
             assert_int_equal(status, S3STORE_OUT_OF_MEMORY);
@@ -366,6 +369,13 @@ static void test_contents__memory_that_runs_out_is_an_error_and_nothing_leaks(vo
         fixture_close_clean(&fx);
     }
     assert_true(failures > 60);
+}
+
+static void test_contents__memory_that_runs_out_is_an_error_and_nothing_leaks(void **state)
+{
+    (void)state;
+    sweep(true);
+    sweep(false);
 }
 
 const struct CMUnitTest verify_contents_tests[] = {
