@@ -172,10 +172,10 @@ static truths truths_of_part(const where *w, const where_step *s, const s3s_part
     return s->negated ? (truths){.no = out.yes, .yes = out.no} : out;
 }
 
-/* The value of part i in a key; false for keys of another shape. */
+/* The value of part i, which is one of d's, in a key; false for keys of another shape. */
 static bool value_of(const s3s_descriptor *d, const char *key, size_t i, s3s_slice *out)
 {
-    for (size_t at = 0; at < d->part_count; at++) {
+    for (size_t at = 0;; at++) {
         size_t size = strcspn(key, "/"), name = strlen(d->parts[at].name);
         if (size <= name || memcmp(key, d->parts[at].name, name) != 0 || key[name] != '=')
             return false;
@@ -187,7 +187,6 @@ static bool value_of(const s3s_descriptor *d, const char *key, size_t i, s3s_sli
             return false;
         key += size + 1;
     }
-    return false;
 }
 
 static truths truths_of_step(const where *w, const where_step *s, const s3s_descriptor *d,

@@ -146,6 +146,16 @@ static void test_init__the_descriptor_must_agree_wholly(void **state)
                  "inserted-at-column");
     o.compression = S3STORE_COMPRESSION_GZIP;
     assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_BAD_CONFIG, "compression");
+    o = (s3store_init_options)S3STORE_INIT_OPTIONS_INIT;
+    o.chunk_rows = 1000;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_BAD_CONFIG, "chunk-rows");
+    o.chunk_rows = 0;
+    o.chunk_bytes = 1 << 20;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_BAD_CONFIG, "chunk-bytes");
+    other = full_config(w);
+    other.consistency = "strong-global";
+    assert_fails(s3s_dataset_init(w->env, &other, NULL, NULL, &err), S3STORE_BAD_CONFIG,
+                 "consistency");
     assert_text(w, "p/_config/dataset.json", before);
 }
 
@@ -199,6 +209,21 @@ static void test_init__bad_options_are_named(void **state)
     o.compression = (s3store_compression)9;
     assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
                  "compression");
+    o = (s3store_init_options)S3STORE_INIT_OPTIONS_INIT;
+    o.commit_timeout_us = INT64_MAX / 1000 + 1;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "longer than 292 years");
+    o = (s3store_init_options)S3STORE_INIT_OPTIONS_INIT;
+    o.chunk_bytes = UINT64_MAX;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "chunk_bytes is above 2^63");
+    o = (s3store_init_options)S3STORE_INIT_OPTIONS_INIT;
+    o.size += 8;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "made for a newer one");
+    o.size = 8;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "size is not set");
     c.partition_by_count = 0;
     assert_fails(s3s_dataset_init(w->env, &c, NULL, NULL, &err), S3STORE_INVALID_ARGUMENT,
                  "partition_by");

@@ -54,6 +54,12 @@ static void test_url__bad_ones_are_named(void **state)
             assert_string_equal(err.key, urls[i]);
     }
     assert_fails(s3s_url_parse("", &url, &err), S3STORE_INVALID_ARGUMENT, "no URL");
+    char text[5000] = "s3://"; /* of any length: neither is cut off silently */
+    memset(text + 5, 'b', 4092);
+    assert_fails(s3s_url_parse(text, &url, &err), S3STORE_INVALID_ARGUMENT, "4096 bytes");
+    strcpy(text + 5 + 300, "/p");
+    assert_fails(s3s_url_parse(text, &url, &err), S3STORE_INVALID_ARGUMENT,
+                 "a bucket name that is too long");
 }
 
 /* ---- config --------------------------------------------------------------------------------- */
@@ -174,6 +180,27 @@ static void bad_timeout(s3store_target_config *c)
     c->timeout_ms = -1;
 }
 
+static void empty_version(s3store_target_config *c)
+{
+    only_entity(c);
+    c->version = "";
+}
+
+static void bad_addressing(s3store_target_config *c)
+{
+    c->addressing = (s3store_addressing)9;
+}
+
+static void bad_log_level(s3store_target_config *c)
+{
+    c->log_level = (s3store_log_level)9;
+}
+
+static void empty_spill_dir(s3store_target_config *c)
+{
+    c->spill_dir = "";
+}
+
 static void test_config__each_mistake_is_named_before_any_request(void **state)
 {
     s3store_error err;
@@ -198,6 +225,10 @@ static void test_config__each_mistake_is_named_before_any_request(void **state)
     check_config(header_break, "consistency");
     check_config(bad_fence, "fence");
     check_config(bad_timeout, "timeout_ms");
+    check_config(empty_version, "version is empty");
+    check_config(bad_addressing, "addressing has an unknown value");
+    check_config(bad_log_level, "log_level has an unknown value");
+    check_config(empty_spill_dir, "spill_dir is empty");
     assert_fails(s3s_target_config_check(NULL, false, &err), S3STORE_INVALID_ARGUMENT, "config");
 }
 
@@ -540,6 +571,9 @@ static void test_open__a_directory_is_a_dataset(void **state)
     assert_int_equal(t->max_clock_skew_us, 0);
     assert_string_equal(t->bucket, tempdir_path(root, "new/er"));
     assert_string_equal(t->url, url);
+    char place[TEMPDIR_SIZE + 80]; /* where other programs find an object */
+    assert_ok(s3s_target_location(t, "ds/data/a=1/x.parquet", place, sizeof place, &err));
+    assert_string_equal(place, tempdir_path(root, "new/er/ds/data/a=1/x.parquet"));
     bool conditional, fenced;
     assert_ok(s3s_target_probe(t, NULL, &conditional, &fenced, &err));
     assert_true(conditional);

@@ -281,7 +281,7 @@ static void test_sources__options_that_contradict_are_refused(void **state)
     kit k;
     s3store_entries *entries = NULL;
     s3store_error err;
-    const char *twice[] = {"value", "value"};
+    const char *twice[] = {"value", "value"}, *nameless[] = {"value", ""};
     kit_open(&k, NULL, NULL);
     assert_ok(s3s_entries_new(k.fx.env, &entries, &err));
     s3store_read_options o = kit_pattern(kit_all);
@@ -305,6 +305,12 @@ static void test_sources__options_that_contradict_are_refused(void **state)
     o.columns = twice;
     o.column_count = 2;
     expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "\"value\" is named twice");
+    o.columns = nameless;
+    expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "column 1 has no name");
+    o = kit_pattern(kit_all);
+    o.patterns = NULL;
+    o.pattern_count = 2;
+    expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "patterns is NULL, but there are 2");
     s3store_entries_free(entries);
     kit_close(&k);
 }
@@ -377,7 +383,7 @@ static void test_sources__a_handover_that_fails_is_none(void **state)
 static void test_sources__entity_and_version_come_both_or_neither(void **state)
 {
     (void)state;
-    static const char *const entity[] = {"entity"};
+    static const char *const entity[] = {"entity"}, *const nameless[] = {"entity", ""};
     kit k;
     s3store_error err;
     s3store_reader *reader = NULL;
@@ -395,6 +401,11 @@ static void test_sources__entity_and_version_come_both_or_neither(void **state)
     o.no_dedup = true;
     assert_fails(s3s_reader_open(k.fx.target, &o, &reader, &err), S3STORE_INVALID_ARGUMENT,
                  "no_dedup");
+    o.no_dedup = false;
+    o.entity = nameless;
+    o.entity_count = 2;
+    assert_fails(s3s_reader_open(k.fx.target, &o, &reader, &err), S3STORE_INVALID_ARGUMENT,
+                 "entity column 1 has no name");
     assert_null(reader);
     kit_close(&k);
 }

@@ -119,6 +119,124 @@ static void test_pushdown__formats_cut_times(void **state)
     fixture_close_clean(&fx);
 }
 
+/* One partition for each value of the part `spec`, then what is left of each predicate. */
+typedef struct left_case {
+    const char *where;
+    size_t left;
+} left_case;
+
+static void check_left(const char *spec, const char *const *values, size_t value_count,
+                       const left_case *cases, size_t case_count)
+{
+    fixture fx;
+    fixture_options options = {.partition_by = &spec, .partition_by_count = 1};
+    fixture_open(&fx, NULL, &options);
+    for (size_t i = 0; i < value_count; i++) {
+        char partition[256];
+        fixture_row row = {"a", 1, 1, false};
+        snprintf(partition, sizeof partition, "p=%s", values[i]);
+        kit_write(&fx, partition, &row, 1);
+    }
+    for (size_t i = 0; i < case_count; i++) {
+        size_t left = partitions_left(&fx, cases[i].where);
+        if (left != cases[i].left)
+            fail_msg("%s: %s: %zu partitions are left, not %zu", spec, cases[i].where, left,
+                     cases[i].left);
+    }
+    fixture_close_clean(&fx);
+}
+#define CHECK_LEFT(spec, values, cases)                                                            \
+    check_left(spec, values, sizeof(values) / sizeof((values)[0]), cases,                          \
+               sizeof(cases) / sizeof((cases)[0]))
+
+static void test_pushdown__years_months_and_hours_cut_times_too(void **state)
+{
+    (void)state;
+    /* The last value of each is none of the format: nobody knows what it means, so it stays. */
+    static const char *const years[] = {"2017", "2018", "2019", "unknown"},
+                            *const months[] = {"2018-01", "2018-02", "2018-03", "unknown"},
+                            *const hours[] = {"2018-02-07T04", "2018-02-07T05", "2018-02-07T06",
+                                              "unknown-hour!"},
+                            *const exact[] = {"2018-02-07T04:00:00Z", "2018-02-07T05:00:00Z"};
+    static const left_case of_years[] = {{"t > '2018-06-01'", 3},
+                                         {"t < '2018-01-01T00:00:00Z'", 3},
+                                         {"t = '2020-01-01'", 1},
+                                         {"t != '2018-06-01'", 4},
+                                         {"t = 5", 4},
+                                         {"t = 'tomorrow'", 4},
+                                         {"t > '12018-01-01'", 4}},
+                           of_months[] = {{"t = '2018-02-28T23:59:59Z'", 2},
+                                          {"t >= '2018-03-01'", 2},
+                                          {"t <= '2018-01-31' or t = '2018-03-02'", 3}},
+                           of_hours[] = {{"t = '2018-02-07T07:59:00+02:00'", 2},
+                                         {"t < '2018-02-07T05:00:00.001Z'", 3},
+                                         {"t > '2018-02-07T07:00:00Z'", 1}},
+                           of_exact[] = {{"t = '2018-02-07T05:00:00Z'", 2}},
+                           of_text[] = {{"t = '2018-02-07'", 4}};
+    CHECK_LEFT("p=t:year", years, of_years);
+    CHECK_LEFT("p=t:month", months, of_months);
+    CHECK_LEFT("p=t:hour", hours, of_hours);
+    CHECK_LEFT("p=t:rfc3339", exact, of_exact); /* cuts fractions; not used to leave out */
+    CHECK_LEFT("p=t:%Y", years, of_text); /* any order is possible in a text of one's own */
+}
+
+static void test_pushdown__values_of_every_type_are_compared_as_the_column_would(void **state)
+{
+    (void)state;
+    static const char *const truths[] = {"false", "true", "other"},
+                            *const times[] = {"2018-02-07", "2018-02-07T05:00:00Z", "zebra",
+                                              "a-name-that-is-longer-than-any-time-can-be-written-"
+                                              "and-so-is-compared-as-the-text-that-it-is"};
+    static const left_case of_truths[] = {{"p = true", 2},
+                                          {"p != true", 2},
+                                          {"p < true", 2},
+                                          {"p in (true, false)", 3},
+                                          {"not p = false", 2}},
+                           of_times[] = {
+                               {"p = 'zebra'", 3}, /* a time, if the column is one: refused later */
+                               {"p > '2018-02-07T04:00:00Z'", 3},
+                               {"p = '2018-02-07T07:00:00+02:00'", 1},
+                               {"p = '2018-02-07T00:00:00'", 1},
+                           };
+    CHECK_LEFT("p", truths, of_truths);
+    CHECK_LEFT("p", times, of_times);
+}
+
+/* Whoever hands in partitions that the parts of the dataset do not describe keeps them. */
+static void test_pushdown__keys_of_another_shape_stay(void **state)
+{
+    (void)state;
+    static const char *const by[] = {"p", "q"};
+    static const char *const keys[] = {"p=1/q=1", "p=2/q=1", "p=2", "p=2/r=1", "x=2/q=2", "p"};
+    s3store_error err;
+    s3s_file_set set;
+    s3s_arena arena;
+    s3s_partition_files partitions[6] = {0};
+    where *w = NULL;
+    fixture fx;
+    fixture_options options = {.partition_by = by, .partition_by_count = 2};
+    fixture_open(&fx, NULL, &options);
+    s3s_arena_init(&arena, fx.env);
+    s3s_file_set_init(&set, fx.env);
+    for (size_t i = 0; i < 6; i++)
+        partitions[i] = (s3s_partition_files){.key = keys[i], .file_count = 1};
+    set.partitions = partitions;
+    set.partition_count = set.file_count = 6;
+    assert_ok(s3s_where_parse(&arena, "p = 1 and q = 1", &w, &err));
+    assert_ok(s3s_where_partitions(fx.env, w, &fx.target->settings, &set, &err));
+    /* p=2 decides where it can be read; of the other two nothing is known. */
+    assert_int_equal(set.partition_count, 3);
+    assert_int_equal(set.file_count, 3);
+    assert_string_equal(set.partitions[0].key, "p=1/q=1");
+    assert_string_equal(set.partitions[1].key, "x=2/q=2");
+    assert_string_equal(set.partitions[2].key, "p");
+    set.partitions = NULL;
+    set.partition_count = set.file_count = 0;
+    s3s_file_set_deinit(&set);
+    s3s_arena_deinit(&arena);
+    fixture_close_clean(&fx);
+}
+
 static void check_narrowed(fixture *fx, const char *text, const char *pattern, const char *expected)
 {
     s3store_error err;
@@ -157,6 +275,20 @@ static void test_pushdown__what_is_listed_narrows_with_the_predicate(void **stat
     check_narrowed(&fx, "q > 5", "", "*/*"); /* texts of numbers have another order */
     check_narrowed(&fx, "p = 'a*' and q = 5", "", "*/q=5");
     check_narrowed(&fx, "p = 'a/b'", "", "*/*");
+    check_narrowed(&fx, "p = true and q = false", "", "p=true/q=false");
+    check_narrowed(&fx, "p = 007", "", "*/*"); /* no key writes 7 so */
+    check_narrowed(&fx, "p != 'x' and q is not null", "", "*/*");
+    check_narrowed(&fx, "p = 'x' and p = 'y'", "", "p=x/*"); /* the first one is enough */
+    check_narrowed(&fx, "p >= 'b' and p >= 'c' and p < 'd' and p < 'e'", "", "p=b..d/*");
+    check_narrowed(&fx, "p >= '2018-02-07T05:00:00Z'", "", "*/*"); /* as text or as time? */
+    check_narrowed(&fx, "p >= ''", "", "*/*");
+    check_narrowed(&fx, "p <= 'a~'", "", "*/*"); /* nothing follows ~ */
+    check_narrowed(&fx, "p in ('x', 'y') and q in (1, 2)", "", "p=x/* p=y/*");
+    char many[1024] = "p in (0", *end = many + strlen(many);
+    for (int i = 1; i <= 64; i++)
+        end += sprintf(end, ",%d", i);
+    strcpy(end, ")");
+    check_narrowed(&fx, many, "", "*/*"); /* 65 LISTs would cost more than one */
     fixture_close_clean(&fx);
     options.partition_by = by_day;
     fixture_open(&fx, NULL, &options);
@@ -164,6 +296,8 @@ static void test_pushdown__what_is_listed_narrows_with_the_predicate(void **stat
     check_narrowed(&fx, "time = '2018-02-07T05:00:00Z'", "", "p=2018-02-07/*");
     check_narrowed(&fx, "time >= '2018-02-07T05:00:00Z' and time < '2018-02-08'", "",
                    "p=2018-02-07..2018-02-09/*");
+    check_narrowed(&fx, "time = 'tomorrow' and q = 1", "", "*/q=1");
+    check_narrowed(&fx, "time >= 'tomorrow'", "", "*/*");
     fixture_close_clean(&fx);
 }
 
@@ -458,6 +592,9 @@ int run_pushdown_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pushdown__partitions_that_cannot_match_are_left_out),
         cmocka_unit_test(test_pushdown__formats_cut_times),
+        cmocka_unit_test(test_pushdown__years_months_and_hours_cut_times_too),
+        cmocka_unit_test(test_pushdown__values_of_every_type_are_compared_as_the_column_would),
+        cmocka_unit_test(test_pushdown__keys_of_another_shape_stay),
         cmocka_unit_test(test_pushdown__what_is_listed_narrows_with_the_predicate),
         cmocka_unit_test(test_pushdown__mistakes_are_said_of_the_callers_patterns),
         cmocka_unit_test(test_pushdown__partitions_that_cannot_match_are_not_fetched),

@@ -2,7 +2,10 @@
 #include "unit/scan/kit.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
+
+#include "scan/where.h"
 
 /* ---- the language ---------------------------------------------------------------------------- */
 
@@ -68,39 +71,39 @@ static void test_where__nesting_and_length_are_bounded(void **state)
     (void)state;
     fixture fx;
     s3store_error err;
-    char *text = malloc(KIT_TEXT), *where = malloc(100002);
+    char *text = malloc(KIT_TEXT), *predicate = malloc(100002);
     fixture_open(&fx, NULL, NULL);
     kit_write(&fx, "p=1", (fixture_row[]){{"a", 1, 10, false}}, 1);
     for (int depth = 31; depth <= 34; depth++) { /* (a or (b and (a or ...)))) */
-        where[0] = '\0';
+        predicate[0] = '\0';
         for (int i = 0; i < depth; i++)
-            strcat(where, i % 2 ? "value = 1 and (" : "value = 10 or version = 1 and (");
-        strcat(where, "value = 10");
+            strcat(predicate, i % 2 ? "value = 1 and (" : "value = 10 or version = 1 and (");
+        strcat(predicate, "value = 10");
         for (int i = 0; i < depth; i++)
-            strcat(where, ")");
-        s3store_status status = try_where(&fx, where, S3S_SCAN_LATEST, text, &err);
+            strcat(predicate, ")");
+        s3store_status status = try_where(&fx, predicate, S3S_SCAN_LATEST, text, &err);
         assert_int_equal(status, depth <= 32 ? S3STORE_OK : S3STORE_INVALID_ARGUMENT);
         if (depth <= 32)
             assert_string_equal(text, "{p=1}a|1|10;");
         else
             assert_non_null(strstr(err.message, "more than 32 levels"));
     }
-    where[0] = '\0';
+    predicate[0] = '\0';
     for (int i = 0; i < 33; i++)
-        strcat(where, "not ");
-    strcat(where, "value = 1");
-    assert_int_equal(try_where(&fx, where, S3S_SCAN_ROWS, text, &err), S3STORE_INVALID_ARGUMENT);
-    where[0] = '\0';
+        strcat(predicate, "not ");
+    strcat(predicate, "value = 1");
+    assert_int_equal(try_where(&fx, predicate, S3S_SCAN_ROWS, text, &err), S3STORE_INVALID_ARGUMENT);
+    predicate[0] = '\0';
     for (size_t i = 0; i < 2500; i++) /* long is not deep */
-        memcpy(where + i * 16, "value = 10  and ", 17);
-    strcat(where, "version = 1");
-    assert_ok(try_where(&fx, where, S3S_SCAN_LATEST, text, &err));
+        memcpy(predicate + i * 16, "value = 10  and ", 17);
+    strcat(predicate, "version = 1");
+    assert_ok(try_where(&fx, predicate, S3S_SCAN_LATEST, text, &err));
     assert_string_equal(text, "{p=1}a|1|10;");
-    memset(where, ' ', 100000);
-    where[100000] = '\0';
-    assert_int_equal(try_where(&fx, where, S3S_SCAN_ROWS, text, &err), S3STORE_INVALID_ARGUMENT);
+    memset(predicate, ' ', 100000);
+    predicate[100000] = '\0';
+    assert_int_equal(try_where(&fx, predicate, S3S_SCAN_ROWS, text, &err), S3STORE_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "65536 are allowed"));
-    free(where);
+    free(predicate);
     free(text);
     fixture_close_clean(&fx);
 }
@@ -489,6 +492,105 @@ static void test_where__random_predicates_keep_what_the_model_keeps(void **state
     free(expected);
 }
 
+/* What no model rolls: types that only other writers use, and literals that do not fit. */
+static void test_where__literals_bind_to_the_type_of_the_column(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *where, *message; /* message NULL = fits */
+    } cases[] = {
+        {"binary", "c = 'x'", "at position 5: column \"c\" has type binary, which can only be tested "
+                              "with is null"},
+        {"binary", "c is null", NULL},
+        {"date", "c = 'x'", "at position 5: column \"c\" has type date: compare it with a date"},
+        {"date", "c = 5", "compare it with a date like '2018-02-07'"},
+        {"timestamp_us", "c > 'x'", "compare it with a time like '2018-02-07T01:26:13Z'"},
+        {"timestamp_us", "c > 5", "compare it with a time like"},
+        {"timestamp_ns", "c < '2500-01-01T00:00:00Z' and c > '1600-01-01'", NULL},
+        {"double", "c = 'x'", "has type double: compare it with a number"},
+        {"bool", "c = 1", "has type bool: compare it with true or false"},
+        {"int8", "c = 99999999999999999999.5 or c = 999", NULL},
+        {"int8", "c = true", "compare it with a number"},
+        {"int64", "d = 1", "at position 1: unknown column \"d\""},
+    };
+    fixture fx;
+    fixture_open(&fx, NULL, NULL);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        s3store_error err;
+        s3s_schema *schema = NULL;
+        s3s_arena arena;
+        where *w = NULL;
+        s3s_arena_init(&arena, fx.env);
+        assert_ok(s3s_schema_new(fx.env, 1, &schema, &err));
+        assert_true(s3s_type_from_text(cases[i].type, &schema->fields[0]));
+        schema->fields[0].name = "c";
+        assert_ok(s3s_where_parse(&arena, cases[i].where, &w, &err));
+        if (cases[i].message == NULL)
+            assert_ok(s3s_where_bind(w, schema, &err));
+        else
+            assert_fails(s3s_where_bind(w, schema, &err), S3STORE_INVALID_ARGUMENT,
+                         cases[i].message);
+        s3s_schema_release(schema);
+        s3s_arena_deinit(&arena);
+    }
+    fixture_close_clean(&fx);
+}
+
+typedef struct odd {
+    const char *entity;
+    int64_t version, time;
+    double real;
+    s3store_bytes blob;
+} odd;
+
+#define ODD(m) offsetof(odd, m)
+static const s3store_field odd_fields[] = {
+    {.name = "entity", .kind = S3STORE_KIND_CSTRING, .offset = ODD(entity)},
+    {.name = "version", .kind = S3STORE_KIND_INT64, .offset = ODD(version)},
+    {"time", S3STORE_KIND_TIMESTAMP, ODD(time), 0, 0, S3STORE_UNIT_NANO},
+    {.name = "real", .kind = S3STORE_KIND_DOUBLE, .offset = ODD(real)},
+    {.name = "blob", .kind = S3STORE_KIND_BINARY, .offset = ODD(blob)},
+};
+static const s3store_record_type odd_type = S3STORE_RECORD_TYPE(odd, odd_fields);
+
+static void test_where__not_a_number_and_times_out_of_range_are_in_no_order(void **state)
+{
+    (void)state;
+    static const char *const columns[] = {"entity"};
+    static const struct {
+        const char *where, *rows;
+    } cases[] = {
+        {"real != 1", "{p=1}nan;one;three;"}, /* one's real is 2 */
+        {"real = 1 or real < 5 or real >= 5", "{p=1}one;three;"},
+        {"not real < 5", "{p=1}nan;three;"},
+        {"time < '2500-01-01T00:00:00Z'", "{p=1}nan;one;three;"}, /* after all nanoseconds */
+        {"time > '2500-01-01T00:00:00Z'", ""},
+        {"time > '1600-01-01'", "{p=1}nan;one;three;"},
+        {"time = '1600-01-01'", ""},
+        {"blob is not null and real = 2", "{p=1}one;"},
+    };
+    fixture fx;
+    s3store_error err;
+    fixture_write write = {.partition = "p=1"};
+    char *text = malloc(KIT_TEXT);
+    const odd rows[] = {{.entity = "nan", .version = 1, .time = INT64_MIN, .real = (double)NAN},
+                        {.entity = "one", .version = 1, .time = 0, .real = 2},
+                        {.entity = "three", .version = 1, .time = INT64_MAX, .real = 6}};
+    fixture_open(&fx, NULL, NULL);
+    fixture_write_records(&fx, &write, &odd_type, rows, 3);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        s3s_scan_options o = kit_options(S3S_SCAN_LATEST);
+        o.where = cases[i].where;
+        o.columns = columns;
+        o.column_count = 1;
+        s3store_status status = kit_scan(&fx, "", &o, text, &err);
+        if (status != S3STORE_OK || strcmp(text, cases[i].rows) != 0)
+            fail_msg("%s: %s, %s", cases[i].where, text, s3store_status_name(status));
+    }
+    free(text);
+    fixture_close_clean(&fx);
+}
+
 int run_where_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -498,6 +600,8 @@ int run_where_tests(void)
         cmocka_unit_test(test_where__filters_the_result_and_not_the_versions),
         cmocka_unit_test(
             test_where__tested_columns_are_fetched_and_dropped_and_the_limit_counts_after_it),
+        cmocka_unit_test(test_where__literals_bind_to_the_type_of_the_column),
+        cmocka_unit_test(test_where__not_a_number_and_times_out_of_range_are_in_no_order),
         cmocka_unit_test(test_where__random_predicates_keep_what_the_model_keeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

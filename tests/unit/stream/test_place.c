@@ -136,6 +136,12 @@ static void test_place__hostile_texts_are_refused_and_the_line_is_named(void **s
     text[2000] = '\0';
     assert_fails(s3s_offset_check(fx.target, text, "offset", &err), S3STORE_INVALID_ARGUMENT,
                  "longer than a key");
+    /* A name that is short enough for a ref, whose data object could not have one. */
+    int size = sprintf(text, "except 1\n0000000000000001-%0980d-0123456789abcdef0123456789abcdef;"
+                             "p=1.ref\nds/_ref/1", 7);
+    assert_true(size < 1100);
+    assert_fails(s3s_offset_check(fx.target, text, "offset", &err), S3STORE_INVALID_ARGUMENT,
+                 "line 2");
     test_free(text);
     s3store_poll_options o = S3STORE_POLL_OPTIONS_INIT;
     o.until = "except 1\n0000000000000001-t-0123456789abcdef0123456789abcdef;p=1.ref\nds/_ref/1";
@@ -190,6 +196,52 @@ static void test_place__as_many_exceptions_as_there_is_room_for(void **state)
     fixture_close_clean(&fx);
 }
 
+/* What cannot be told line by line is no exception: a refusal, not an offset that reads as another. */
+static void test_place__names_with_line_breaks_are_refused(void **state)
+{
+    (void)state;
+    static const char *const tokens[] = {"a\nexcept 9", "a/b"};
+    fixture fx;
+    s3store_error err;
+    s3s_place place;
+    s3s_ref ref = {.micros = 1};
+    fixture_open(&fx, NULL, NULL);
+    s3s_place_init(&place, fx.env, &fx.target->layout);
+    snprintf(ref.partition, sizeof ref.partition, "p=1");
+    fixture_attempt(1, ref.attempt);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(ref.token, sizeof ref.token, "%s", tokens[i]);
+        assert_fails(s3s_place_add(&place, &ref, &err), S3STORE_UNSUPPORTED,
+                     "does not fit on a line");
+        assert_int_equal(place.known_count, 0);
+    }
+    s3s_place_deinit(&place);
+    fixture_close_clean(&fx);
+}
+
+/* An offset without time, as since = "<P>/_ref/" or a foreign key: nothing is known to be over. */
+static void test_place__an_offset_without_time_keeps_every_exception(void **state)
+{
+    (void)state;
+    fixture fx;
+    s3store_error err;
+    s3s_place place;
+    s3s_ref ref = {.micros = 1};
+    const char *text;
+    fixture_open(&fx, NULL, NULL);
+    s3s_place_init(&place, fx.env, &fx.target->layout);
+    snprintf(ref.partition, sizeof ref.partition, "p=1");
+    snprintf(ref.token, sizeof ref.token, "t");
+    fixture_attempt(1, ref.attempt);
+    assert_ok(s3s_place_add(&place, &ref, &err));
+    assert_ok(s3s_place_text(&place, "ds/_ref/zebra", &text, &err));
+    assert_non_null(strstr(text, "except 1\n0000000000000001-t-"));
+    assert_ok(s3s_place_text(&place, "ds/_ref/9000000000000000", &text, &err)); /* long over */
+    assert_string_equal(text, "ds/_ref/9000000000000000");
+    s3s_place_deinit(&place);
+    fixture_close_clean(&fx);
+}
+
 int run_place_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +251,8 @@ int run_place_tests(void)
             test_place__a_restamp_of_excepted_data_is_passed_until_the_exception_is_dropped),
         cmocka_unit_test(test_place__hostile_texts_are_refused_and_the_line_is_named),
         cmocka_unit_test(test_place__a_line_break_in_a_foreign_key_is_no_line_break_of_the_text),
+        cmocka_unit_test(test_place__names_with_line_breaks_are_refused),
+        cmocka_unit_test(test_place__an_offset_without_time_keeps_every_exception),
         cmocka_unit_test(test_place__as_many_exceptions_as_there_is_room_for),
     };
     return cmocka_run_group_tests_name("place", tests, NULL, NULL);
