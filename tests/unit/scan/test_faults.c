@@ -394,6 +394,27 @@ static void test_faults__every_failed_allocation_is_an_error_and_leaves_nothing(
     world_close(&w);
 }
 
+/* The file that cannot be read may be the one with the column: nobody knows that it has none. */
+static void test_faults__an_unknown_column_is_not_said_when_a_file_was_not_read(void **state)
+{
+    (void)state;
+    world w;
+    s3store_error err;
+    fixture_write write = {.partition = "p=9"};
+    world_open(&w, 0);
+    fixture_written damaged =
+        fixture_write_bytes(&w.fx, &write, "PAR1 this is no parquet file PAR1", 33, 1);
+    s3s_scan_options o = kit_options(S3S_SCAN_LATEST);
+    o.where = "another = 1";
+    assert_fails(kit_scan(&w.fx, "", &o, w.text, &err), S3STORE_CORRUPT, damaged.data_key);
+    assert_string_equal(err.key, damaged.data_key);
+    fixture_remove(&w.fx, damaged.data_key);
+    fixture_remove(&w.fx, damaged.commit_key);
+    assert_fails(kit_scan(&w.fx, "", &o, w.text, &err), S3STORE_INVALID_ARGUMENT,
+                 "unknown column \"another\"");
+    world_close(&w);
+}
+
 int run_fault_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +426,7 @@ int run_fault_tests(void)
         cmocka_unit_test(test_faults__cancelled_anywhere_it_says_so),
         cmocka_unit_test(test_faults__cancelled_between_batches_it_does_not_end_quietly),
         cmocka_unit_test(test_faults__a_deadline_that_passed_is_a_timeout),
+        cmocka_unit_test(test_faults__an_unknown_column_is_not_said_when_a_file_was_not_read),
         cmocka_unit_test(test_faults__every_failed_allocation_is_an_error_and_leaves_nothing),
     };
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);

@@ -435,10 +435,84 @@ static void test_merge__short_keys_are_told_apart_and_ordered_as_long_ones(void 
     s3s_env_release(env);
 }
 
+/* ---- keys and versions of other types ---------------------------------------------------------- */
+
+typedef struct small {
+    int16_t entity;
+    bool no_entity;
+    uint32_t version;
+    int32_t day;
+} small;
+
+#define SMALL(m) offsetof(small, m)
+static const s3store_field small_fields[] = {
+    {"entity", S3STORE_KIND_INT16, SMALL(entity), S3STORE_NULL_FLAG, SMALL(no_entity), 0},
+    {.name = "version", .kind = S3STORE_KIND_UINT32, .offset = SMALL(version)},
+    {.name = "day", .kind = S3STORE_KIND_DATE, .offset = SMALL(day)},
+};
+static const s3store_record_type small_type = S3STORE_RECORD_TYPE(small, small_fields);
+
+/* No entity is an entity too, the first one; versions compare as what they are. */
+static void test_merge__numbers_and_nulls_as_entities_and_short_versions(void **state)
+{
+    (void)state;
+    static const small first[] = {{7, false, UINT32_MAX, 1}, {0, true, 5, 2}, {-7, false, 1, 9}},
+                       second[] = {{7, false, 1, 4}, {0, true, 6, 1}, {0, false, 1, 6}};
+    fixture fx;
+    s3store_error err;
+    fixture_write write = {.partition = "p=1"};
+    char *text = malloc(KIT_TEXT);
+    fixture_open(&fx, NULL, NULL);
+    fixture_write_records(&fx, &write, &small_type, first, 3);
+    fixture_write_records(&fx, &write, &small_type, second, 3);
+    s3s_scan_options o = kit_options(S3S_SCAN_LATEST);
+    assert_ok(kit_scan(&fx, "", &o, text, &err));
+    assert_string_equal(text, "{p=1}-|6|1;-7|1|9;0|1|6;7|4294967295|1;");
+    o.mode = S3S_SCAN_HISTORY;
+    assert_ok(kit_scan(&fx, "", &o, text, &err));
+    assert_string_equal(text, "{p=1}-|5|2;-|6|1;-7|1|9;0|1|6;7|1|4;7|4294967295|1;");
+    o.version = "day"; /* and a date decides otherwise */
+    o.mode = S3S_SCAN_LATEST;
+    assert_ok(kit_scan(&fx, "", &o, text, &err));
+    assert_string_equal(text, "{p=1}-|5|2;-7|1|9;0|1|6;7|1|4;");
+    free(text);
+    fixture_close_clean(&fx);
+}
+
+/* The keys of winners are kept when their batch is gone, however long those that follow are. */
+static void test_merge__long_keys_after_short_ones(void **state)
+{
+    (void)state;
+    enum { LONG = 300 };
+    fixture fx;
+    static char names[LONG][200];
+    static fixture_row rows[LONG];
+    s3store_error err;
+    char *text = malloc(KIT_TEXT), *expected = malloc(LONG * 256);
+    fixture_open(&fx, NULL, NULL);
+    kit_write(&fx, "p=1", (fixture_row[]){{"a", 1, 1, false}, {"b", 1, 1, false}}, 2);
+    size_t used = (size_t)sprintf(expected, "{p=1}a|1|1;b|1|1;");
+    for (int i = 0; i < LONG; i++) {
+        snprintf(names[i], sizeof names[i], "c%0150d", i);
+        rows[i] = (fixture_row){names[i], 2, i, false};
+        used += (size_t)sprintf(expected + used, "%s|2|%d;", names[i], i);
+    }
+    kit_write(&fx, "p=1", rows, LONG);
+    s3s_scan_options o = kit_options(S3S_SCAN_LATEST);
+    assert_true(used < KIT_TEXT);
+    assert_ok(kit_scan(&fx, "", &o, text, &err));
+    assert_string_equal(text, expected);
+    free(text);
+    free(expected);
+    fixture_close_clean(&fx);
+}
+
 int run_merge_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_merge__latest_is_the_highest_version_in_entity_order),
+        cmocka_unit_test(test_merge__numbers_and_nulls_as_entities_and_short_versions),
+        cmocka_unit_test(test_merge__long_keys_after_short_ones),
         cmocka_unit_test(test_merge__ties_go_to_the_later_row_in_latest_and_the_first_in_history),
         cmocka_unit_test(test_merge__equal_versions_of_two_files_are_decided_by_their_keys),
         cmocka_unit_test(test_merge__negative_versions_order_numerically),

@@ -102,6 +102,9 @@ static void test_content_hash__widening_changes_nothing(void **state)
     same(env, "a:timestamp(s, UTC)?", "7", "a:timestamp(ns, UTC)?", "7000000000");
     same(env, "a:timestamp(ms, UTC)?", "7", "a:timestamp(us, UTC)?", "7000");
     same(env, "a:timestamp(s, UTC)?", "9223372037", "a:timestamp(us, UTC)?", "9223372037000000");
+    same(env, "a:date64?", "86400000", "a:timestamp(ms, UTC)?", "86400000");
+    same(env, "a:time(ms)?", "7", "a:time(ns)?", "7000000");
+    same(env, "a:duration(s)?", "-7", "a:duration(us)?", "-7000000");
     same(env, "a:string?", "xyz", "a:large_string?", "xyz");
     same(env, "a:binary?", "xyz", "a:large_binary?", "xyz");
 }
