@@ -92,9 +92,8 @@ void kit_batch(s3s_schema *schema, const char *const *rows, size_t row_count,
     s3store_builder *builder;
     assert_ok(s3s_builder_new(schema->env, schema, &builder, &err));
     for (size_t r = 0; r < row_count; r++) {
-        char text[1024];
-        snprintf(text, sizeof text, "%s", rows[r]);
-        char *p = text;
+        char *text = strdup(rows[r]), *p = text; /* whatever its size: nothing is cut */
+        assert_non_null(text);
         for (size_t c = 0; c < schema->field_count; c++) {
             char *end = strchr(p, '|');
             if (end != NULL)
@@ -102,6 +101,7 @@ void kit_batch(s3s_schema *schema, const char *const *rows, size_t row_count,
             assert_ok(append(builder, &schema->fields[c], c, p, &err));
             p = end != NULL ? end + 1 : p + strlen(p);
         }
+        free(text);
     }
     assert_ok(s3store_builder_finish(builder, out, &err));
     s3store_builder_free(builder);

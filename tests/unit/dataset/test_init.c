@@ -230,6 +230,39 @@ static void test_init__bad_options_are_named(void **state)
     assert_false(has_object(w, "p/_config/commit-timeout"));
 }
 
+static void test_init__chunks_are_recorded_and_bind_later_ones(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t;
+    s3store_target_config c = full_config(w), open_config = world_config(w, NULL);
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+
+    o.chunk_rows = 1000;
+    o.chunk_bytes = 1 << 20;
+    assert_ok(s3s_dataset_init(w->env, &c, &o, NULL, &err));
+    assert_ok(s3s_dataset_init(w->env, &c, &o, NULL, &err));
+    assert_ok(s3s_target_open(w->env, &open_config, &t, &err));
+    assert_int_equal(t->settings.chunk_rows, 1000);
+    assert_int_equal(t->settings.chunk_bytes, 1 << 20);
+    s3s_target_release(t);
+    o.chunk_bytes = 1 << 21;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_BAD_CONFIG, "2097152");
+}
+
+/* Others are always quicker, and what they made never shows itself. */
+static void test_init__puts_that_always_lose_end_in_a_conflict(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+
+    w->put_fails = S3STORE_ALREADY_EXISTS;
+    assert_fails(s3s_dataset_init(w->env, &c, NULL, NULL, &err), S3STORE_CONFLICT,
+                 "is being created by others");
+    assert_false(has_object(w, "p/_config/commit-timeout"));
+}
+
 static void test_init__broken_objects_are_not_overwritten(void **state)
 {
     world *w = *state;
@@ -329,6 +362,8 @@ int main(void)
         test(test_init__the_descriptor_must_agree_wholly),
         test(test_init__types_beyond_the_recorded_schema_are_refused),
         test(test_init__bad_options_are_named),
+        test(test_init__chunks_are_recorded_and_bind_later_ones),
+        test(test_init__puts_that_always_lose_end_in_a_conflict),
         test(test_init__broken_objects_are_not_overwritten),
         test(test_init__interrupted_is_not_initialised_and_can_be_repeated),
         test(test_init__a_rival_is_read_and_checked),

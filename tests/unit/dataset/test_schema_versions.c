@@ -96,6 +96,14 @@ static void test_schema__a_broken_version_is_an_error_that_names_it(void **state
     put_text(w, "p/_config/schema/000001.json", "{\"format\":1,\"version\":2,\"columns\":[]}");
     assert_fails(s3s_target_schema(t, NULL, false, &version, &schema, &err), S3STORE_BAD_CONFIG,
                  "version 2");
+    char *large = test_malloc((1 << 20) + 2);
+    memset(large, ' ', (1 << 20) + 1);
+    large[(1 << 20) + 1] = '\0';
+    put_text(w, "p/_config/schema/000001.json", large);
+    test_free(large);
+    assert_fails(s3s_target_schema(t, NULL, false, &version, &schema, &err), S3STORE_BAD_CONFIG,
+                 "p/_config/schema/000001.json is larger than 1 MiB");
+    assert_null(schema);
     s3s_target_release(t);
 }
 
@@ -218,6 +226,23 @@ static void test_admit__a_number_that_never_becomes_free_ends(void **state)
     assert_fails(s3s_target_admit_schema(t, NULL, incoming, &schema, &err), S3STORE_CONFLICT,
                  "try again");
     assert_null(schema);
+    s3s_schema_release(incoming);
+    s3s_target_release(t);
+}
+
+/* Nobody can tell whether it was recorded, and it never shows itself: not "somebody was quicker". */
+static void test_admit__answers_that_never_come_are_not_a_conflict(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t = open_target(w);
+    s3s_schema *incoming = make_schema(t->env, ints), *schema;
+
+    w->put_fails = S3STORE_UNCERTAIN;
+    assert_fails(s3s_target_admit_schema(t, NULL, incoming, &schema, &err), S3STORE_UNAVAILABLE,
+                 "recording the schema");
+    assert_null(schema);
+    assert_false(has_object(w, "p/_config/schema/000001.json"));
     s3s_schema_release(incoming);
     s3s_target_release(t);
 }
@@ -354,6 +379,7 @@ int main(void)
         test(test_admit__columns_without_a_type_are_not_recorded),
         test(test_admit__what_another_process_recorded_is_read_and_checked_again),
         test(test_admit__an_answer_that_got_lost_is_found_out),
+        test(test_admit__answers_that_never_come_are_not_a_conflict),
         test(test_admit__a_number_that_never_becomes_free_ends),
         cmocka_unit_test(test_admit__two_that_grow_at_once_lose_no_column),
     };

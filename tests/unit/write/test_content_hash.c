@@ -158,6 +158,30 @@ static void test_content_hash__every_byte_of_long_rows_counts(void **state)
     }
 }
 
+/* Values that cross the end of the buffer, and one that is larger than it. */
+static void test_content_hash__no_size_of_rows_or_values_changes_what_counts(void **state)
+{
+    s3s_env *env = *state;
+    enum { ROWS = 5000, LARGE = 50000 };
+    static char millis[ROWS][12], nanos[ROWS][20], large[LARGE];
+    static const char *rows[ROWS], *finer[ROWS], *const one[] = {large};
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(millis[i], sizeof millis[i], "%d", i);
+        snprintf(nanos[i], sizeof nanos[i], "%d", i * 1000);
+        rows[i] = millis[i];
+        finer[i] = nanos[i];
+    }
+    uint64_t all = hash(env, "a:time(us)?", rows, ROWS);
+    assert_true(hash(env, "a:time(ns)?", finer, ROWS) == all);
+    finer[ROWS / 2] = "0";
+    assert_true(hash(env, "a:time(ns)?", finer, ROWS) != all);
+    memset(large, 'x', LARGE - 1);
+    uint64_t before = hash(env, "a:string?", one, 1);
+    assert_true(hash(env, "a:large_string?", one, 1) == before);
+    large[LARGE - 2] = 'y';
+    assert_true(hash(env, "a:string?", one, 1) != before);
+}
+
 static void test_content_hash__skipped_columns_do_not_count(void **state)
 {
     s3s_env *env = *state;
@@ -281,6 +305,7 @@ int main(void)
         PURE(test_content_hash__null_columns_and_their_order_change_nothing),
         PURE(test_content_hash__any_other_difference_is_seen),
         PURE(test_content_hash__every_byte_of_long_rows_counts),
+        PURE(test_content_hash__no_size_of_rows_or_values_changes_what_counts),
         PURE(test_content_hash__skipped_columns_do_not_count),
         cmocka_unit_test(test_content_hash__a_retry_is_known_through_the_other_door),
         cmocka_unit_test(test_content_hash__the_inserted_at_column_is_left_out),
