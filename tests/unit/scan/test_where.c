@@ -506,6 +506,9 @@ static void test_where__literals_bind_to_the_type_of_the_column(void **state)
         {"date", "c = 5", "compare it with a date like '2018-02-07'"},
         {"timestamp_us", "c > 'x'", "compare it with a time like '2018-02-07T01:26:13Z'"},
         {"timestamp_us", "c > 5", "compare it with a time like"},
+        {"timestamp(us)", "c > '2018-02-07T01:26:13'", NULL}, /* without zone, as the column */
+        {"timestamp_us", "c > '2018-02-07T01:26:13'", "compare it with a time like"},
+        {"null", "c = 5 or c = 'x'", NULL}, /* unknown, whatever it is compared with */
         {"timestamp_ns", "c < '2500-01-01T00:00:00Z' and c > '1600-01-01'", NULL},
         {"double", "c = 'x'", "has type double: compare it with a number"},
         {"bool", "c = 1", "has type bool: compare it with true or false"},
