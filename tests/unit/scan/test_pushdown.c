@@ -185,8 +185,8 @@ static void test_pushdown__values_of_every_type_are_compared_as_the_column_would
     (void)state;
     static const char *const truths[] = {"false", "true", "other"},
                             *const times[] = {"2018-02-07", "2018-02-07T05:00:00Z", "zebra",
-                                              "a-name-that-is-longer-than-any-time-can-be-written-"
-                                              "and-so-is-compared-as-the-text-that-it-is"};
+                                              ("a-name-that-is-longer-than-any-time-can-be-"
+                                               "written-and-so-is-compared-as-the-text-that-it-is")};
     static const left_case of_truths[] = {{"p = true", 2},
                                           {"p != true", 2},
                                           {"p < true", 2},
