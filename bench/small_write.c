@@ -166,9 +166,19 @@ __attribute__((noinline)) void measured_write(s3store_writer *writer, const quak
     write_rows(writer, rows, token);
 }
 
+/* An exporter of somebody's own: sums, as a meter would. */
+static void observe(void *ctx, const s3store_metric *series, double value)
+{
+    (void)series;
+    *(double *)ctx += value;
+}
+
 int main(int argc, char **argv)
 {
     static const char *const by_day[] = {"day"};
+    static double observed;
+    static const s3store_metrics_sink sink = {
+        .size = sizeof sink, .ctx = &observed, .observe = observe};
     static quake rows[ROWS];
     int rounds = argc > 1 ? atoi(argv[1]) : 10;
     s3store_error err = {0};
@@ -184,6 +194,8 @@ int main(int argc, char **argv)
     config.prefix = "quakes";
     config.partition_by = by_day;
     config.partition_by_count = 1;
+    if (argc > 2 && strcmp(argv[2], "sink") == 0)
+        config.metrics = &sink;
     check(s3store_dataset_init(&config, NULL, &created, &err), &err);
     check(s3store_target_open(&config, &target, &err), &err);
     check(s3store_writer_open(target, NULL, &writer, &err), &err);
