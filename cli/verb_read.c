@@ -94,13 +94,14 @@ static int store_offset(cli_context *cli, const char *path, const char *offset)
 }
 
 static int read_rows(cli_context *cli, s3store_target *target, const read_values *v,
-                     s3store_read_options *read)
+                     const s3store_read_options *read)
 {
     s3store_error err = {0};
     s3store_reader *reader = NULL;
     struct ArrowArrayStream rows = {0};
     bool closed = false;
     s3store_entries *handover = NULL;
+    s3store_read_options own = *read;
     char offset[CLI_OFFSET_SIZE];
     cli_format format = (cli_format)v->format;
     if (format == CLI_FORMAT_AUTO)
@@ -109,9 +110,9 @@ static int read_rows(cli_context *cli, s3store_target *target, const read_values
     if (status == S3STORE_OK && v->offset_file != NULL)
         status = s3store_settled_offset(target, offset, sizeof offset, &err);
     if (v->exactly_once)
-        read->handover = &handover;
+        own.handover = &handover;
     if (status == S3STORE_OK)
-        status = s3store_read(reader, read, &rows, &err);
+        status = s3store_read(reader, &own, &rows, &err);
     if (status == S3STORE_OK)
         status = cli_output_stream(&rows, format, &closed, NULL, &err);
     s3store_reader_free(reader);
