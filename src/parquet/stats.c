@@ -19,41 +19,15 @@ static s3store_status keep(s3s_buffer *bound, const void *data, size_t size, s3s
     return s3s_buffer_append(bound, data, size, err);
 }
 
-/* One scan, then at most two stores. */
-#define NUMBERS(name, type)                                                                        \
-    static s3store_status name(s3s_stats *stats, const void *values, size_t count,                 \
-                               s3store_error *err)                                                 \
-    {                                                                                              \
-        const type *v = values;                                                                    \
-        type low = v[0], high = v[0];                                                              \
-        if (stats->any) {                                                                          \
-            memcpy(&low, stats->min.data, sizeof low);                                             \
-            memcpy(&high, stats->max.data, sizeof high);                                           \
-        }                                                                                          \
-        for (size_t i = 0; i < count; i++) {                                                       \
-            low = v[i] < low ? v[i] : low;                                                         \
-            high = v[i] > high ? v[i] : high;                                                      \
-        }                                                                                          \
-        stats->any = true;                                                                         \
-        s3store_status status = keep(&stats->min, &low, sizeof low, err);                          \
-        return status == S3STORE_OK ? keep(&stats->max, &high, sizeof high, err) : status;         \
-    }
-
-NUMBERS(update_i32, int32_t)
-NUMBERS(update_u32, uint32_t)
-NUMBERS(update_i64, int64_t)
-NUMBERS(update_u64, uint64_t)
-NUMBERS(update_u8, uint8_t)
-
-/* The same for floats, leaving NaN out, with lanes that do not wait for each other. Of the two zeros
- * either may win: fix_zero(). */
-#define FLOATS(name, type)                                                                         \
+/* One scan in lanes that do not wait for each other, then at most two stores; `is_number` leaves NaN
+ * out. Of the two zeros either may win: fix_zero(). */
+#define NUMBERS(name, type, is_number)                                                             \
     static s3store_status name(s3s_stats *stats, const void *values, size_t count,                 \
                                s3store_error *err)                                                 \
     {                                                                                              \
         const type *v = values;                                                                    \
         size_t i = 0;                                                                              \
-        while (i < count && isnan(v[i]))                                                           \
+        while (i < count && !(is_number))                                                          \
             i++;                                                                                   \
         if (i == count)                                                                            \
             return S3STORE_OK;                                                                     \
@@ -82,8 +56,13 @@ NUMBERS(update_u8, uint8_t)
         return status == S3STORE_OK ? keep(&stats->max, &high[0], sizeof high[0], err) : status;   \
     }
 
-FLOATS(update_float, float)
-FLOATS(update_double, double)
+NUMBERS(update_i32, int32_t, true)
+NUMBERS(update_u32, uint32_t, true)
+NUMBERS(update_i64, int64_t, true)
+NUMBERS(update_u64, uint64_t, true)
+NUMBERS(update_u8, uint8_t, true)
+NUMBERS(update_float, float, !isnan(v[i]))
+NUMBERS(update_double, double, !isnan(v[i]))
 
 /* A key whose signed order is that of the float16 values. */
 static int32_t half_key(uint16_t bits)
