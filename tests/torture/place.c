@@ -182,3 +182,14 @@ s3store_status torture_drain(torture *t, struct ArrowArrayStream *stream, s3stor
 {
     return stream_append(stream, t->text, sizeof t->text, err);
 }
+
+void torture_check_answer(torture *t, s3store_status status,
+                          s3store_status (*run)(torture *t, s3store_error *err), const char *wanted)
+{
+    s3store_error err = {0};
+    if (status == S3STORE_OK)
+        assert_string_equal(t->text, wanted);
+    t->text[0] = '\0';
+    assert_ok(run(t, &err));
+    assert_string_equal(t->text, wanted);
+}

@@ -230,36 +230,15 @@ static s3store_status run_merge(torture *t, s3store_error *err)
 
 /* ---- checks ------------------------------------------------------------------------------------------- */
 
-/* The answer is whole, or there is none; asked again it is right. */
-static void check_text(torture *t, s3store_status status,
-                       s3store_status (*run)(torture *t, s3store_error *err), const char *wanted)
-{
-    s3store_error err = {0};
-    if (status == S3STORE_OK)
-        assert_string_equal(t->text, wanted);
-    t->text[0] = '\0';
-    assert_ok(run(t, &err));
-    assert_string_equal(t->text, wanted);
-}
-
-#define CHECK(name, wanted)                                                                        \
-    static void check_##name(torture *t, s3store_status status, const s3store_error *err,          \
-                             bool hit)                                                             \
-    {                                                                                              \
-        (void)err;                                                                                 \
-        (void)hit;                                                                                 \
-        check_text(t, status, run_##name, wanted);                                                 \
-    }
-
-CHECK(latest, ROWS_LATEST)
-CHECK(history, ROWS_ALL)
-CHECK(where, "x|11;y|12;q|15;")
-CHECK(partitions, "p=a: a|x|2|11;a|y|1|12;p=b: b|x|1|-;b|z|3|14;p=c: c|q|1|15;")
-CHECK(iter, "a|x|2|11;a|y|1|12;b|x|1|0;b|z|3|14;c|q|1|15;")
-CHECK(records, "a|x|2|11;a|y|1|12;b|x|1|0;b|z|3|14;c|q|1|15;")
-CHECK(list, "p=a p=a p=b p=b p=c ")
-CHECK(range, ROWS_ALL)
-CHECK(merge, "300")
+TORTURE_CHECK(latest, ROWS_LATEST)
+TORTURE_CHECK(history, ROWS_ALL)
+TORTURE_CHECK(where, "x|11;y|12;q|15;")
+TORTURE_CHECK(partitions, "p=a: a|x|2|11;a|y|1|12;p=b: b|x|1|-;b|z|3|14;p=c: c|q|1|15;")
+TORTURE_CHECK(iter, "a|x|2|11;a|y|1|12;b|x|1|0;b|z|3|14;c|q|1|15;")
+TORTURE_CHECK(records, "a|x|2|11;a|y|1|12;b|x|1|0;b|z|3|14;c|q|1|15;")
+TORTURE_CHECK(list, "p=a p=a p=b p=b p=c ")
+TORTURE_CHECK(range, ROWS_ALL)
+TORTURE_CHECK(merge, "300")
 
 static void prepare_stream(torture *t)
 {
@@ -279,7 +258,7 @@ static void check_poll(torture *t, s3store_status status, const s3store_error *e
     for (size_t i = 0; i < 5; i++)
         at += snprintf(at, 64, "%s %lld, ", s3store_entries_get(t->entries, i)->partition,
                        (long long)s3store_entries_get(t->entries, i)->row_count);
-    check_text(t, status, run_poll, wanted);
+    torture_check_answer(t, status, run_poll, wanted);
 }
 
 /* Every row once, whatever the order of the partitions. */

@@ -294,34 +294,12 @@ static void check_orphans(torture *t, s3store_status status, const s3store_error
 
 /* ---- checks -------------------------------------------------------------------------------------------- */
 
-/* An answer is the right one; asked again it is given. Findings that were told before a failure were
- * findings. */
-static void check_answer(torture *t, s3store_status status,
-                         s3store_status (*run)(torture *t, s3store_error *err), const char *wanted)
-{
-    s3store_error err = {0};
-    if (status == S3STORE_OK)
-        assert_string_equal(t->text, wanted);
-    t->text[0] = '\0';
-    assert_ok(run(t, &err));
-    assert_string_equal(t->text, wanted);
-}
-
-#define CHECK(name, wanted)                                                                        \
-    static void check_##name(torture *t, s3store_status status, const s3store_error *err,          \
-                             bool hit)                                                             \
-    {                                                                                              \
-        (void)err;                                                                                 \
-        (void)hit;                                                                                 \
-        check_answer(t, status, run_##name, wanted);                                               \
-    }
-
-CHECK(schema, "1 4")
-CHECK(metrics, "text")
-CHECK(lookup, "q;x;y;z;")
-CHECK(lookup_records, "q;x;y;z;")
-CHECK(views, "by_id;")
-CHECK(verify, "5 commits 6 rows 0 damages")
+TORTURE_CHECK(schema, "1 4")
+TORTURE_CHECK(metrics, "text")
+TORTURE_CHECK(lookup, "q;x;y;z;")
+TORTURE_CHECK(lookup_records, "q;x;y;z;")
+TORTURE_CHECK(views, "by_id;")
+TORTURE_CHECK(verify, "5 commits 6 rows 0 damages")
 
 const scenario tool_scenarios[] = {
     {.name = "init", .writes = true, .prepare = prepare_none, .run = run_init,

@@ -124,6 +124,19 @@ void torture_settle(torture *t);
 s3store_status torture_drain(torture *t, struct ArrowArrayStream *stream, s3store_error *err);
 /* Rows of a pattern, with history or without, as text in a static ring; allocates nothing of its own. */
 const char *torture_rows(const dataset *d, const char *pattern, bool history);
+/* An answer is the right one, or there is none; asked again it is given. Findings that were told before
+ * a failure were findings. */
+void torture_check_answer(torture *t, s3store_status status,
+                          s3store_status (*run)(torture *t, s3store_error *err),
+                          const char *wanted);
+#define TORTURE_CHECK(name, wanted)                                                                \
+    static void check_##name(torture *t, s3store_status status, const s3store_error *err,          \
+                             bool hit)                                                             \
+    {                                                                                              \
+        (void)err;                                                                                 \
+        (void)hit;                                                                                 \
+        torture_check_answer(t, status, run_##name, wanted);                                       \
+    }
 void torture_add(torture *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define ROWS_ALL "a|x|1|10;a|x|2|11;a|y|1|12;b|x|1|-;b|z|3|14;c|q|1|15;"
