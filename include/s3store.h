@@ -659,6 +659,7 @@ typedef enum s3store_kind {
     S3STORE_KIND_BINARY,    /* s3store_bytes */
     S3STORE_KIND_DATE,      /* int32_t, days since 1970-01-01 */
     S3STORE_KIND_TIMESTAMP, /* int64_t in unit, UTC */
+    S3STORE_KIND_LIST,      /* s3store_list of values of the field's kind `item`, which are never null */
 } s3store_kind;
 
 typedef enum s3store_time_unit {
@@ -674,12 +675,20 @@ typedef struct s3store_bytes {
     size_t size;
 } s3store_bytes;
 
+/* Borrowed values, one after the other: int64_t for S3STORE_KIND_INT64, const char * for
+ * S3STORE_KIND_CSTRING, and so on. Read lists live as long as their rows. */
+typedef struct s3store_list {
+    const void *items; /* aligned for their kind; may be NULL when count is 0 */
+    size_t count;
+} s3store_list;
+
 /* How a field says null. */
 typedef enum s3store_null {
     S3STORE_NULL_REFUSED = 0, /* never null; a null that is read is an error */
     S3STORE_NULL_FLAG = 1,    /* the bool at flag_offset is true when the value is null */
     S3STORE_NULL_POINTER = 2, /* the field is a pointer to the value; NULL = null */
-    S3STORE_NULL_ZERO = 3,    /* a null that is read becomes zero; writing never gives null */
+    S3STORE_NULL_ZERO = 3,    /* a null that is read becomes zero (a list: empty; in a list: a zero);
+                                 writing never gives null */
 } s3store_null;
 
 typedef struct s3store_field {
@@ -689,6 +698,7 @@ typedef struct s3store_field {
     s3store_null null;
     size_t flag_offset; /* of the bool, for S3STORE_NULL_FLAG */
     s3store_time_unit unit;
+    s3store_kind item; /* of S3STORE_KIND_LIST: any kind but that; unit is that of the items */
 } s3store_field;
 
 /* Binds a C struct to columns. All pointers are borrowed while the type is in use: make it static. */

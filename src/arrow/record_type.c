@@ -22,6 +22,7 @@ static const s3s_kind_info kinds[] = {
     [S3STORE_KIND_BINARY] = {S3S_TYPE_BINARY, sizeof(s3store_bytes), alignof(s3store_bytes)},
     [S3STORE_KIND_DATE] = {S3S_TYPE_DATE32, 4, alignof(int32_t)},
     [S3STORE_KIND_TIMESTAMP] = {S3S_TYPE_TIMESTAMP, 8, alignof(int64_t)},
+    [S3STORE_KIND_LIST] = {S3S_TYPE_LIST, sizeof(s3store_list), alignof(s3store_list)},
 };
 
 static const s3s_unit units[] = {
@@ -55,8 +56,11 @@ static s3store_status check_field(const s3store_record_type *type, const s3store
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "record field %zu: its name is missing or not valid UTF-8",
                         (size_t)(field - type->fields));
-    if ((int)field->kind < S3STORE_KIND_BOOL || field->kind > S3STORE_KIND_TIMESTAMP)
+    if ((int)field->kind < S3STORE_KIND_BOOL || field->kind > S3STORE_KIND_LIST)
         return fail_field(field, "its kind is not one of s3store_kind", err);
+    if (field->kind == S3STORE_KIND_LIST &&
+        ((int)field->item < S3STORE_KIND_BOOL || field->item >= S3STORE_KIND_LIST))
+        return fail_field(field, "its item is not a kind that a list can hold", err);
     if ((int)field->null < 0 || field->null > S3STORE_NULL_ZERO)
         return fail_field(field, "its null is not one of s3store_null", err);
     if ((int)field->unit < 0 || field->unit > S3STORE_UNIT_SECOND)
@@ -105,6 +109,32 @@ static s3store_status check_type(s3s_env *env, const s3store_record_type *type,
     return S3STORE_OK;
 }
 
+static void set_type(s3s_field *column, s3store_kind kind, s3store_time_unit unit)
+{
+    column->type = s3s_kind_info_of(kind)->type;
+    if (column->type == S3S_TYPE_TIMESTAMP) {
+        column->unit = units[unit];
+        column->utc = true;
+    }
+}
+
+static bool make_column(s3s_arena *arena, const s3store_field *field, s3s_field *column)
+{
+    column->name = s3s_arena_strdup(arena, field->name);
+    column->nullable = field->null != S3STORE_NULL_REFUSED;
+    set_type(column, field->kind, field->unit);
+    if (field->kind != S3STORE_KIND_LIST)
+        return column->name != NULL;
+    /* Nullable, so that a null that is read is told with the list that holds it. */
+    column->children = s3s_arena_calloc(arena, 1, sizeof *column->children);
+    if (column->children == NULL)
+        return false;
+    column->child_count = 1;
+    column->children[0] = (s3s_field){.name = "element", .nullable = true};
+    set_type(&column->children[0], field->item, field->unit);
+    return column->name != NULL;
+}
+
 s3store_status s3s_record_schema(s3s_env *env, const s3store_record_type *type, s3s_schema **out,
                                  s3store_error *err)
 {
@@ -118,17 +148,9 @@ s3store_status s3s_record_schema(s3s_env *env, const s3store_record_type *type, 
         return status;
     for (size_t i = 0; i < type->field_count; i++) {
         const s3store_field *field = &type->fields[i];
-        s3s_field *column = &schema->fields[i];
-        column->name = s3s_arena_strdup(&schema->arena, field->name);
-        if (column->name == NULL) {
+        if (!make_column(&schema->arena, field, &schema->fields[i])) {
             s3s_schema_release(schema);
             return s3s_fail_memory(err, strlen(field->name) + 1);
-        }
-        column->type = s3s_kind_info_of(field->kind)->type;
-        column->nullable = field->null != S3STORE_NULL_REFUSED;
-        if (column->type == S3S_TYPE_TIMESTAMP) {
-            column->unit = units[field->unit];
-            column->utc = true;
         }
     }
     *out = schema;

@@ -14,10 +14,20 @@ typedef struct writer {
     s3store_error *err;
     uint8_t *validity; /* NULL until a null is seen */
     int64_t null_count;
+    /* Of the items of a list: the list and where those of each row begin, for messages. */
+    const struct writer *list;
+    const int32_t *starts;
 } writer;
 
 static s3store_status fail_row(const writer *w, size_t i, s3store_status status, const char *why)
 {
+    if (w->list != NULL) {
+        size_t row = 0;
+        while (row + 1 < w->list->count && (size_t)w->starts[row + 1] <= i)
+            row++;
+        return s3s_fail(w->err, status, "record field \"%.200s\", row %zu, item %zu of the list: %s",
+                        w->field->name, w->list->first + row, i - (size_t)w->starts[row], why);
+    }
     return s3s_fail(w->err, status, "record field \"%.200s\", row %zu: %s", w->field->name,
                     w->first + i, why);
 }
@@ -217,15 +227,99 @@ static s3store_status write_bytes(writer *w, void **buffers)
     return w->field->kind == S3STORE_KIND_BINARY ? S3STORE_OK : check_text(w, offsets, values);
 }
 
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+static s3store_list load_list(const uint8_t *value)
+{
+    s3store_list list = {0};
+    if (value != NULL)
+        memcpy(&list, value, sizeof list);
+    return list;
+}
+
+/* Counts and nulls. */
+static s3store_status measure_lists(writer *w, int32_t *offsets)
+{
+    size_t total = 0;
+    offsets[0] = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        const uint8_t *value = value_at(w, i);
+        s3store_list list = load_list(value);
+        s3store_status status = value != NULL ? S3STORE_OK : put_null(w, i);
+        if (status != S3STORE_OK)
+            return status;
+        if (list.items == NULL && list.count > 0)
+            return fail_row(w, i, S3STORE_INVALID_ARGUMENT, "items is NULL where count is not 0");
+        if (list.count > INT32_MAX - total)
+            return fail_row(w, i, S3STORE_LIMIT_EXCEEDED,
+                            "the records hold more than 2^31 items of it: write fewer at once");
+        total += list.count;
+        offsets[i + 1] = (int32_t)total;
+    }
+    return S3STORE_OK;
+}
+
+static s3store_status write_column(writer *w, struct ArrowArray *out);
+
+/* The items of all rows are put one after the other, and written like records of one field. */
+static s3store_status write_items(const writer *w, const int32_t *offsets, struct ArrowArray *out)
+{
+    size_t count = (size_t)offsets[w->count], width = s3s_kind_info_of(w->field->item)->size, size;
+    if (!s3s_mul(count, width, &size))
+        return s3s_fail_memory(w->err, SIZE_MAX);
+    uint8_t *together = s3s_alloc(w->env, size);
+    if (together == NULL)
+        return s3s_fail_memory(w->err, size);
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < w->count && status == S3STORE_OK; i++) {
+        s3store_list list = load_list(value_at(w, i));
+        if (list.count != (size_t)(offsets[i + 1] - offsets[i]))
+            status = fail_row(w, i, S3STORE_INVALID_ARGUMENT, "it changed while it was written");
+        else if (list.count > 0)
+            memcpy(together + (size_t)offsets[i] * width, list.items, list.count * width);
+    }
+    s3store_field field = {.name = w->field->name, .kind = w->field->item};
+    writer items = {.env = w->env,
+                    .field = &field,
+                    .column = &w->column->children[0],
+                    .records = together,
+                    .record_size = width,
+                    .count = count,
+                    .err = w->err,
+                    .list = w,
+                    .starts = offsets};
+    if (status == S3STORE_OK)
+        status = write_column(&items, out);
+    s3s_free(w->env, together);
+    return status;
+}
+
+/* buffers[1] and the one child. */
+static s3store_status write_list(writer *w, void **buffers, struct ArrowArray *child)
+{
+    size_t size;
+    if (!s3s_mul(w->count + 1, 4, &size))
+        return s3s_fail_memory(w->err, SIZE_MAX);
+    int32_t *offsets = s3s_alloc(w->env, size);
+    buffers[1] = offsets;
+    if (offsets == NULL)
+        return s3s_fail_memory(w->err, size);
+    s3store_status status = measure_lists(w, offsets);
+    return status == S3STORE_OK ? write_items(w, offsets, child) : status;
+}
+
 static s3store_status write_column(writer *w, struct ArrowArray *out)
 {
     void *buffers[S3S_MAX_BUFFERS] = {NULL, NULL, NULL};
-    s3store_status status =
-        s3s_kind_is_bytes(w->field->kind) ? write_bytes(w, buffers) : write_fixed(w, buffers);
+    struct ArrowArray child = {0};
+    bool is_list = w->field->kind == S3STORE_KIND_LIST;
+    s3store_status status = is_list ? write_list(w, buffers, &child)
+                            : s3s_kind_is_bytes(w->field->kind) ? write_bytes(w, buffers)
+                                                                : write_fixed(w, buffers);
     buffers[0] = w->validity;
     if (status == S3STORE_OK)
         return s3s_array_make(w->env, w->column, (int64_t)w->count, w->null_count, buffers,
-                              s3s_type_buffer_count(w->column->type), NULL, 0, out, w->err);
+                              s3s_type_buffer_count(w->column->type), &child, is_list, out, w->err);
     for (size_t i = 0; i < S3S_MAX_BUFFERS; i++)
         s3s_free(w->env, buffers[i]);
     return status;

@@ -299,6 +299,167 @@ static void test_records__unreadable_values_name_column_and_row(void **state)
     s3s_schema_release(schema);
 }
 
+typedef struct lists {
+    s3store_list numbers;  /* int64_t, never null */
+    s3store_list names;    /* const char *, null by flag */
+    bool names_null;
+    const s3store_list *blobs; /* s3store_bytes, null by pointer */
+    s3store_list flags;    /* bool, zero */
+    s3store_list times;    /* int64_t ms */
+} lists;
+
+#define LIST(member, k, ...)                                                                       \
+    {.name = #member, .kind = S3STORE_KIND_LIST, .item = S3STORE_KIND_##k,                         \
+     .offset = offsetof(lists, member), __VA_ARGS__}
+static const s3store_field list_fields[] = {
+    LIST(numbers, INT64),
+    LIST(names, CSTRING, .null = S3STORE_NULL_FLAG, .flag_offset = offsetof(lists, names_null)),
+    LIST(blobs, BINARY, .null = S3STORE_NULL_POINTER),
+    LIST(flags, BOOL, .null = S3STORE_NULL_ZERO),
+    LIST(times, TIMESTAMP, .unit = S3STORE_UNIT_MILLI),
+};
+static const s3store_record_type list_type = S3STORE_RECORD_TYPE(lists, list_fields);
+
+#define ITEMS(...)                                                                                 \
+    {                                                                                              \
+        (__VA_ARGS__), sizeof(__VA_ARGS__) / sizeof(*(__VA_ARGS__))                                \
+    }
+
+static void test_records__lists_of_scalars(void **state)
+{
+    s3s_env *env = *state;
+    s3store_error err;
+    s3s_schema *schema;
+    struct ArrowArray batch;
+    const s3store_list blobs = ITEMS((const s3store_bytes[]){{"\xff", 1}, {NULL, 0}});
+    const lists in[] = {
+        {.numbers = {NULL, 9}}, /* not written: from row 1 on */
+        {ITEMS((const int64_t[]){1, INT64_MIN, 3}), ITEMS((const char *const[]){"a", "", "ccc"}),
+         false, &blobs, ITEMS((const bool[]){true, false}), ITEMS((const int64_t[]){-1})},
+        {{NULL, 0}, ITEMS((const char *const[]){"ignored"}), true, NULL, {0}, {0}},
+        {ITEMS((const int64_t[]){7}), {0}, false, &blobs, ITEMS((const bool[]){true}),
+         ITEMS((const int64_t[]){5, 6})},
+    };
+    char text[64];
+    static const char *const types[] = {"list<element: int64>", "list<element: string>",
+                                        "list<element: binary>", "list<element: bool>",
+                                        "list<element: timestamp(ms, UTC)>"};
+    assert_ok(s3s_record_schema(env, &list_type, &schema, &err));
+    for (size_t i = 0; i < schema->field_count; i++)
+        assert_string_equal(s3s_field_type_text(&schema->fields[i], text, sizeof text), types[i]);
+    assert_ok(s3s_records_to_batch(env, schema, &list_type, in, 1, 3, &batch, &err));
+    assert_ok(s3s_batch_validate(schema, &batch, &err));
+    for (int copy = 0; copy < 2; copy++) {
+        lists out[3];
+        s3s_arena arena;
+        s3s_arena_init(&arena, env);
+        memset(out, 0xAA, sizeof out);
+        assert_ok(s3s_batch_to_records(schema, &batch, 0, 3, &list_type, out, copy != 0, &arena,
+                                       &err));
+        if (copy != 0)
+            s3s_array_release(&batch); /* what was copied lives in the arena */
+        const int64_t *numbers = out[0].numbers.items;
+        const char *const *names = out[0].names.items;
+        const s3store_bytes *bytes = out[0].blobs->items;
+        assert_int_equal(out[0].numbers.count, 3);
+        assert_true(numbers[0] == 1 && numbers[1] == INT64_MIN && numbers[2] == 3);
+        assert_int_equal(out[0].names.count, 3);
+        assert_string_equal(names[0], "a");
+        assert_string_equal(names[1], "");
+        assert_string_equal(names[2], "ccc");
+        assert_int_equal(out[0].blobs->count, 2);
+        assert_int_equal(bytes[0].size, 1);
+        assert_memory_equal(bytes[0].data, "\xff", 1);
+        assert_int_equal(bytes[1].size, 0);
+        assert_true(((const bool *)out[0].flags.items)[0]);
+        assert_false(((const bool *)out[0].flags.items)[1]);
+        assert_true(*(const int64_t *)out[0].times.items == -1);
+        assert_int_equal(out[1].numbers.count, 0);
+        assert_null(out[1].numbers.items);
+        assert_true(out[1].names_null);
+        assert_int_equal(out[1].names.count, 0);
+        assert_null(out[1].blobs);
+        assert_int_equal(out[1].flags.count, 0);
+        assert_int_equal(out[2].numbers.count, 1);
+        assert_true(*(const int64_t *)out[2].numbers.items == 7);
+        assert_false(out[2].names_null);
+        assert_int_equal(out[2].blobs->count, 2);
+        assert_true(((const int64_t *)out[2].times.items)[1] == 6);
+        s3s_arena_deinit(&arena);
+    }
+    s3s_schema_release(schema);
+}
+
+static void test_records__bad_lists_name_field_row_and_item(void **state)
+{
+    s3s_env *env = *state;
+    s3store_error err;
+    s3s_schema *schema;
+    struct ArrowArray batch;
+    const char *names[] = {"a", "b", "c"};
+    const bool one = true;
+    lists in[3] = {0};
+    assert_ok(s3s_record_schema(env, &list_type, &schema, &err));
+#define REFUSED(status, text)                                                                      \
+    assert_fails(s3s_records_to_batch(env, schema, &list_type, in, 1, 2, &batch, &err), status,    \
+                 text);                                                                            \
+    assert_null(batch.release)
+    in[2].numbers.count = 1;
+    REFUSED(S3STORE_INVALID_ARGUMENT, "\"numbers\", row 2: items is NULL");
+    in[2].numbers.count = 0;
+    in[1].names = (s3store_list){names, 1};
+    in[2].names = (s3store_list){names, 3};
+    names[1] = NULL;
+    REFUSED(S3STORE_INVALID_ARGUMENT, "\"names\", row 2, item 1 of the list: it is NULL");
+    names[1] = "\xff";
+    REFUSED(S3STORE_INVALID_ARGUMENT, "\"names\", row 2, item 1 of the list: the string is not");
+    names[1] = "b";
+    in[1].flags = (s3store_list){&one, (size_t)INT32_MAX};
+    in[2].flags = (s3store_list){&one, 1};
+    REFUSED(S3STORE_LIMIT_EXCEEDED, "\"flags\", row 2");
+#undef REFUSED
+    s3s_schema_release(schema);
+}
+
+/* The column l of kit_nested: [10,null] null [] [13]. */
+static void test_records__null_items_are_refused_or_zero(void **state)
+{
+    s3s_env *env = *state;
+    s3store_error err;
+    s3s_schema *nested, *schema;
+    struct ArrowArray whole, batch;
+    s3store_field field = {.name = "l", .kind = S3STORE_KIND_LIST, .item = S3STORE_KIND_INT32,
+                           .null = S3STORE_NULL_POINTER};
+    const s3store_record_type type = {sizeof type, sizeof(s3store_list), &field, 1};
+    s3store_list out[4];
+    s3s_arena arena;
+    s3s_arena_init(&arena, env);
+    kit_nested(env, &nested, &whole);
+    assert_ok(s3s_record_schema(env, &type, &schema, &err));
+    assert_ok(s3s_batch_convert(env, nested, &whole, schema, "f", &batch, &err));
+    assert_fails(s3s_batch_to_records(schema, &batch, 0, 4, &type, out, true, &arena, &err),
+                 S3STORE_SCHEMA_MISMATCH, "column \"l\", row 0, item 1 of the list: null");
+    assert_ok(s3s_batch_to_records(schema, &batch, 1, 3, &type, out, true, &arena, &err));
+    field.null = S3STORE_NULL_ZERO;
+    memset(out, 0xAA, sizeof out);
+    assert_ok(s3s_batch_to_records(schema, &batch, 0, 4, &type, out, true, &arena, &err));
+    assert_int_equal(out[0].count, 2);
+    assert_int_equal(((const int32_t *)out[0].items)[0], 10);
+    assert_int_equal(((const int32_t *)out[0].items)[1], 0);
+    assert_int_equal(out[1].count, 0);
+    assert_int_equal(out[2].count, 0);
+    assert_int_equal(out[3].count, 1);
+    assert_int_equal(*(const int32_t *)out[3].items, 13);
+    field.item = S3STORE_KIND_INT64;
+    assert_fails(s3s_batch_to_records(schema, &batch, 0, 4, &type, out, true, &arena, &err),
+                 S3STORE_INTERNAL, "was not converted");
+    s3s_array_release(&batch);
+    s3s_array_release(&whole);
+    s3s_schema_release(nested);
+    s3s_schema_release(schema);
+    s3s_arena_deinit(&arena);
+}
+
 static void refuse_type(s3s_env *env, s3store_field field, size_t record_size, const char *text)
 {
     s3store_error err;
@@ -324,6 +485,9 @@ static void test_records__record_types_are_checked(void **state)
     REFUSE(f.name = "\xff", 8, "field 0");
     REFUSE(f.kind = (s3store_kind)0, 8, "\"x\": its kind");
     REFUSE(f.kind = (s3store_kind)99, 8, "\"x\": its kind");
+    REFUSE(f.kind = S3STORE_KIND_LIST, 16, "\"x\": its item");
+    REFUSE(f.kind = S3STORE_KIND_LIST; f.item = S3STORE_KIND_LIST, 16, "\"x\": its item");
+    REFUSE(f.kind = S3STORE_KIND_LIST; f.item = S3STORE_KIND_BOOL, 8, "\"x\": its offset");
     REFUSE(f.null = (s3store_null)9, 8, "\"x\": its null");
     REFUSE(f.unit = (s3store_time_unit)4, 8, "\"x\": its unit");
     REFUSE(f.offset = 8, 8, "\"x\": its offset");
@@ -362,6 +526,9 @@ int main(void)
         TEST(test_records__parts_of_arrays_and_batches),
         TEST(test_records__bad_values_name_field_and_row),
         TEST(test_records__unreadable_values_name_column_and_row),
+        TEST(test_records__lists_of_scalars),
+        TEST(test_records__bad_lists_name_field_row_and_item),
+        TEST(test_records__null_items_are_refused_or_zero),
         TEST(test_records__record_types_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
