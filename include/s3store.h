@@ -721,7 +721,7 @@ typedef struct s3store_record_type {
  * column by column. Append the same number of values to every column, then finish. */
 typedef struct s3store_builder s3store_builder;
 
-/* The schema (borrowed for the call) is a struct whose children are the columns; flat types. */
+/* The schema (borrowed for the call) is a struct whose children are the columns. */
 S3STORE_API S3STORE_MUST_CHECK s3store_status
 s3store_builder_new(const struct ArrowSchema *schema, s3store_builder **out, s3store_error *err);
 S3STORE_API void s3store_builder_free(s3store_builder *builder);
@@ -747,6 +747,16 @@ s3store_builder_append_bytes(s3store_builder *builder, size_t column, const void
 S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_builder_append_null(s3store_builder *builder,
                                                                           size_t column,
                                                                           s3store_error *err);
+/* Nested columns have a builder of their own for what is in them: a struct for its members, a list for
+ * its elements (one column), a map for its entries (two columns: key and value). It is the column's:
+ * never free it, never finish it. NULL for a flat column.
+ *
+ * Append to it what the next value consists of - of each member one value; of a list any number - and
+ * then the value itself, by s3store_builder_append_nested. A null is appended as for other columns, and
+ * nothing to what is below it. */
+S3STORE_API s3store_builder *s3store_builder_child(s3store_builder *builder, size_t column);
+S3STORE_API S3STORE_MUST_CHECK s3store_status
+s3store_builder_append_nested(s3store_builder *builder, size_t column, s3store_error *err);
 /* Rows completed so far (the shortest column) and bytes held. */
 S3STORE_API size_t s3store_builder_rows(const s3store_builder *builder);
 S3STORE_API size_t s3store_builder_bytes(const s3store_builder *builder);
@@ -756,7 +766,10 @@ S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_builder_finish(s3store_bui
                                                                      s3store_error *err);
 
 /* Makes a schema: children are added with the format strings of the Arrow C Data Interface
- * ("l" int64, "u" string, "tsu:UTC" timestamp...). Release it with its own release. */
+ * ("l" int64, "u" string, "tsu:UTC" timestamp...). Release it with its own release. What is in a nested
+ * column ("+s" struct, "+l" list, "+m" map) is added to it: s3store_schema_add(schema.children[i], ...).
+ * A list has one child; a map has one, a "+s" that is not nullable, whose children are the key (not
+ * nullable) and the value. */
 S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_schema_new(size_t column_capacity,
                                                                  struct ArrowSchema *out,
                                                                  s3store_error *err);
@@ -764,6 +777,18 @@ S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_schema_add(struct ArrowSch
                                                                  const char *name,
                                                                  const char *format, bool nullable,
                                                                  s3store_error *err);
+
+/* The same by the name of the type, as messages and `s3store info` have it: "int64", "timestamp(us, UTC)",
+ * "decimal(18, 2)", "json", "list<string>", "struct<a: int64, b: list<double>>", "map<string, int64>". */
+S3STORE_API S3STORE_MUST_CHECK s3store_status s3store_schema_add_type(struct ArrowSchema *schema,
+                                                                      const char *name,
+                                                                      const char *type,
+                                                                      bool nullable,
+                                                                      s3store_error *err);
+/* The name of a column's type. What does not fit is cut; empty for one that is not supported. Returns
+ * buffer. */
+S3STORE_API const char *s3store_type_text(const struct ArrowSchema *column, char *buffer,
+                                          size_t buffer_size);
 
 /* Marks a column with an Arrow extension type: "arrow.json" (a string that holds JSON text). */
 S3STORE_API S3STORE_MUST_CHECK s3store_status

@@ -106,13 +106,14 @@ s3store_status s3s_batch_take(s3s_env *env, const s3s_schema *schema,
  * wider int, uint to wider int or uint, int to uint64 and uint64 to int64 while values fit, int to
  * float/double while exact, float16 to float, float to double, timestamp to a finer unit while it
  * fits, null type to anything nullable, date32 to timestamp never, string <-> large string,
- * binary <-> large binary); anything else is SCHEMA_MISMATCH naming `where`, column, both types
- * (and row, for a value that does not fit).
+ * binary <-> large binary; list <-> large list; nested columns part by part, the members of a struct
+ * as columns are: by name); anything else is SCHEMA_MISMATCH naming `where`, column ("a.b.item" for
+ * what is nested), both types (and row, for a value that does not fit).
  * Columns of the batch that `to` lacks are dropped. Takes nothing over. */
 s3store_status s3s_batch_convert(s3s_env *env, const s3s_schema *from,
                                  const struct ArrowArray *batch, const s3s_schema *to,
                                  const char *where, struct ArrowArray *out, s3store_error *err);
-/* Whether a batch of `from` is one of `to` as it is: flat columns of the same names and types in the
+/* Whether a batch of `from` is one of `to` as it is: columns of the same names and types in the
  * same order, with no nulls where `to` has none. */
 bool s3s_batch_fits(const s3s_schema *from, const s3s_schema *to);
 

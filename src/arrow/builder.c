@@ -14,45 +14,74 @@ typedef struct column_builder {
     s3s_buffer buffers[S3S_MAX_BUFFERS]; /* as in the array: validity (empty until a null) ... */
     int64_t length;
     int64_t null_count;
+    s3store_builder *child; /* of nested columns: members, the element, key and value of a map */
 } column_builder;
 
 struct s3store_builder {
-    s3s_env *env;
-    s3s_schema *schema;
+    s3s_env *env;       /* retained by the outermost */
+    s3s_schema *schema; /* NULL: of a nested column, which the outermost frees */
     size_t column_count;
     column_builder columns[];
 };
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+static void free_columns(s3store_builder *builder)
+{
+    for (size_t i = 0; i < builder->column_count; i++) {
+        column_builder *c = &builder->columns[i];
+        for (size_t b = 0; b < S3S_MAX_BUFFERS; b++)
+            s3s_buffer_deinit(&c->buffers[b]);
+        if (c->child != NULL) {
+            free_columns(c->child);
+            s3s_free(builder->env, c->child);
+        }
+    }
+}
+
+/* The recursion follows the schema, whose depth is bounded. */
+static s3store_status new_columns(s3s_env *env, const s3s_field *fields, size_t count,
+                                  s3store_builder **out, s3store_error *err)
+{
+    size_t size = sizeof(s3store_builder) + count * sizeof(column_builder);
+    s3store_builder *builder = s3s_calloc(env, 1, size);
+    s3store_status status = S3STORE_OK;
+    *out = builder;
+    if (builder == NULL)
+        return s3s_fail_memory(err, size);
+    builder->env = env;
+    builder->column_count = count;
+    for (size_t i = 0; i < count; i++) {
+        column_builder *c = &builder->columns[i];
+        c->field = &fields[i];
+        c->layout = s3s_type_layout(fields[i].type);
+        c->width = s3s_type_value_size(&fields[i]);
+        for (size_t b = 0; b < S3S_MAX_BUFFERS; b++)
+            s3s_buffer_init(&c->buffers[b], env, SIZE_MAX);
+    }
+    for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
+        const s3s_field *f = fields[i].type == S3S_TYPE_MAP ? &fields[i].children[0] : &fields[i];
+        if (!s3s_type_is_flat(f->type))
+            status = new_columns(env, f->children, f->child_count, &builder->columns[i].child, err);
+    }
+    return status;
+}
+
 s3store_status s3s_builder_new(s3s_env *env, s3s_schema *schema, s3store_builder **out,
                                s3store_error *err)
 {
+    s3store_builder *builder;
     *out = NULL;
-    for (size_t i = 0; i < schema->field_count; i++)
-        if (!s3s_type_is_flat(schema->fields[i].type)) {
-            char text[128];
-            return s3s_fail(err, S3STORE_UNSUPPORTED,
-                            "column \"%.200s\" of type %s cannot be built value by value",
-                            schema->fields[i].name,
-                            s3s_field_type_text(&schema->fields[i], text, sizeof text));
-        }
-    size_t size = sizeof(s3store_builder) + schema->field_count * sizeof(column_builder);
-    s3store_builder *builder = s3s_calloc(env, 1, size);
-    if (builder == NULL)
-        return s3s_fail_memory(err, size);
-    builder->env = s3s_env_hold(env);
-    builder->schema = s3s_schema_retain(schema);
-    builder->column_count = schema->field_count;
-    for (size_t i = 0; i < schema->field_count; i++) {
-        builder->columns[i].field = &schema->fields[i];
-        builder->columns[i].layout = s3s_type_layout(schema->fields[i].type);
-        builder->columns[i].width = s3s_type_value_size(&schema->fields[i]);
-        for (size_t b = 0; b < S3S_MAX_BUFFERS; b++)
-            s3s_buffer_init(&builder->columns[i].buffers[b], env, SIZE_MAX);
+    s3store_status status = new_columns(env, schema->fields, schema->field_count, &builder, err);
+    if (status == S3STORE_OK) {
+        s3s_env_hold(env);
+        builder->schema = s3s_schema_retain(schema);
+        *out = builder;
+    } else if (builder != NULL) {
+        free_columns(builder);
+        s3s_free(env, builder);
     }
-    *out = builder;
-    return S3STORE_OK;
+    return status;
 }
 
 s3store_status s3store_builder_new(const struct ArrowSchema *schema, s3store_builder **out,
@@ -75,12 +104,10 @@ s3store_status s3store_builder_new(const struct ArrowSchema *schema, s3store_bui
 
 void s3store_builder_free(s3store_builder *builder)
 {
-    if (builder == NULL)
+    if (builder == NULL || builder->schema == NULL)
         return;
     s3s_env *env = builder->env;
-    for (size_t i = 0; i < builder->column_count; i++)
-        for (size_t b = 0; b < S3S_MAX_BUFFERS; b++)
-            s3s_buffer_deinit(&builder->columns[i].buffers[b]);
+    free_columns(builder);
     s3s_schema_release(builder->schema);
     s3s_free(env, builder);
     s3s_env_drop(env);
@@ -112,6 +139,12 @@ static inline bool layout_is_bytes(const column_builder *c, bool *wide)
     return *wide || c->layout == S3S_LAYOUT_BYTES;
 }
 
+static inline bool layout_is_list(const column_builder *c, bool *wide)
+{
+    *wide = c->layout == S3S_LAYOUT_LARGE_LIST;
+    return *wide || c->layout == S3S_LAYOUT_LIST;
+}
+
 static inline bool has_room(s3s_buffer *b, size_t more, s3store_error *err)
 {
     return b->capacity - b->size >= more || s3s_buffer_reserve(b, more, err) != NULL;
@@ -132,7 +165,7 @@ static s3store_status make_room(column_builder *c, size_t value_size, bool null,
         if (wanted > validity->size && !has_room(validity, wanted - validity->size, err))
             return S3STORE_OUT_OF_MEMORY;
     }
-    if (bytes && !has_room(&c->buffers[1], 16, err))
+    if ((bytes || layout_is_list(c, &wide)) && !has_room(&c->buffers[1], 16, err))
         return S3STORE_OUT_OF_MEMORY;
     if (bits && new_byte && !has_room(&c->buffers[1], 1, err))
         return S3STORE_OUT_OF_MEMORY;
@@ -201,6 +234,135 @@ static s3store_status push(column_builder *c, const void *value, size_t size, s3
         push_offset(&c->buffers[1], wide, c->buffers[2].size);
     c->length++;
     return S3STORE_OK;
+}
+
+/* ---- nested values --------------------------------------------------------------------------- */
+
+/* Elements that belong to the lists so far. */
+static int64_t elements_of(const column_builder *c)
+{
+    bool wide;
+    const s3s_buffer *offsets = &c->buffers[1];
+    int32_t end32;
+    int64_t end64;
+    if (!layout_is_list(c, &wide) || offsets->size == 0)
+        return 0;
+    if (!wide) {
+        memcpy(&end32, offsets->data + offsets->size - 4, 4);
+        return end32;
+    }
+    memcpy(&end64, offsets->data + offsets->size - 8, 8);
+    return end64;
+}
+
+static s3store_status push_list(column_builder *c, int64_t end, bool null, s3store_error *err)
+{
+    bool wide;
+    s3store_status status = make_room(c, 0, null, err);
+    if (status != S3STORE_OK)
+        return status;
+    push_validity(c, null);
+    (void)layout_is_list(c, &wide);
+    push_offset(&c->buffers[1], wide, (size_t)end);
+    c->length++;
+    return S3STORE_OK;
+}
+
+/* Room for an absent value in every column: after that push_absent cannot fail. */
+static s3store_status reserve_absent(s3store_builder *columns, s3store_error *err)
+{
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < columns->column_count && status == S3STORE_OK; i++) {
+        column_builder *c = &columns->columns[i];
+        if (c->field->type != S3S_TYPE_NULL)
+            status = make_room(c, c->width, true, err);
+        if (status == S3STORE_OK && c->layout == S3S_LAYOUT_STRUCT)
+            status = reserve_absent(c->child, err);
+    }
+    return status;
+}
+
+/* What lies below a null struct: nulls, also where none may be otherwise. */
+static s3store_status push_absent(s3store_builder *columns, s3store_error *err)
+{
+    bool wide;
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < columns->column_count && status == S3STORE_OK; i++) {
+        column_builder *c = &columns->columns[i];
+        if (c->field->type == S3S_TYPE_NULL) {
+            c->length++;
+            c->null_count++;
+        } else if (layout_is_list(c, &wide)) {
+            status = push_list(c, elements_of(c), true, err);
+        } else {
+            status = push(c, NULL, c->width, err);
+            if (status == S3STORE_OK && c->layout == S3S_LAYOUT_STRUCT)
+                status = push_absent(c->child, err);
+        }
+    }
+    return status;
+}
+
+/* Every column of a nested builder has as many values as it should. */
+static s3store_status check_child(const column_builder *c, int64_t wanted, s3store_error *err)
+{
+    for (size_t i = 0; i < c->child->column_count; i++) {
+        const column_builder *member = &c->child->columns[i];
+        if (member->length != wanted)
+            return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                            "column \"%.200s\", row %lld: \"%.200s\" has %lld values instead of %lld",
+                            c->field->name, (long long)c->length, member->field->name,
+                            (long long)member->length, (long long)wanted);
+    }
+    return S3STORE_OK;
+}
+
+s3store_builder *s3store_builder_child(s3store_builder *builder, size_t column)
+{
+    return builder != NULL && column < builder->column_count ? builder->columns[column].child
+                                                             : NULL;
+}
+
+s3store_status s3store_builder_append_nested(s3store_builder *builder, size_t column,
+                                             s3store_error *err)
+{
+    column_builder *c = NULL;
+    bool wide;
+    s3store_status status = find_column(builder, column, &c, err);
+    if (status != S3STORE_OK)
+        return status;
+    if (c->child == NULL)
+        return fail_value(c, S3STORE_INVALID_ARGUMENT, "it is not nested", err);
+    if (!layout_is_list(c, &wide)) {
+        status = check_child(c, c->length + 1, err);
+        return status == S3STORE_OK ? push(c, "", 0, err) : status;
+    }
+    int64_t end = c->child->columns[0].length;
+    status = check_child(c, end, err);
+    if (status == S3STORE_OK && !wide && end > INT32_MAX)
+        return fail_value(c, S3STORE_LIMIT_EXCEEDED,
+                          "the batch would hold more elements than 32-bit offsets reach: finish it "
+                          "first, or use the large type",
+                          err);
+    return status == S3STORE_OK ? push_list(c, end, false, err) : status;
+}
+
+/* Nothing of it may have been appended. */
+static s3store_status append_nested_null(column_builder *c, s3store_error *err)
+{
+    bool wide;
+    bool list = layout_is_list(c, &wide);
+    s3store_status status = check_child(c, list ? elements_of(c) : c->length, err);
+    if (status != S3STORE_OK)
+        return status;
+    if (list)
+        return push_list(c, elements_of(c), true, err);
+    status = make_room(c, 0, true, err);
+    if (status == S3STORE_OK)
+        status = reserve_absent(c->child, err);
+    if (status == S3STORE_OK)
+        status = push_absent(c->child, err);
+    return status == S3STORE_OK ? push(c, NULL, 0, err) : status;
 }
 
 /* ---- appending ------------------------------------------------------------------------------- */
@@ -357,7 +519,7 @@ s3store_status s3store_builder_append_null(s3store_builder *builder, size_t colu
         c->null_count++;
         return S3STORE_OK;
     }
-    return push(c, NULL, c->width, err);
+    return c->child != NULL ? append_nested_null(c, err) : push(c, NULL, c->width, err);
 }
 
 /* ---- results --------------------------------------------------------------------------------- */
@@ -376,10 +538,28 @@ size_t s3store_builder_rows(const s3store_builder *builder)
 size_t s3store_builder_bytes(const s3store_builder *builder)
 {
     size_t bytes = 0;
-    for (size_t i = 0; builder != NULL && i < builder->column_count; i++)
+    for (size_t i = 0; builder != NULL && i < builder->column_count; i++) {
         for (size_t b = 0; b < S3S_MAX_BUFFERS; b++)
             bytes += builder->columns[i].buffers[b].size;
+        bytes += s3store_builder_bytes(builder->columns[i].child);
+    }
     return bytes;
+}
+
+/* Nothing of a nested value may have been begun that is not appended. */
+static s3store_status check_nested(const s3store_builder *builder, s3store_error *err)
+{
+    bool wide;
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < builder->column_count && status == S3STORE_OK; i++) {
+        const column_builder *c = &builder->columns[i];
+        if (c->child == NULL)
+            continue;
+        status = check_child(c, layout_is_list(c, &wide) ? elements_of(c) : c->length, err);
+        if (status == S3STORE_OK)
+            status = check_nested(c->child, err);
+    }
+    return status;
 }
 
 static s3store_status check_lengths(const s3store_builder *builder, s3store_error *err)
@@ -409,15 +589,44 @@ static s3store_status complete_column(column_builder *c, s3store_error *err)
     for (size_t b = 1; b < count; b++)
         if (c->buffers[b].data == NULL && s3s_buffer_reserve(&c->buffers[b], 8, err) == NULL)
             return S3STORE_OUT_OF_MEMORY;
-    if (layout_is_bytes(c, &wide) && c->buffers[1].size == 0) {
+    if ((layout_is_bytes(c, &wide) || layout_is_list(c, &wide)) && c->buffers[1].size == 0) {
         c->buffers[1].size = wide ? 8 : 4;
         memset(c->buffers[1].data, 0, c->buffers[1].size);
     }
     return S3STORE_OK;
 }
 
+/* Where the children of a column go: those of a map are below its entries. */
+static struct ArrowArray *children_of(const column_builder *c, struct ArrowArray *out)
+{
+    return c->field->type == S3S_TYPE_MAP ? out->children[0] : out;
+}
+
+static s3store_status reserve_columns(s3store_builder *columns, struct ArrowArray *parent,
+                                      s3store_error *err)
+{
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < columns->column_count && status == S3STORE_OK; i++) {
+        column_builder *c = &columns->columns[i];
+        struct ArrowArray *out = parent->children[i];
+        status = complete_column(c, err);
+        if (status == S3STORE_OK)
+            status = s3s_array_reserve(columns->env, s3s_type_buffer_count(c->field->type),
+                                       c->field->child_count, out, err);
+        if (status == S3STORE_OK && c->field->type == S3S_TYPE_MAP)
+            status = s3s_array_reserve(columns->env, 1, 2, out->children[0], err);
+        if (status == S3STORE_OK && c->child != NULL)
+            status = reserve_columns(c->child, children_of(c, out), err);
+    }
+    return status;
+}
+
 static void move_column(column_builder *c, s3s_env *env, struct ArrowArray *out)
 {
+    if (c->field->type == S3S_TYPE_MAP)
+        out->children[0]->length = elements_of(c);
+    for (size_t i = 0; c->child != NULL && i < c->child->column_count; i++)
+        move_column(&c->child->columns[i], env, children_of(c, out)->children[i]);
     out->length = c->length;
     out->null_count = c->null_count;
     for (size_t b = 0; b < (size_t)out->n_buffers; b++) {
@@ -437,19 +646,18 @@ s3store_status s3store_builder_finish(s3store_builder *builder, struct ArrowArra
     if (builder == NULL || out == NULL)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "builder_finish: an argument is NULL");
     memset(out, 0, sizeof *out);
+    if (builder->schema == NULL)
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                        "builder_finish: this is the builder of a nested column");
     s3store_status status = check_lengths(builder, err);
+    if (status == S3STORE_OK)
+        status = check_nested(builder, err);
     if (status != S3STORE_OK)
         return status;
     status = s3s_array_reserve(builder->env, 1, builder->column_count, out, err);
     if (status != S3STORE_OK)
         return status;
-    for (size_t i = 0; i < builder->column_count && status == S3STORE_OK; i++) {
-        column_builder *c = &builder->columns[i];
-        status = complete_column(c, err);
-        if (status == S3STORE_OK)
-            status = s3s_array_reserve(builder->env, s3s_type_buffer_count(c->field->type), 0,
-                                       out->children[i], err);
-    }
+    status = reserve_columns(builder, out, err);
     if (status != S3STORE_OK) {
         s3s_array_release(out);
         return status;

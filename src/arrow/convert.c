@@ -9,21 +9,74 @@
 
 #define BLOCK 1024
 
+/* Where in a column: itself, or what is nested below it. */
+typedef struct level {
+    const struct level *up;
+    const char *name;       /* NULL: adds nothing to the path (the entries of a map) */
+    const s3s_column *list; /* these are the elements of this one's lists; NULL: the same rows */
+    bool is_compact;        /* offsets begin at 0, and nothing lies below nulls */
+} level;
+
 typedef struct convert {
     s3s_env *env;
     const char *where; /* file or batch, for messages */
     s3store_error *err;
+    const level *at;
 } convert;
+
+#define PATH_SIZE 256
+
+/* "a.b.item"; what does not fit is cut at its beginning: the end says more. */
+static const char *path_text(const convert *cv, char path[PATH_SIZE])
+{
+    size_t from = PATH_SIZE - 1;
+    path[from] = '\0';
+    for (const level *l = cv->at; l != NULL; l = l->up) {
+        size_t size = l->name != NULL ? strlen(l->name) : 0;
+        if (size == 0)
+            continue;
+        bool dot = path[from] != '\0';
+        if (size + dot > from)
+            break;
+        if (dot)
+            path[--from] = '.';
+        from -= size;
+        memcpy(path + from, l->name, size);
+    }
+    return path + from;
+}
+
+/* The row of the batch that an element belongs to. */
+static int64_t row_of(const convert *cv, int64_t row)
+{
+    for (const level *l = cv->at; l != NULL; l = l->up) {
+        if (l->list == NULL)
+            continue;
+        int64_t low = 0, high = l->list->length; /* the last list that begins at or before it */
+        while (high - low > 1) {
+            int64_t middle = low + (high - low) / 2, start, end;
+            s3s_column_range(l->list, l->list->field->type == S3S_TYPE_LARGE_LIST, middle, &start,
+                             &end);
+            if (start <= row)
+                low = middle;
+            else
+                high = middle;
+        }
+        row = low;
+    }
+    return row;
+}
 
 static s3store_status fail_types(const convert *cv, const s3s_field *from, const s3s_field *to,
                                  const char *why)
 {
     char a[128];
     char b[128];
+    char path[PATH_SIZE];
     return s3s_fail(cv->err, S3STORE_SCHEMA_MISMATCH,
-                    "%s: column \"%.200s\" is %s and cannot be read as %s%s", cv->where, to->name,
-                    s3s_field_type_text(from, a, sizeof a), s3s_field_type_text(to, b, sizeof b),
-                    why);
+                    "%s: column \"%.200s\" is %s and cannot be read as %s%s", cv->where,
+                    path_text(cv, path), s3s_field_type_text(from, a, sizeof a),
+                    s3s_field_type_text(to, b, sizeof b), why);
 }
 
 static s3store_status fail_value(const convert *cv, const s3s_field *from, const s3s_field *to,
@@ -31,9 +84,10 @@ static s3store_status fail_value(const convert *cv, const s3s_field *from, const
 {
     char a[128];
     char b[128];
+    char path[PATH_SIZE];
     return s3s_fail(cv->err, S3STORE_SCHEMA_MISMATCH,
                     "%s: column \"%.200s\", row %lld: %s of type %s does not fit into %s",
-                    cv->where, to->name, (long long)row, value,
+                    cv->where, path_text(cv, path), (long long)row_of(cv, row), value,
                     s3s_field_type_text(from, a, sizeof a), s3s_field_type_text(to, b, sizeof b));
 }
 
@@ -263,7 +317,14 @@ typedef enum way {
     WAY_INT_TO_FLOAT,
     WAY_FLOATS,
     WAY_BYTES, /* other width of offsets */
+    WAY_STRUCT,
+    WAY_LIST, /* maps too */
 } way;
+
+static bool is_list(s3s_type type)
+{
+    return type == S3S_TYPE_LIST || type == S3S_TYPE_LARGE_LIST;
+}
 
 static way find_way(const s3s_field *from, const s3s_field *to, int64_t *factor)
 {
@@ -289,6 +350,11 @@ static way find_way(const s3s_field *from, const s3s_field *to, int64_t *factor)
     if (s3s_type_is_bytes(from->type) && s3s_type_is_bytes(to->type) &&
         s3s_type_is_text(from->type) == s3s_type_is_text(to->type))
         return WAY_BYTES;
+    if (from->type == S3S_TYPE_STRUCT && to->type == S3S_TYPE_STRUCT)
+        return WAY_STRUCT;
+    if ((is_list(from->type) && is_list(to->type)) ||
+        (from->type == S3S_TYPE_MAP && to->type == S3S_TYPE_MAP))
+        return WAY_LIST;
     return WAY_NONE;
 }
 
@@ -331,6 +397,15 @@ static s3store_status convert_fixed(const convert *cv, const s3s_column *c, cons
     return status;
 }
 
+static s3store_status fail_offsets(const convert *cv, int64_t total, const char *what)
+{
+    char path[PATH_SIZE];
+    return s3s_fail(cv->err, S3STORE_LIMIT_EXCEEDED,
+                    "%s: column \"%.200s\": %lld %s in one batch do not fit the 32-bit offsets of "
+                    "its type: use smaller batches",
+                    cv->where, path_text(cv, path), (long long)total, what);
+}
+
 /* Offsets of the target's width, from 0; nulls take no room. Returns the total. */
 static int64_t convert_offsets(const s3s_column *c, bool to_wide, void *offsets)
 {
@@ -363,10 +438,7 @@ static s3store_status convert_bytes(const convert *cv, const s3s_column *c, cons
     } else {
         total = convert_offsets(c, wide, buffers[1]);
         if (!wide && total > INT32_MAX)
-            status = s3s_fail(cv->err, S3STORE_LIMIT_EXCEEDED,
-                              "%s: column \"%.200s\": %lld bytes in one batch do not fit the "
-                              "32-bit offsets of its type: use smaller batches",
-                              cv->where, to->name, (long long)total);
+            status = fail_offsets(cv, total, "bytes");
     }
     if (status == S3STORE_OK) {
         buffers[2] = s3s_alloc(cv->env, (size_t)total);
@@ -387,6 +459,180 @@ static s3store_status convert_bytes(const convert *cv, const s3s_column *c, cons
     return s3s_array_make(cv->env, to, c->length, null_count, buffers, 3, NULL, 0, out, cv->err);
 }
 
+/* ---- nested columns -------------------------------------------------------------------------- */
+
+/* Recursion is as deep as the schema is, which is bounded. */
+static s3store_status convert_column(const convert *cv, const s3s_column *c, const s3s_field *to,
+                                     struct ArrowArray *out);
+
+/* Nothing of what lies below a null may be looked at: the members of a null struct are null too.
+ * *bits is the caller's, the view's until then. */
+static s3store_status mask_child(const convert *cv, const s3s_column *parent, s3s_column *child,
+                                 uint8_t **bits)
+{
+    *bits = NULL;
+    if (parent->validity == NULL || child->field->type == S3S_TYPE_NULL)
+        return S3STORE_OK;
+    size_t size = s3s_bits_size((size_t)child->length);
+    *bits = s3s_alloc(cv->env, size);
+    if (*bits == NULL)
+        return s3s_fail_memory(cv->err, size);
+    for (size_t i = 0; i < size; i++) /* both begin at a byte: their arrays are our own */
+        (*bits)[i] = parent->validity[i] & (child->validity != NULL ? child->validity[i] : 0xff);
+    child->validity = *bits;
+    return S3STORE_OK;
+}
+
+static s3store_status missing(const convert *cv, const s3s_field *to, int64_t length,
+                              struct ArrowArray *out)
+{
+    char path[PATH_SIZE];
+    if (to->nullable)
+        return s3s_array_nulls(cv->env, to, length, out, cv->err);
+    return s3s_fail(cv->err, S3STORE_SCHEMA_MISMATCH,
+                    "%s: there is no column \"%.200s\", and it may not be null", cv->where,
+                    path_text(cv, path));
+}
+
+static size_t find_member(const s3s_field *from, const char *name, size_t guess)
+{
+    if (guess < from->child_count && strcmp(from->children[guess].name, name) == 0)
+        return guess;
+    for (size_t i = 0; i < from->child_count; i++)
+        if (strcmp(from->children[i].name, name) == 0)
+            return i;
+    return SIZE_MAX;
+}
+
+/* Member i of `to`; the two of a map's entries go by their places. */
+static s3store_status convert_member(const convert *cv, const s3s_column *c, const s3s_field *to,
+                                     size_t i, struct ArrowArray *out)
+{
+    static const char *const of_entries[] = {"key", "value"};
+    bool entries = cv->at->name == NULL;
+    const s3s_field *member = &to->children[i];
+    level below = {.up = cv->at, .name = entries ? of_entries[i] : member->name,
+                   .is_compact = c->validity == NULL};
+    convert own = {cv->env, cv->where, cv->err, &below};
+    size_t from = entries ? i : find_member(c->field, member->name, i);
+    if (from == SIZE_MAX)
+        return missing(&own, member, c->length, out);
+    s3s_column child;
+    uint8_t *bits;
+    s3s_column_child(c, from, &child);
+    s3store_status status = mask_child(cv, c, &child, &bits);
+    if (status == S3STORE_OK)
+        status = convert_column(&own, &child, member, out);
+    s3s_free(cv->env, bits);
+    return status;
+}
+
+static s3store_status convert_struct(const convert *cv, const s3s_column *c, const s3s_field *to,
+                                     struct ArrowArray *out)
+{
+    void *validity[1] = {NULL};
+    int64_t null_count = 0;
+    struct ArrowArray *children = s3s_calloc(cv->env, to->child_count + 1, sizeof *children);
+    if (children == NULL)
+        return s3s_fail_memory(cv->err, to->child_count * sizeof *children);
+    s3store_status status = copy_validity(cv, c, &validity[0], &null_count);
+    for (size_t i = 0; i < to->child_count && status == S3STORE_OK; i++)
+        status = convert_member(cv, c, to, i, &children[i]);
+    if (status == S3STORE_OK)
+        status = s3s_array_make(cv->env, to, c->length, null_count, validity, 1, children,
+                                to->child_count, out, cv->err);
+    else
+        s3s_free(cv->env, validity[0]);
+    for (size_t i = 0; i < to->child_count; i++)
+        s3s_array_release(&children[i]);
+    s3s_free(cv->env, children);
+    return status;
+}
+
+/* The offsets of a compact list in the target's width. */
+static s3store_status list_offsets(const convert *cv, const s3s_column *c, bool to_wide, void **out)
+{
+    bool wide = c->field->type == S3S_TYPE_LARGE_LIST;
+    size_t size = ((size_t)c->length + 1) * (to_wide ? 8 : 4);
+    int64_t start, end = 0;
+    void *offsets = s3s_alloc(cv->env, size);
+    if (offsets == NULL)
+        return s3s_fail_memory(cv->err, size);
+    for (int64_t i = 0; i <= c->length; i++) {
+        if (i > 0)
+            s3s_column_range(c, wide, i - 1, &start, &end);
+        if (to_wide)
+            ((int64_t *)offsets)[i] = end;
+        else
+            ((int32_t *)offsets)[i] = (int32_t)end;
+    }
+    *out = offsets;
+    if (to_wide || end <= INT32_MAX)
+        return S3STORE_OK;
+    return fail_offsets(cv, end, "elements");
+}
+
+static s3store_status convert_list(const convert *cv, const s3s_column *c, const s3s_field *to,
+                                   struct ArrowArray *out)
+{
+    void *buffers[2] = {NULL, NULL};
+    int64_t null_count = 0;
+    s3s_column items;
+    struct ArrowArray child = {0};
+    level below = {.up = cv->at, .name = to->type == S3S_TYPE_MAP ? NULL : "item", .list = c,
+                   .is_compact = true};
+    convert own = {cv->env, cv->where, cv->err, &below};
+    s3store_status status = copy_validity(cv, c, &buffers[0], &null_count);
+    if (status == S3STORE_OK)
+        status = list_offsets(cv, c, to->type == S3S_TYPE_LARGE_LIST, &buffers[1]);
+    if (status == S3STORE_OK) {
+        s3s_column_child(c, 0, &items);
+        status = convert_column(&own, &items, &to->children[0], &child);
+    }
+    if (status == S3STORE_OK)
+        return s3s_array_make(cv->env, to, c->length, null_count, buffers, 2, &child, 1, out,
+                              cv->err);
+    s3s_free(cv->env, buffers[0]);
+    s3s_free(cv->env, buffers[1]);
+    return status;
+}
+
+/* Values below nulls, and elements that no list reaches, could fail to convert: they are dropped
+ * first. */
+static s3store_status convert_nested(const convert *cv, const s3s_column *c, const s3s_field *to,
+                                     way how, struct ArrowArray *out)
+{
+    struct ArrowArray copy = {0};
+    s3s_column view = *c;
+    s3store_status status = S3STORE_OK;
+    if (!cv->at->is_compact) {
+        status = s3s_column_copy(cv->env, c, &copy, cv->err);
+        if (status != S3STORE_OK)
+            return status;
+        s3s_column_view(c->field, &copy, 0, copy.length, &view);
+    }
+    status = how == WAY_STRUCT ? convert_struct(cv, &view, to, out)
+                               : convert_list(cv, &view, to, out);
+    s3s_array_release(&copy);
+    return status;
+}
+
+/* ---- all columns ----------------------------------------------------------------------------- */
+
+/* Those of the column itself; what is nested in it is looked at on its own. */
+static s3store_status check_own_nulls(const convert *cv, const s3s_column *c, const s3s_field *to)
+{
+    char path[PATH_SIZE];
+    if (to->nullable || (c->validity == NULL && c->field->type != S3S_TYPE_NULL))
+        return S3STORE_OK;
+    for (int64_t i = 0; i < c->length; i++)
+        if (s3s_column_is_null(c, i))
+            return s3s_fail(cv->err, S3STORE_SCHEMA_MISMATCH,
+                            "%s: column \"%.200s\", row %lld: null in a column that is not nullable",
+                            cv->where, path_text(cv, path), (long long)row_of(cv, i));
+    return S3STORE_OK;
+}
+
 static s3store_status convert_column(const convert *cv, const s3s_column *c, const s3s_field *to,
                                      struct ArrowArray *out)
 {
@@ -400,13 +646,16 @@ static s3store_status convert_column(const convert *cv, const s3s_column *c, con
         return s3s_array_nulls(cv->env, to, c->length, out, cv->err);
     }
     s3store_status status =
-        s3s_column_check_nulls(c, to, cv->where, S3STORE_SCHEMA_MISMATCH, cv->err);
+        how == WAY_COPY ? s3s_column_check_nulls(c, to, cv->where, S3STORE_SCHEMA_MISMATCH, cv->err)
+                        : check_own_nulls(cv, c, to);
     if (status != S3STORE_OK)
         return status;
     if (how == WAY_COPY)
         return s3s_column_copy(cv->env, c, out, cv->err);
     if (how == WAY_BYTES)
         return convert_bytes(cv, c, to, out);
+    if (how == WAY_STRUCT || how == WAY_LIST)
+        return convert_nested(cv, c, to, how, out);
     return convert_fixed(cv, c, to, how, factor, out);
 }
 
@@ -414,24 +663,21 @@ static s3store_status convert_named(const convert *cv, const s3s_schema *from,
                                     const struct ArrowArray *batch, const s3s_field *to,
                                     struct ArrowArray *out)
 {
+    level top = {.name = to->name};
+    convert own = {cv->env, cv->where, cv->err, &top};
     size_t position = s3s_schema_find(from, to->name);
-    if (position == SIZE_MAX) {
-        if (!to->nullable)
-            return s3s_fail(cv->err, S3STORE_SCHEMA_MISMATCH,
-                            "%s: there is no column \"%.200s\", and it may not be null", cv->where,
-                            to->name);
-        return s3s_array_nulls(cv->env, to, batch->length, out, cv->err);
-    }
+    if (position == SIZE_MAX)
+        return missing(&own, to, batch->length, out);
     s3s_column column;
     s3s_batch_column(from, batch, position, &column);
-    return convert_column(cv, &column, to, out);
+    return convert_column(&own, &column, to, out);
 }
 
 s3store_status s3s_batch_convert(s3s_env *env, const s3s_schema *from,
                                  const struct ArrowArray *batch, const s3s_schema *to,
                                  const char *where, struct ArrowArray *out, s3store_error *err)
 {
-    convert cv = {env, where != NULL ? where : "batch", err};
+    convert cv = {env, where != NULL ? where : "batch", err, NULL};
     memset(out, 0, sizeof *out);
     struct ArrowArray *columns = s3s_calloc(env, to->field_count, sizeof *columns);
     if (columns == NULL)
@@ -453,7 +699,7 @@ bool s3s_batch_fits(const s3s_schema *from, const s3s_schema *to)
         return false;
     for (size_t i = 0; i < from->field_count; i++) {
         const s3s_field *a = &from->fields[i], *b = &to->fields[i];
-        if (a->child_count > 0 || (a->nullable && !b->nullable) || !s3s_field_same_type(a, b) ||
+        if (!s3s_field_same_type(a, b) || !s3s_field_nulls_fit(a, b) ||
             strcmp(a->name, b->name) != 0)
             return false;
     }

@@ -261,6 +261,16 @@ bool s3s_field_same_type(const s3s_field *a, const s3s_field *b)
     return same_type(a, b, false);
 }
 
+bool s3s_field_nulls_fit(const s3s_field *from, const s3s_field *to)
+{
+    if (from->nullable && !to->nullable)
+        return false;
+    for (size_t i = 0; i < from->child_count; i++)
+        if (!s3s_field_nulls_fit(&from->children[i], &to->children[i]))
+            return false;
+    return true;
+}
+
 /* Schemas that come from outside are at most 64 levels deep. */
 static bool equal_fields(const s3s_field *a, const s3s_field *b, size_t count)
 {

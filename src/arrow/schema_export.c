@@ -159,6 +159,11 @@ s3store_status s3s_schema_export(const s3s_schema *schema, struct ArrowSchema *o
     return status;
 }
 
+static void release_nothing(struct ArrowSchema *schema)
+{
+    schema->release = NULL;
+}
+
 /* ---- the public maker ------------------------------------------------------------------------ */
 
 s3store_status s3store_schema_new(size_t column_capacity, struct ArrowSchema *out,
@@ -204,10 +209,15 @@ static s3store_status check_add(const struct ArrowSchema *schema, const char *na
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "schema_add: column \"%.200s\": format \"%.64s\" is not one of Arrow's",
                         name, format);
-    if (!known || !s3s_type_is_flat(field.type))
+    if (!known)
         return s3s_fail(err, S3STORE_UNSUPPORTED,
-                        "schema_add: column \"%.200s\": format \"%.64s\" is not a flat type", name,
-                        format);
+                        "schema_add: column \"%.200s\": %s (format \"%.64s\") are not supported", name,
+                        why, format);
+    bool nested = s3s_format_parse(schema->format, &field, &why) && !s3s_type_is_flat(field.type);
+    if (!nested || (field.type != S3S_TYPE_STRUCT && schema->n_children > 0))
+        return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                        "schema_add: column \"%.200s\": its parent, of format \"%.64s\", takes no %s",
+                        name, schema->format, nested ? "second child" : "children");
     if (schema->n_children >= S3S_MAX_COLUMNS)
         return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "schema_add: more than %d columns",
                         S3S_MAX_COLUMNS);
@@ -233,6 +243,50 @@ s3store_status s3store_schema_add(struct ArrowSchema *schema, const char *name, 
     if (status != S3STORE_OK)
         node_drop_last(schema);
     return status;
+}
+
+s3store_status s3store_schema_add_type(struct ArrowSchema *schema, const char *name,
+                                       const char *type, bool nullable, s3store_error *err)
+{
+    s3s_arena arena;
+    s3s_field field = {.name = name, .nullable = nullable};
+    s3store_status status = check_add(schema, name, "u", err);
+    if (status != S3STORE_OK)
+        return status;
+    schema_private *p = schema->private_data;
+    s3s_arena_init(&arena, p->env);
+    s3s_text_result result = type != NULL ? s3s_field_from_text(&arena, type, &field)
+                                          : S3S_TEXT_NO_TYPE;
+    if (result == S3S_TEXT_NO_MEMORY)
+        status = s3s_fail_memory(err, sizeof field);
+    else if (result == S3S_TEXT_NO_TYPE)
+        status = s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                          "schema_add: column \"%.200s\": there is no type \"%.200s\"", name,
+                          type != NULL ? type : "");
+    struct ArrowSchema *child = status == S3STORE_OK ? node_add(schema, err) : NULL;
+    if (status == S3STORE_OK && child == NULL)
+        status = S3STORE_OUT_OF_MEMORY;
+    if (child != NULL) {
+        status = export_field(p->env, &field, child, err);
+        if (status != S3STORE_OK)
+            node_drop_last(schema);
+    }
+    s3s_arena_deinit(&arena);
+    return status;
+}
+
+const char *s3store_type_text(const struct ArrowSchema *column, char *buffer, size_t buffer_size)
+{
+    s3s_schema *schema = NULL;
+    struct ArrowSchema *children[1] = {(struct ArrowSchema *)(uintptr_t)column};
+    struct ArrowSchema top = {.format = "+s", .n_children = 1, .children = children,
+                              .release = release_nothing};
+    if (buffer_size > 0)
+        buffer[0] = '\0';
+    if (s3s_schema_import(NULL, &top, &schema, NULL) == S3STORE_OK)
+        s3s_field_type_text(&schema->fields[0], buffer, buffer_size);
+    s3s_schema_release(schema);
+    return buffer;
 }
 
 /* Replaces the column by a copy with the extension's metadata: texts live in one allocation. */

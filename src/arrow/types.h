@@ -1,6 +1,6 @@
 /* arrow/types.h: column types and schemas, apart from the ABI structs.
  *
- * A schema is a tree of fields. Flat types are what writing and partitioning deal with; nested
+ * A schema is a tree of fields. Flat types are what keys and partitions are made of; nested
  * types have children as in Arrow (list: one child; struct: its members; map: one struct child
  * with key and value).
  */
@@ -100,6 +100,8 @@ s3store_status s3s_schema_positions(s3s_env *env, const s3s_schema *schema,
 /* Same type, unit, zone, width, precision, children...; names (but those of struct members),
  * nullability and hints are not looked at. */
 bool s3s_field_same_type(const s3s_field *a, const s3s_field *b);
+/* Of two fields of the same type: no null can be where `to` has none, nested ones included. */
+bool s3s_field_nulls_fit(const s3s_field *from, const s3s_field *to);
 /* The same in everything, in the same order. */
 bool s3s_schema_equal(const s3s_schema *a, const s3s_schema *b);
 
@@ -115,6 +117,11 @@ s3store_status s3s_schema_export(const s3s_schema *schema, struct ArrowSchema *o
  * for flat types back again (the names that --types takes). */
 const char *s3s_field_type_text(const s3s_field *field, char *buffer, size_t buffer_size);
 bool s3s_type_from_text(const char *text, s3s_field *field);
+/* The same for nested types too: "list<int64>", "struct<a: int64, b: list<string>>", "map<string,
+ * double>"; what is in them may be null but the keys of maps, and is in the arena. Names of members have
+ * none of ":,<>()" (others can be written, but not be read). */
+typedef enum s3s_text_result { S3S_TEXT_TYPE, S3S_TEXT_NO_TYPE, S3S_TEXT_NO_MEMORY } s3s_text_result;
+s3s_text_result s3s_field_from_text(s3s_arena *arena, const char *text, s3s_field *field);
 
 /* Bytes of one fixed-size value (0 for bool and variable-size types). */
 size_t s3s_type_value_size(const s3s_field *field);

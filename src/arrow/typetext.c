@@ -298,3 +298,181 @@ bool s3s_type_from_text(const char *text, s3s_field *field)
         *field = parsed;
     return found;
 }
+
+/* ---- reading nested types -------------------------------------------------------------------- */
+
+typedef struct text_in {
+    s3s_arena *arena;
+    const char *at;
+    s3s_text_result result; /* S3S_TEXT_TYPE while nothing is wrong */
+} text_in;
+
+static bool read_type(text_in *in, s3s_field *field, int depth);
+
+static bool reading_fails(text_in *in, s3s_text_result result)
+{
+    in->result = result;
+    return false;
+}
+
+/* A flat type: up to a comma or an angle bracket outside of parentheses. */
+static bool read_flat(text_in *in, s3s_field *field)
+{
+    char word[64];
+    size_t size = 0;
+    int parens = 0;
+    for (; in->at[size] != '\0'; size++) {
+        char c = in->at[size];
+        parens += (c == '(') - (c == ')');
+        if (parens == 0 && (c == ',' || c == '>' || c == '<'))
+            break;
+    }
+    size_t trimmed = size;
+    while (trimmed > 0 && in->at[trimmed - 1] == ' ')
+        trimmed--;
+    if (trimmed >= sizeof word)
+        return reading_fails(in, S3S_TEXT_NO_TYPE);
+    memcpy(word, in->at, trimmed);
+    word[trimmed] = '\0';
+    in->at += size;
+    return s3s_type_from_text(word, field) || reading_fails(in, S3S_TEXT_NO_TYPE);
+}
+
+/* "name: ", which a struct's members need and a list's elements may have. */
+static bool read_name(text_in *in, bool needed, const char **name)
+{
+    size_t size = strcspn(in->at, ":,<>()");
+    if (in->at[size] != ':')
+        return !needed || reading_fails(in, S3S_TEXT_NO_TYPE);
+    if (size == 0)
+        return reading_fails(in, S3S_TEXT_NO_TYPE);
+    char *copy = s3s_arena_alloc(in->arena, size + 1);
+    if (copy == NULL)
+        return reading_fails(in, S3S_TEXT_NO_MEMORY);
+    memcpy(copy, in->at, size);
+    copy[size] = '\0';
+    *name = copy;
+    in->at += size + 1;
+    return true;
+}
+
+/* Room for one more child. */
+static s3s_field *add_child(text_in *in, s3s_field *field, size_t *capacity)
+{
+    if (field->child_count >= S3S_MAX_COLUMNS) {
+        reading_fails(in, S3S_TEXT_NO_TYPE);
+        return NULL;
+    }
+    if (field->child_count == *capacity) {
+        size_t grown = *capacity == 0 ? 4 : *capacity * 2;
+        s3s_field *children = s3s_arena_calloc(in->arena, grown, sizeof *children);
+        if (children == NULL) {
+            reading_fails(in, S3S_TEXT_NO_MEMORY);
+            return NULL;
+        }
+        if (field->child_count > 0)
+            memcpy(children, field->children, field->child_count * sizeof *children);
+        field->children = children;
+        *capacity = grown;
+    }
+    return &field->children[field->child_count++];
+}
+
+static bool check_members(text_in *in, const s3s_field *field)
+{
+    const char **names = s3s_alloc(in->arena->env, field->child_count * sizeof *names);
+    if (names == NULL)
+        return reading_fails(in, S3S_TEXT_NO_MEMORY);
+    for (size_t i = 0; i < field->child_count; i++)
+        names[i] = field->children[i].name;
+    bool distinct = s3s_names_duplicate(names, field->child_count) == NULL;
+    s3s_free(in->arena->env, names);
+    return distinct || reading_fails(in, S3S_TEXT_NO_TYPE);
+}
+
+/* Key and value into the entries. */
+static bool finish_map(text_in *in, s3s_field *field)
+{
+    s3s_field *entries = s3s_arena_calloc(in->arena, 1, sizeof *entries);
+    if (field->child_count != 2)
+        return reading_fails(in, S3S_TEXT_NO_TYPE);
+    if (entries == NULL)
+        return reading_fails(in, S3S_TEXT_NO_MEMORY);
+    *entries = (s3s_field){.name = "entries", .type = S3S_TYPE_STRUCT, .child_count = 2,
+                           .children = field->children};
+    entries->children[0].name = "key";
+    entries->children[0].nullable = false;
+    entries->children[1].name = "value";
+    field->children = entries;
+    field->child_count = 1;
+    return true;
+}
+
+/* Behind "<". */
+static bool read_children(text_in *in, s3s_field *field, int depth)
+{
+    size_t capacity = 0;
+    bool more = true;
+    int below = field->type == S3S_TYPE_MAP ? depth + 2 : depth + 1;
+    while (more) {
+        const char *name = "item";
+        s3s_field *child = add_child(in, field, &capacity);
+        in->at += strspn(in->at, " ");
+        if (child == NULL || (field->type != S3S_TYPE_MAP &&
+                              !read_name(in, field->type == S3S_TYPE_STRUCT, &name)))
+            return false;
+        child->name = name;
+        child->nullable = true;
+        if (!read_type(in, child, below))
+            return false;
+        more = *in->at == ',';
+        if (!more && *in->at != '>')
+            return reading_fails(in, S3S_TEXT_NO_TYPE);
+        in->at++;
+    }
+    if (field->type == S3S_TYPE_MAP)
+        return finish_map(in, field);
+    if (field->type == S3S_TYPE_STRUCT)
+        return check_members(in, field);
+    return field->child_count == 1 || reading_fails(in, S3S_TEXT_NO_TYPE);
+}
+
+/* Depth is bounded, so is this recursion. */
+static bool read_type(text_in *in, s3s_field *field, int depth)
+{
+    static const struct {
+        const char *text;
+        s3s_type type;
+    } names[] = {{"list<", S3S_TYPE_LIST},
+                 {"large_list<", S3S_TYPE_LARGE_LIST},
+                 {"struct<", S3S_TYPE_STRUCT},
+                 {"map<", S3S_TYPE_MAP}};
+    if (depth > S3S_MAX_DEPTH)
+        return reading_fails(in, S3S_TEXT_NO_TYPE);
+    in->at += strspn(in->at, " ");
+    for (size_t i = 0; i < COUNT(names); i++) {
+        size_t size = strlen(names[i].text);
+        if (strncmp(in->at, names[i].text, size) != 0)
+            continue;
+        *field = (s3s_field){.name = field->name, .nullable = field->nullable,
+                             .type = names[i].type};
+        in->at += size;
+        if (!read_children(in, field, depth))
+            return false;
+        in->at += strspn(in->at, " ");
+        return true;
+    }
+    return read_flat(in, field);
+}
+
+s3s_text_result s3s_field_from_text(s3s_arena *arena, const char *text, s3s_field *field)
+{
+    text_in in = {arena, text, S3S_TEXT_TYPE};
+    s3s_field parsed = {.name = field->name, .nullable = field->nullable};
+    if (!read_type(&in, &parsed, 1))
+        return in.result;
+    if (*in.at != '\0')
+        return S3S_TEXT_NO_TYPE;
+    *field = parsed;
+    return S3S_TEXT_TYPE;
+}

@@ -7,7 +7,7 @@
 #include "base/error.h"
 
 #define TEXT_MAX (1024 * 1024)
-#define DEPTH_MAX 32
+#define DEPTH_MAX 144 /* the types of columns, which have 64 levels: two for each, and what is around */
 /* Members are found by walking: a bound on them is a bound on the time of a loop over all. */
 #define MEMBERS_MAX 10000
 

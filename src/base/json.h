@@ -7,7 +7,7 @@
 
 typedef struct s3s_json s3s_json; /* a value; owned by its root */
 
-/* Parses at most 1 MiB with nesting up to 32; duplicate keys are an error. where names the source in
+/* Parses at most 1 MiB with nesting up to 144; duplicate keys are an error. where names the source in
  * messages (an object key, a file), which carry line and column. */
 s3store_status s3s_json_parse(const char *text, size_t size, const char *where, s3s_json **root,
                               s3store_error *err);

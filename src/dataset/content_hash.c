@@ -22,6 +22,10 @@ enum {
     TAG_CLOCK = 'c',     /* time of day or duration, int64 ns */
     TAG_STRING = 's',    /* uint32 size, bytes */
     TAG_BINARY = 'x',
+    TAG_LIST = 'l',      /* uint32 count, elements: each its tag and value */
+    TAG_STRUCT = 'r',    /* uint32 count, the members that are not null, as columns are */
+    TAG_MAP = 'p',       /* uint32 count, keys and values in turn, as elements */
+    TAG_NULL = 'z',      /* an element or a map's value that is null: no value */
 };
 
 #define BUFFER_SIZE 16384
@@ -114,13 +118,22 @@ static void put_bytes(hasher *h, uint8_t tag, s3store_bytes bytes)
     put(h, bytes.data, bytes.size);
 }
 
-static s3store_status put_value(hasher *h, const s3s_column *c, int64_t row, s3store_error *err)
+/* How the members of a struct come in, and what is nested in them. */
+typedef struct nested {
+    size_t count;             /* children: of a struct its members, else one; of a map key and value */
+    size_t *order;            /* of members, by name */
+    struct nested **children; /* NULL: flat */
+} nested;
+
+static void put_nested(hasher *h, const nested *n, const s3s_column *c, int64_t row);
+
+static void put_value(hasher *h, const nested *n, const s3s_column *c, int64_t row)
 {
     switch (c->field->type) {
     case S3S_TYPE_BOOL: {
         uint8_t value = s3s_column_bool(c, row);
         put_tagged(h, TAG_BOOL, &value, 1);
-        return S3STORE_OK;
+        return;
     }
     case S3S_TYPE_INT8:
     case S3S_TYPE_INT16:
@@ -133,24 +146,24 @@ static s3store_status put_value(hasher *h, const s3s_column *c, int64_t row, s3s
         int64_t value = s3s_column_int(c, row);
         put_tagged(h, c->field->type == S3S_TYPE_UINT64 && value < 0 ? TAG_UINT : TAG_INT, &value,
                    8);
-        return S3STORE_OK;
+        return;
     }
     case S3S_TYPE_FLOAT16:
     case S3S_TYPE_FLOAT:
     case S3S_TYPE_DOUBLE:
         put_double(h, s3s_column_double(c, row));
-        return S3STORE_OK;
+        return;
     case S3S_TYPE_DATE32: {
         int32_t days = (int32_t)s3s_column_int(c, row);
         put_tagged(h, TAG_DATE, &days, 4);
-        return S3STORE_OK;
+        return;
     }
     case S3S_TYPE_DATE64:
         put_timestamp(h, s3s_column_int(c, row), S3S_MILLI);
-        return S3STORE_OK;
+        return;
     case S3S_TYPE_TIMESTAMP:
         put_timestamp(h, s3s_column_int(c, row), c->field->unit);
-        return S3STORE_OK;
+        return;
     case S3S_TYPE_TIME32:
     case S3S_TYPE_TIME64:
     case S3S_TYPE_DURATION: {
@@ -159,25 +172,80 @@ static s3store_status put_value(hasher *h, const s3s_column *c, int64_t row, s3s
                                    &nanos))
             nanos = INT64_MAX;
         put_tagged(h, TAG_CLOCK, &nanos, 8);
-        return S3STORE_OK;
+        return;
     }
     case S3S_TYPE_STRING:
     case S3S_TYPE_LARGE_STRING:
         put_bytes(h, TAG_STRING, s3s_column_bytes(c, row));
-        return S3STORE_OK;
+        return;
     case S3S_TYPE_BINARY:
     case S3S_TYPE_LARGE_BINARY:
     case S3S_TYPE_FIXED_BINARY:
     case S3S_TYPE_DECIMAL:
     case S3S_TYPE_INTERVAL:
         put_bytes(h, TAG_BINARY, s3s_column_bytes(c, row));
-        return S3STORE_OK;
-    default: {
-        char text[128];
-        return s3s_fail(err, S3STORE_UNSUPPORTED,
-                        "column %s: type %s cannot be written under a token yet", c->field->name,
-                        s3s_field_type_text(c->field, text, sizeof text));
+        return;
+    default:
+        put_nested(h, n, c, row);
     }
+}
+
+/* An element, or a key or value of a map. */
+static void put_element(hasher *h, const nested *n, const s3s_column *c, int64_t row)
+{
+    uint8_t tag = TAG_NULL;
+    if (s3s_column_is_null(c, row))
+        put(h, &tag, 1);
+    else
+        put_value(h, n, c, row);
+}
+
+static void put_struct(hasher *h, const nested *n, const s3s_column *c, int64_t row)
+{
+    uint32_t count = 0;
+    s3s_column member;
+    for (size_t i = 0; i < n->count; i++) {
+        s3s_column_child(c, i, &member);
+        count += !s3s_column_is_null(&member, row);
+    }
+    put_tagged(h, TAG_STRUCT, &count, 4);
+    for (size_t k = 0; k < n->count; k++) {
+        size_t i = n->order[k];
+        s3s_column_child(c, i, &member);
+        if (s3s_column_is_null(&member, row))
+            continue;
+        uint32_t size = (uint32_t)strlen(member.field->name);
+        put(h, &size, 4);
+        put(h, member.field->name, size);
+        put_value(h, n->children[i], &member, row);
+    }
+}
+
+/* The recursion follows the schema, whose depth is bounded. */
+static void put_nested(hasher *h, const nested *n, const s3s_column *c, int64_t row)
+{
+    s3s_column items, value;
+    int64_t start, end;
+    if (c->field->type == S3S_TYPE_STRUCT) {
+        put_struct(h, n, c, row);
+        return;
+    }
+    s3s_column_child(c, 0, &items);
+    s3s_column_list(c, row, &start, &end);
+    uint32_t count = (uint32_t)(end - start);
+    if (c->field->type != S3S_TYPE_MAP) {
+        put_tagged(h, TAG_LIST, &count, 4);
+        for (int64_t i = start; i < end; i++)
+            put_element(h, n->children[0], &items, i);
+        return;
+    }
+    put_tagged(h, TAG_MAP, &count, 4);
+    s3s_column entries = items;
+    s3s_column_child(&entries, 0, &items);
+    s3s_column_child(&entries, 1, &value);
+    for (int64_t i = start; i < end; i++) {
+        put_element(h, n->children[0], &items, i);
+        put_element(h, n->children[1], &value, i);
     }
 }
 
@@ -195,6 +263,7 @@ typedef enum way {
 
 typedef struct hashed_column {
     size_t position; /* in the schema */
+    const nested *nested; /* NULL: flat */
     s3s_column view;
     way way;
     int64_t factor; /* of timestamps: to nanoseconds */
@@ -220,6 +289,53 @@ static int compare_names(const void *a, const void *b)
     return strcmp((const char *)x + 4, (const char *)y + 4);
 }
 
+typedef struct member_name {
+    const char *name;
+    size_t at;
+} member_name;
+
+static int compare_members(const void *a, const void *b)
+{
+    return strcmp(((const member_name *)a)->name, ((const member_name *)b)->name);
+}
+
+static bool sort_members(s3s_arena *arena, const s3s_field *field, nested *n)
+{
+    member_name *names = s3s_alloc(arena->env, n->count * sizeof *names);
+    n->order = s3s_arena_calloc(arena, n->count, sizeof *n->order);
+    if (names != NULL && n->order != NULL) {
+        for (size_t i = 0; i < n->count; i++)
+            names[i] = (member_name){field->children[i].name, i};
+        qsort(names, n->count, sizeof *names, compare_members);
+        for (size_t i = 0; i < n->count; i++)
+            n->order[i] = names[i].at;
+    }
+    bool done = names != NULL && n->order != NULL;
+    s3s_free(arena->env, names);
+    return done;
+}
+
+/* false: out of memory. */
+static bool look_into(s3s_arena *arena, const s3s_field *field, nested **out)
+{
+    const s3s_field *inner = field->type == S3S_TYPE_MAP ? &field->children[0] : field;
+    *out = NULL;
+    if (s3s_type_is_flat(field->type))
+        return true;
+    nested *n = s3s_arena_calloc(arena, 1, sizeof *n);
+    if (n == NULL)
+        return false;
+    *out = n;
+    n->count = inner->child_count;
+    n->children = (nested **)s3s_arena_calloc(arena, n->count + 1, sizeof(nested *));
+    if (n->children == NULL || (field->type == S3S_TYPE_STRUCT && !sort_members(arena, field, n)))
+        return false;
+    for (size_t i = 0; i < n->count; i++)
+        if (!look_into(arena, &inner->children[i], &n->children[i]))
+            return false;
+    return true;
+}
+
 static s3store_status add_column(s3s_content_hasher *h, size_t position, s3store_error *err)
 {
     const char *name = h->schema->fields[position].name;
@@ -235,6 +351,10 @@ static s3store_status add_column(s3s_content_hasher *h, size_t position, s3store
     memcpy(c->prefix + 4, name, size);
     c->room = steps * PREFIX_STEP + 1 + 4 + SHORT_VALUE;
     const s3s_field *field = &h->schema->fields[position];
+    nested *below;
+    if (!look_into(&h->arena, field, &below))
+        return s3s_fail_memory(err, sizeof *below);
+    c->nested = below;
     c->factor = field->type == S3S_TYPE_TIMESTAMP ? nanos_per_unit(field->unit) : 1;
     c->way = field->type == S3S_TYPE_INT64       ? WAY_INT64
              : field->type == S3S_TYPE_TIMESTAMP ? WAY_TIMESTAMP
@@ -350,8 +470,7 @@ static void look_at(hashed_column *c, const s3s_schema *schema, const struct Arr
         c->values += (size_t)view->offset * 8;
 }
 
-s3store_status s3s_content_hasher_add(s3s_content_hasher *h, const struct ArrowArray *batch,
-                                      s3store_error *err)
+void s3s_content_hasher_add(s3s_content_hasher *h, const struct ArrowArray *batch)
 {
     size_t row_room = 0;
     for (size_t i = 0; i < h->count; i++) {
@@ -365,12 +484,9 @@ s3store_status s3s_content_hasher_add(s3s_content_hasher *h, const struct ArrowA
             if (s3s_column_is_null(&c->view, row))
                 continue;
             put(&h->hasher, c->prefix, c->prefix_size);
-            s3store_status status = put_value(&h->hasher, &c->view, row, err);
-            if (status != S3STORE_OK)
-                return status;
+            put_value(&h->hasher, c->nested, &c->view, row);
         }
     }
-    return S3STORE_OK;
 }
 
 uint64_t s3s_content_hasher_end(s3s_content_hasher *h)
@@ -394,17 +510,18 @@ s3store_status s3s_content_hash(s3s_env *env, const s3s_schema *schema,
 {
     s3s_content_hasher *h = NULL;
     s3store_status status = s3s_content_hasher_new(env, schema, skip, &h, err);
-    if (status == S3STORE_OK)
-        status = s3s_content_hasher_add(h, batch, err);
-    if (status == S3STORE_OK)
+    if (status == S3STORE_OK) {
+        s3s_content_hasher_add(h, batch);
         *out = s3s_content_hasher_end(h);
+    }
     s3s_content_hasher_free(h);
     return status;
 }
 
 /* ---- sizes of rows --------------------------------------------------------------------------- */
 
-/* Of every value that is not null; of strings and binaries without their bytes. */
+/* Of every value that is not null; of strings and binaries without their bytes, of nested values their
+ * count alone. */
 static uint32_t value_size(const s3s_field *field)
 {
     switch (field->type) {
@@ -420,7 +537,59 @@ static uint32_t value_size(const s3s_field *field)
     case S3S_TYPE_INTERVAL:
         return 4 + 16;
     default:
-        return s3s_type_is_bytes(field->type) ? 4 : 8;
+        return s3s_type_is_bytes(field->type) || !s3s_type_is_flat(field->type) ? 4 : 8;
+    }
+}
+
+static uint64_t bytes_of_range(const s3s_column *c, int64_t start, int64_t end, uint64_t each);
+
+/* Of a value that is not null. The recursion follows the schema. */
+static uint64_t bytes_of_value(const s3s_column *c, int64_t row)
+{
+    const s3s_field *field = c->field;
+    uint64_t bytes = value_size(field);
+    int64_t start, end;
+    s3s_column child, entries;
+    if (s3s_type_is_bytes(field->type))
+        return bytes + s3s_column_bytes(c, row).size;
+    if (s3s_type_is_flat(field->type))
+        return bytes;
+    if (field->type == S3S_TYPE_STRUCT) {
+        for (size_t i = 0; i < field->child_count; i++) {
+            s3s_column_child(c, i, &child);
+            bytes += bytes_of_range(&child, row, row + 1, 0);
+        }
+        return bytes;
+    }
+    s3s_column_child(c, 0, &child);
+    s3s_column_list(c, row, &start, &end);
+    if (field->type != S3S_TYPE_MAP)
+        return bytes + bytes_of_range(&child, start, end, 1);
+    entries = child;
+    for (size_t i = 0; i < 2; i++) {
+        s3s_column_child(&entries, i, &child);
+        bytes += bytes_of_range(&child, start, end, 1);
+    }
+    return bytes;
+}
+
+/* Of the values that are not null, and `each` for every one. */
+static uint64_t bytes_of_range(const s3s_column *c, int64_t start, int64_t end, uint64_t each)
+{
+    uint64_t bytes = (uint64_t)(end - start) * each;
+    if (c->validity == NULL && s3s_type_is_flat(c->field->type) && !s3s_type_is_bytes(c->field->type))
+        return bytes + (uint64_t)(end - start) * value_size(c->field);
+    for (int64_t i = start; i < end; i++)
+        if (!s3s_column_is_null(c, i))
+            bytes += bytes_of_value(c, i);
+    return bytes;
+}
+
+static void add_nested_sizes(const s3s_column *c, uint32_t *sizes)
+{
+    for (int64_t row = 0; row < c->length; row++) {
+        uint64_t size = sizes[row] + bytes_of_range(c, row, row + 1, 0);
+        sizes[row] = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
     }
 }
 
@@ -428,7 +597,8 @@ static bool is_of_one_size(const s3s_schema *schema, const struct ArrowArray *ba
 {
     s3s_type type = schema->fields[i].type;
     return batch->children[i]->null_count == 0 && type != S3S_TYPE_NULL &&
-           type != S3S_TYPE_FIXED_BINARY && type != S3S_TYPE_DECIMAL && !s3s_type_is_bytes(type);
+           type != S3S_TYPE_FIXED_BINARY && type != S3S_TYPE_DECIMAL && !s3s_type_is_bytes(type) &&
+           s3s_type_is_flat(type);
 }
 
 void s3s_row_sizes(const s3s_schema *schema, const struct ArrowArray *batch, const bool *skip,
@@ -445,16 +615,32 @@ void s3s_row_sizes(const s3s_schema *schema, const struct ArrowArray *batch, con
         if (skip[i] || is_of_one_size(schema, batch, i))
             continue;
         s3s_batch_column(schema, batch, i, &c);
-        s3s_column_add_sizes(&c, value_size(c.field), sizes);
+        if (s3s_type_is_flat(c.field->type))
+            s3s_column_add_sizes(&c, value_size(c.field), sizes);
+        else
+            add_nested_sizes(&c, sizes);
     }
+}
+
+/* Of a nested value what it has in any case. */
+static uint64_t field_width(const s3s_field *field)
+{
+    uint64_t width = 0;
+    if (s3s_type_is_bytes(field->type))
+        return sizeof(int64_t);
+    if (s3s_type_is_flat(field->type))
+        return s3s_type_value_size(field) + 1;
+    if (field->type != S3S_TYPE_STRUCT)
+        return sizeof(int64_t);
+    for (size_t i = 0; i < field->child_count; i++)
+        width += field_width(&field->children[i]);
+    return width + 1;
 }
 
 uint64_t s3s_row_width(const s3s_schema *schema)
 {
     uint64_t width = 0;
     for (size_t i = 0; i < schema->field_count; i++)
-        width += s3s_type_is_bytes(schema->fields[i].type)
-                     ? sizeof(int64_t)
-                     : s3s_type_value_size(&schema->fields[i]) + 1;
+        width += field_width(&schema->fields[i]);
     return width;
 }

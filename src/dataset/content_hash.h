@@ -9,8 +9,7 @@
 typedef struct s3s_content_hasher s3s_content_hasher;
 s3store_status s3s_content_hasher_new(s3s_env *env, const s3s_schema *schema, const bool *skip,
                                       s3s_content_hasher **out, s3store_error *err);
-s3store_status s3s_content_hasher_add(s3s_content_hasher *h, const struct ArrowArray *batch,
-                                      s3store_error *err);
+void s3s_content_hasher_add(s3s_content_hasher *h, const struct ArrowArray *batch);
 uint64_t s3s_content_hasher_end(s3s_content_hasher *h);
 void s3s_content_hasher_free(s3s_content_hasher *h); /* NULL allowed */
 /* Of one batch. */

@@ -3,6 +3,7 @@
  */
 #include "dataset/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 
 #define MAX_COLUMNS 10000
 #define TYPE_TEXT_SIZE 256
+#define PATH_SIZE 512
 
 /* ---- one column ----------------------------------------------------------------------------- */
 
@@ -88,16 +90,10 @@ static s3s_type float_for_int(s3s_type integer, s3s_type floating)
     return needed > floating ? needed : floating;
 }
 
-/* The type that `have` becomes when `in` comes; false when they do not fit. */
-static bool join(const s3s_field *have, const s3s_field *in, s3s_field *out)
+/* The type that `have` becomes when `in` comes, both flat and known; false when they do not fit. */
+static bool join_flat(const s3s_field *have, const s3s_field *in, s3s_field *out)
 {
     *out = *have;
-    if (in->type == S3S_TYPE_NULL)
-        return true;
-    if (have->type == S3S_TYPE_NULL) {
-        *out = *in;
-        return true;
-    }
     if (s3s_type_is_integer(have->type) && s3s_type_is_integer(in->type)) {
         out->type = join_integers(have->type, in->type);
         return true;
@@ -125,7 +121,123 @@ static bool join(const s3s_field *have, const s3s_field *in, s3s_field *out)
     return s3s_field_same_type(have, in);
 }
 
-/* ---- the whole schema ----------------------------------------------------------------------- */
+/* ---- nested columns -------------------------------------------------------------------------- */
+
+static bool is_list(s3s_type type)
+{
+    return type == S3S_TYPE_LIST || type == S3S_TYPE_LARGE_LIST;
+}
+
+/* Members whose type is not known are left out, as such columns are, where others remain. */
+static void drop_unknown(s3s_field *field)
+{
+    size_t known = 0;
+
+    for (size_t i = 0; i < field->child_count; i++)
+        known += field->children[i].type != S3S_TYPE_NULL;
+    if (known == 0 || known == field->child_count)
+        return;
+    known = 0;
+    for (size_t i = 0; i < field->child_count; i++)
+        if (field->children[i].type != S3S_TYPE_NULL)
+            field->children[known++] = field->children[i];
+    field->child_count = known;
+}
+
+/* The form that is recorded. Lists have offsets of 32 bits, and everything may be null but what Arrow
+ * forbids: the entries of a map and their keys. The names of what is no member of a struct say nothing.
+ * Depth is bounded. */
+static void normalise(s3s_field *field)
+{
+    s3s_field *inner = field->type == S3S_TYPE_MAP ? &field->children[0] : field;
+
+    field->nullable = true;
+    if (field->type == S3S_TYPE_LARGE_LIST)
+        field->type = S3S_TYPE_LIST;
+    if (field->type == S3S_TYPE_STRUCT)
+        drop_unknown(field);
+    for (size_t i = 0; i < inner->child_count; i++)
+        normalise(&inner->children[i]);
+    if (field->type == S3S_TYPE_LIST)
+        field->children[0].name = "item";
+    if (field->type != S3S_TYPE_MAP)
+        return;
+    inner->nullable = false;
+    inner->name = "entries";
+    inner->children[0].nullable = false;
+    inner->children[0].name = "key";
+    inner->children[1].name = "value";
+}
+
+static bool is_normal(const s3s_field *field)
+{
+    if (!field->nullable || field->type == S3S_TYPE_LARGE_LIST)
+        return false;
+    const s3s_field *inner = field->type == S3S_TYPE_MAP ? &field->children[0] : field;
+    for (size_t i = 0; i < inner->child_count; i++)
+        if (inner != field && i == 0 ? inner->children[i].nullable
+                                     : !is_normal(&inner->children[i]))
+            return false;
+    return inner == field || !inner->nullable;
+}
+
+/* Of one join. */
+typedef struct evolver {
+    s3s_env *env;
+    s3s_arena *arena; /* the result's */
+    bool grown;
+    char path[PATH_SIZE]; /* of the field at hand, "a.b.item" */
+    size_t path_size;
+    s3store_error *err;
+} evolver;
+
+/* Returns what to go back to. */
+static size_t enter(evolver *ev, const char *name)
+{
+    size_t before = ev->path_size;
+    int n = snprintf(ev->path + before, PATH_SIZE - before, "%s%s", before > 0 ? "." : "", name);
+    size_t room = PATH_SIZE - before - 1;
+    ev->path_size += n > 0 && (size_t)n < room ? (size_t)n : room;
+    return before;
+}
+
+static void leave(evolver *ev, size_t before)
+{
+    ev->path_size = before;
+    ev->path[before] = '\0';
+}
+
+static s3store_status copy_normal(evolver *ev, const s3s_field *in, s3s_field *out)
+{
+    if (!s3s_field_copy(ev->arena, in, out))
+        return s3s_fail_memory(ev->err, sizeof *in);
+    normalise(out);
+    return S3STORE_OK;
+}
+
+static s3store_status mismatch(evolver *ev, const s3s_field *have, const s3s_field *in)
+{
+    char have_text[TYPE_TEXT_SIZE], in_text[TYPE_TEXT_SIZE];
+
+    return s3s_fail(ev->err, S3STORE_SCHEMA_MISMATCH,
+                    "column \"%.200s\" is recorded as %s, but the data have %s", ev->path,
+                    s3s_field_type_text(have, have_text, sizeof have_text),
+                    s3s_field_type_text(in, in_text, sizeof in_text));
+}
+
+static s3store_status join_field(evolver *ev, const s3s_field *in, s3s_field *field);
+
+static s3store_status join_below(evolver *ev, const char *name, const s3s_field *in,
+                                 s3s_field *field)
+{
+    size_t before = enter(ev, name);
+    s3store_status status = join_field(ev, in, field);
+
+    leave(ev, before);
+    return status;
+}
+
+/* ---- columns, and the members of structs: by name --------------------------------------------- */
 
 typedef struct named {
     const char *name;
@@ -141,82 +253,119 @@ static int compare_named(const void *a, const void *b)
     return order != 0 ? order : (int)y->recorded - (int)x->recorded; /* recorded first */
 }
 
-/* For each incoming column the position of the recorded one of its name, or SIZE_MAX. */
-static s3store_status match_columns(s3s_env *env, const s3s_schema *recorded, size_t recorded_count,
-                                    const s3s_schema *incoming, size_t *at, s3store_error *err)
+/* For each incoming field the position of the recorded one of its name, or SIZE_MAX. */
+static s3store_status match_fields(evolver *ev, const s3s_field *recorded, size_t recorded_count,
+                                   const s3s_field *incoming, size_t incoming_count, size_t *at)
 {
-    size_t count = recorded_count + incoming->field_count;
-    named *names = s3s_calloc(env, count, sizeof *names);
+    size_t count = recorded_count + incoming_count;
+    named *names = s3s_calloc(ev->env, count, sizeof *names);
     s3store_status status = S3STORE_OK;
 
     if (names == NULL)
-        return s3s_fail_memory(err, count * sizeof *names);
+        return s3s_fail_memory(ev->err, count * sizeof *names);
     for (size_t i = 0; i < recorded_count; i++)
-        names[i] = (named){recorded->fields[i].name, i, true};
-    for (size_t i = 0; i < incoming->field_count; i++)
-        names[recorded_count + i] = (named){incoming->fields[i].name, i, false};
+        names[i] = (named){recorded[i].name, i, true};
+    for (size_t i = 0; i < incoming_count; i++)
+        names[recorded_count + i] = (named){incoming[i].name, i, false};
     qsort(names, count, sizeof *names, compare_named);
     for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
         bool again = i > 0 && strcmp(names[i].name, names[i - 1].name) == 0;
 
         if (names[i].recorded)
             continue;
-        if (again && !names[i - 1].recorded)
-            status = s3s_fail(err, S3STORE_INVALID_ARGUMENT, "column \"%.200s\" is there twice",
-                              names[i].name);
+        if (again && !names[i - 1].recorded) {
+            enter(ev, names[i].name);
+            status = s3s_fail(ev->err, S3STORE_INVALID_ARGUMENT, "column \"%.200s\" is there twice",
+                              ev->path);
+        }
         at[names[i].at] = again ? names[i - 1].at : SIZE_MAX;
     }
-    s3s_free(env, names);
+    s3s_free(ev->env, names);
     return status;
 }
 
-static s3store_status mismatch(const s3s_field *have, const s3s_field *in, s3store_error *err)
+/* Joins the incoming fields into fields[0..*count), which has room for all of them, and appends the new
+ * ones. */
+static s3store_status join_fields(evolver *ev, const s3s_field *incoming, size_t incoming_count,
+                                  s3s_field *fields, size_t *count)
 {
-    char have_text[TYPE_TEXT_SIZE], in_text[TYPE_TEXT_SIZE];
+    size_t *at = s3s_calloc(ev->env, incoming_count, sizeof *at);
+    size_t next = *count;
+    s3store_status status;
 
-    return s3s_fail(err, S3STORE_SCHEMA_MISMATCH,
-                    "column \"%.200s\" is recorded as %s, but the data have %s", have->name,
-                    s3s_field_type_text(have, have_text, sizeof have_text),
-                    s3s_field_type_text(in, in_text, sizeof in_text));
+    if (at == NULL)
+        return s3s_fail_memory(ev->err, incoming_count * sizeof *at);
+    status = match_fields(ev, fields, *count, incoming, incoming_count, at);
+    for (size_t i = 0; i < incoming_count && status == S3STORE_OK; i++) {
+        const s3s_field *in = &incoming[i];
+
+        if (at[i] != SIZE_MAX) {
+            status = join_below(ev, in->name, in, &fields[at[i]]);
+        } else if (in->type != S3S_TYPE_NULL) {
+            status = copy_normal(ev, in, &fields[next++]);
+            ev->grown = true;
+        }
+    }
+    s3s_free(ev->env, at);
+    *count = next;
+    if (status == S3STORE_OK && next > MAX_COLUMNS)
+        status = s3s_fail(ev->err, S3STORE_LIMIT_EXCEEDED,
+                          ev->path_size == 0 ? "the dataset would have more than %d columns"
+                                             : "a struct would have more than %d members",
+                          MAX_COLUMNS);
+    return status;
 }
 
-/* Joins the matched columns into fields[0..recorded), appends the new ones. */
-static s3store_status join_columns(const s3s_schema *incoming, const size_t *at,
-                                   s3s_schema *result, size_t recorded_count, bool *grown,
-                                   s3store_error *err)
+static s3store_status join_struct(evolver *ev, const s3s_field *in, s3s_field *field)
 {
-    size_t next = recorded_count;
+    size_t room = field->child_count + in->child_count;
+    s3s_field *members = s3s_arena_calloc(ev->arena, room, sizeof *members);
 
-    for (size_t i = 0; i < incoming->field_count; i++) {
-        const s3s_field *in = &incoming->fields[i];
-        s3s_field *have = at[i] == SIZE_MAX ? NULL : &result->fields[at[i]];
-        s3s_field joined;
+    if (members == NULL)
+        return s3s_fail_memory(ev->err, room * sizeof *members);
+    memcpy(members, field->children, field->child_count * sizeof *members);
+    field->children = members;
+    return join_fields(ev, in->children, in->child_count, members, &field->child_count);
+}
 
-        if (have == NULL) {
-            if (in->type == S3S_TYPE_NULL)
-                continue;
-            have = &result->fields[next++];
-            if (!s3s_field_copy(&result->arena, in, have))
-                return s3s_fail_memory(err, strlen(in->name));
-            /* fields holds what was counted. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-            have->nullable = true;
-            *grown = true;
-            continue;
-        }
-        if (!join(have, in, &joined))
-            return mismatch(have, in, err);
-        if (s3s_field_same_type(have, &joined))
-            continue;
-        const char *name = have->name;
-        if (!s3s_field_copy(&result->arena, &joined, have))
-            return s3s_fail_memory(err, sizeof joined);
-        have->name = name;
-        have->nullable = true;
-        *grown = true;
+/* `field` is the result's: in a form that can be recorded, and with children of its own. */
+static s3store_status join_field(evolver *ev, const s3s_field *in, s3s_field *field)
+{
+    s3s_field joined;
+    s3store_status status;
+
+    if (in->type == S3S_TYPE_NULL)
+        return S3STORE_OK;
+    if (field->type == S3S_TYPE_NULL) {
+        const char *name = field->name;
+
+        status = copy_normal(ev, in, field);
+        field->name = name;
+        ev->grown = true;
+        return status;
     }
-    result->field_count = next;
+    if (field->type == S3S_TYPE_STRUCT && in->type == S3S_TYPE_STRUCT)
+        return join_struct(ev, in, field);
+    if (field->type == S3S_TYPE_LIST && is_list(in->type))
+        return join_below(ev, "item", &in->children[0], &field->children[0]);
+    if (field->type == S3S_TYPE_MAP && in->type == S3S_TYPE_MAP) {
+        s3s_field *entries = field->children[0].children;
+        const s3s_field *others = in->children[0].children;
+
+        status = join_below(ev, "key", &others[0], &entries[0]);
+        return status == S3STORE_OK ? join_below(ev, "value", &others[1], &entries[1]) : status;
+    }
+    if (!s3s_type_is_flat(field->type) || !s3s_type_is_flat(in->type) ||
+        !join_flat(field, in, &joined))
+        return mismatch(ev, field, in);
+    ev->grown = ev->grown || !s3s_field_same_type(field, &joined);
+    joined.name = field->name;
+    joined.nullable = field->nullable; /* the key of a map is not */
+    *field = joined;
     return S3STORE_OK;
 }
+
+/* ---- the whole schema ----------------------------------------------------------------------- */
 
 /* The usual case: the same columns in the same order. */
 static bool changes_nothing(const s3s_schema *recorded, const s3s_schema *incoming)
@@ -225,7 +374,8 @@ static bool changes_nothing(const s3s_schema *recorded, const s3s_schema *incomi
         return false;
     for (size_t i = 0; i < recorded->field_count; i++) {
         const s3s_field *have = &recorded->fields[i], *in = &incoming->fields[i];
-        if (!have->nullable || !s3s_field_same_type(have, in) || strcmp(have->name, in->name) != 0)
+        if (!have->nullable || !s3s_field_same_type(have, in) || strcmp(have->name, in->name) != 0 ||
+            (have->child_count > 0 && !is_normal(have)))
             return false;
     }
     return recorded->field_count <= MAX_COLUMNS;
@@ -236,7 +386,6 @@ s3store_status s3s_schema_evolve(s3s_env *env, const s3s_schema *recorded,
                                  s3store_error *err)
 {
     size_t recorded_count = recorded != NULL ? recorded->field_count : 0;
-    size_t *at = NULL;
     s3s_schema *result = NULL;
     s3store_status status;
 
@@ -248,28 +397,22 @@ s3store_status s3s_schema_evolve(s3s_env *env, const s3s_schema *recorded,
     }
     if (recorded_count > MAX_COLUMNS || incoming->field_count > MAX_COLUMNS)
         return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "more than %d columns", MAX_COLUMNS);
-    at = s3s_calloc(env, incoming->field_count, sizeof *at);
-    if (at == NULL)
-        return s3s_fail_memory(err, incoming->field_count * sizeof *at);
-    status = match_columns(env, recorded, recorded_count, incoming, at, err);
-    if (status == S3STORE_OK)
-        status = s3s_schema_new(env, recorded_count + incoming->field_count, &result, err);
-    for (size_t i = 0; status == S3STORE_OK && i < recorded_count; i++) {
-        if (!s3s_field_copy(&result->arena, &recorded->fields[i], &result->fields[i]))
-            status = s3s_fail_memory(err, sizeof result->fields[i]);
-        result->fields[i].nullable = true;
+    status = s3s_schema_new(env, recorded_count + incoming->field_count, &result, err);
+    if (status != S3STORE_OK)
+        return status;
+    evolver ev = {.env = env, .arena = &result->arena, .err = err};
+    for (size_t i = 0; status == S3STORE_OK && i < recorded_count; i++)
+        status = copy_normal(&ev, &recorded->fields[i], &result->fields[i]);
+    if (status == S3STORE_OK) {
+        result->field_count = recorded_count;
+        status = join_fields(&ev, incoming->fields, incoming->field_count, result->fields,
+                             &result->field_count);
     }
-    if (status == S3STORE_OK)
-        status = join_columns(incoming, at, result, recorded_count, grown, err);
-    if (status == S3STORE_OK && result->field_count > MAX_COLUMNS)
-        status = s3s_fail(err, S3STORE_LIMIT_EXCEEDED,
-                          "the dataset would have more than %d columns", MAX_COLUMNS);
-    s3s_free(env, at);
     if (status != S3STORE_OK) {
         s3s_schema_release(result);
-        *grown = false;
         return status;
     }
+    *grown = ev.grown;
     *out = result;
     return S3STORE_OK;
 }

@@ -171,20 +171,6 @@ s3store_status s3s_scan_cursor_new(s3s_scan *scan, s3s_datafile *file,
     return status;
 }
 
-/* Same columns in the same order, and no null can be where none may be. */
-static bool needs_no_conversion(const s3s_schema *from, const s3s_schema *to)
-{
-    if (from->field_count != to->field_count)
-        return false;
-    for (size_t i = 0; i < from->field_count; i++) {
-        const s3s_field *f = &from->fields[i], *t = &to->fields[i];
-        if (strcmp(f->name, t->name) != 0 || !s3s_field_same_type(f, t) ||
-            (f->nullable && !t->nullable))
-            return false;
-    }
-    return true;
-}
-
 s3store_status s3s_scan_cursor_next(const s3s_scan *scan, s3s_datafile_cursor *cursor,
                                     const char *key, int64_t *row, struct ArrowArray *out,
                                     s3store_error *err)
@@ -194,7 +180,7 @@ s3store_status s3s_scan_cursor_next(const s3s_scan *scan, s3s_datafile_cursor *c
     s3store_status status = s3s_datafile_cursor_next(cursor, &batch, err);
     if (status != S3STORE_OK)
         return status;
-    if (needs_no_conversion(from, scan->plan.merge)) {
+    if (s3s_batch_fits(from, scan->plan.merge)) {
         *out = batch;
     } else {
         status = s3s_batch_convert(scan->env, from, &batch, scan->plan.merge, key, out, err);

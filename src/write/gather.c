@@ -126,6 +126,17 @@ static s3store_status require_column(const s3s_schema *in, const char *name, con
     return S3STORE_OK;
 }
 
+static s3store_status check_entity_type(const s3s_schema *in, const char *name, s3store_error *err)
+{
+    const s3s_field *f = &in->fields[s3s_schema_find(in, name)];
+    char text[128];
+    if (s3s_type_is_flat(f->type))
+        return S3STORE_OK;
+    return s3s_fail(err, S3STORE_SCHEMA_MISMATCH,
+                    "the entity column %s is %s: nested columns cannot be compared", name,
+                    s3s_field_type_text(f, text, sizeof text));
+}
+
 static s3store_status check_version_type(const s3s_schema *in, const char *name,
                                          s3store_error *err)
 {
@@ -154,6 +165,8 @@ static s3store_status check_columns(const s3store_writer *writer, const s3s_sche
     }
     for (size_t i = 0; i < settings->entity_count; i++) {
         s3store_status status = require_column(in, settings->entity[i], "entity", err);
+        if (status == S3STORE_OK)
+            status = check_entity_type(in, settings->entity[i], err);
         if (status != S3STORE_OK)
             return status;
     }
@@ -397,6 +410,8 @@ static s3store_status prepare(s3s_input *input, s3store_error *err)
         status = find_columns(input, err);
     if (status == S3STORE_OK)
         input->row_width = s3s_row_width(input->schema);
+    for (size_t i = 0; status == S3STORE_OK && i < input->schema->field_count; i++)
+        input->has_nested |= input->schema->fields[i].child_count > 0;
     s3s_schema_release(recorded);
     return status;
 }

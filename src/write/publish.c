@@ -137,7 +137,7 @@ static s3store_status walk_on(void *ctx, size_t item, s3store_error *err)
         status = s3s_chunk_next(&walk->cursor, &walk->next, err);
     walk->ended = status == S3STORE_END;
     if (status == S3STORE_OK && walk->hasher != NULL)
-        status = s3s_content_hasher_add(walk->hasher, &walk->next, err);
+        s3s_content_hasher_add(walk->hasher, &walk->next);
     return walk->ended ? S3STORE_OK : status;
 }
 

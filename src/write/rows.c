@@ -8,14 +8,33 @@
 #define PIECE_BYTES_MIN (UINT64_C(64) << 10)
 #define PIECE_SHARE 64 /* of the budget */
 
+/* What the nested values of a row take: members that are null have their place too. */
+static uint64_t nested_bytes(const s3s_input *input, s3s_row row)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < input->schema->field_count; i++) {
+        const s3s_field *field = &input->schema->fields[i];
+        const struct ArrowArray *batch = &input->batches[row.batch];
+        s3s_column value;
+        if (s3s_type_is_flat(field->type))
+            continue;
+        s3s_column_view(field, batch->children[i], batch->offset + (int64_t)row.row, 1, &value);
+        bytes += s3s_column_held_bytes(&value);
+    }
+    return bytes;
+}
+
 /* How many of these rows are taken at once. */
 static size_t piece_rows(const s3s_write_call *c, const s3s_row *rows, size_t count)
 {
     uint64_t limit = c->target->memory_bytes / PIECE_SHARE, bytes = 0;
     limit = limit < PIECE_BYTES_MIN ? PIECE_BYTES_MIN : limit > PIECE_BYTES_MAX ? PIECE_BYTES_MAX : limit;
     size_t n = 0;
-    for (; n < count && (n == 0 || bytes < limit); n++)
+    for (; n < count && (n == 0 || bytes < limit); n++) {
         bytes += c->input.row_width + c->input.row_sizes[rows[n].batch][rows[n].row];
+        if (c->input.has_nested)
+            bytes += nested_bytes(&c->input, rows[n]);
+    }
     return n;
 }
 

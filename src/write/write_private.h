@@ -71,6 +71,7 @@ typedef struct s3s_input {
     bool *skip;                /* columns that the content hash leaves out */
     size_t *blooms, *sorting;  /* positions of the options' columns */
     uint64_t row_width;
+    bool has_nested; /* columns */
 
     struct ArrowArray *batches; /* held: owned, of schema */
     uint32_t **row_sizes;       /* of each batch */

@@ -47,7 +47,7 @@ s3s_schema *kit_schema(s3s_env *env, const char *spec)
             field->nullable = true;
             type[size - 1] = '\0';
         }
-        if (!s3s_type_from_text(type, field))
+        if (s3s_field_from_text(&schema->arena, type, field) != S3S_TEXT_TYPE)
             fail_msg("no type %s", type);
     }
     return schema;
@@ -85,6 +85,44 @@ static s3store_status append(s3store_builder *b, const s3s_field *field, size_t 
     }
 }
 
+/* A value as kit_text shows it: "[1,null]", "{a,[b,c]}", maps "[{k,1}]". Texts in nested values have none
+ * of ",]}". Returns what follows it. */
+static const char *append_text(s3store_builder *b, const s3s_field *field, size_t column,
+                               const char *at)
+{
+    s3store_error err;
+    char word[256];
+    s3store_builder *child = s3store_builder_child(b, column);
+    if (child == NULL || strncmp(at, "null", 4) == 0) {
+        size_t size = strcspn(at, ",]}");
+        assert_true(size < sizeof word);
+        memcpy(word, at, size);
+        word[size] = '\0';
+        assert_ok(append(b, field, column, word, &err));
+        return at + size;
+    }
+    bool map = field->type == S3S_TYPE_MAP;
+    const s3s_field *inner = map ? &field->children[0] : field;
+    char close = field->type == S3S_TYPE_STRUCT ? '}' : ']';
+    assert_int_equal(*at, close == '}' ? '{' : '[');
+    for (size_t i = 0; *++at != close;) {
+        if (map)
+            assert_int_equal(*at++, '{');
+        at = append_text(child, &inner->children[i], i, at);
+        i += close == '}';
+        if (map) {
+            assert_int_equal(*at, ',');
+            at = append_text(child, &inner->children[1], 1, at + 1);
+            assert_int_equal(*at++, '}');
+        }
+        if (*at == close)
+            break;
+        assert_int_equal(*at, ',');
+    }
+    assert_ok(s3store_builder_append_nested(b, column, &err));
+    return at + 1;
+}
+
 void kit_batch(s3s_schema *schema, const char *const *rows, size_t row_count,
                struct ArrowArray *out)
 {
@@ -98,7 +136,10 @@ void kit_batch(s3s_schema *schema, const char *const *rows, size_t row_count,
             char *end = strchr(p, '|');
             if (end != NULL)
                 *end = '\0';
-            assert_ok(append(builder, &schema->fields[c], c, p, &err));
+            if (schema->fields[c].child_count > 0)
+                assert_int_equal(*append_text(builder, &schema->fields[c], c, p), '\0');
+            else
+                assert_ok(append(builder, &schema->fields[c], c, p, &err));
             p = end != NULL ? end + 1 : p + strlen(p);
         }
         free(text);

@@ -9,7 +9,8 @@
 
 /* "a:int64;b:string?": columns by the names of types; '?' = nullable. */
 s3s_schema *kit_schema(s3s_env *env, const char *spec);
-/* One row for each text: values with '|' between, "null", strings as they are; flat types. */
+/* One row for each text: values with '|' between, "null", strings as they are; nested values as kit_text
+ * has them. */
 void kit_batch(s3s_schema *schema, const char *const *rows, size_t row_count,
                struct ArrowArray *out);
 /* {"l": [1, null], ...}: a nested batch from s3s_array_make; see kit.c. */

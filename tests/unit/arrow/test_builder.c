@@ -272,16 +272,79 @@ static void test_builder__public_door_takes_an_abi_schema(void **state)
     assert_null(b);
 }
 
-static void test_builder__nested_columns_are_refused_by_name(void **state)
+/* kit_batch goes through the builder. */
+static void test_builder__nested_values_come_back(void **state)
 {
     s3store_error err;
-    s3s_schema *schema;
+    s3s_schema *schema = kit_schema(
+        *state, "l:list<int32>?;s:struct<a: string, b: large_list<string>>?;m:map<string, int64>?;"
+                "d:list<struct<x: bool, y: map<int8, list<double>>>>?");
     struct ArrowArray batch;
-    s3store_builder *b;
-    kit_nested(*state, &schema, &batch);
-    assert_fails(s3s_builder_new(*state, schema, &b, &err), S3STORE_UNSUPPORTED,
-                 "\"l\" of type list<item: int32>");
+    for (int round = 0; round < 2; round++) {
+        KIT_BATCH(schema, &batch, "[1,null,3]|{x,[p,q]}|[{k1,1},{k2,null}]|[{true,[{1,[0.5]}]},null]",
+                  "null|null|null|null", "[]|{null,null}|[]|[]",
+                  "[7]|{y,[]}|[{k,2}]|[{null,null},{false,[]}]");
+        assert_ok(s3s_batch_validate(schema, &batch, &err));
+        assert_string_equal(kit_text(schema, &batch),
+                            "[1,null,3]|{x,[p,q]}|[{k1,1},{k2,null}]|[{true,[{1,[0.5]}]},null]\n"
+                            "null|null|null|null\n[]|{null,null}|[]|[]\n"
+                            "[7]|{y,[]}|[{k,2}]|[{null,null},{false,[]}]\n");
+        s3s_array_release(&batch);
+    }
+    KIT_BATCH(schema, &batch, "null|null|null|null");
+    assert_ok(s3s_batch_validate(schema, &batch, &err));
     s3s_array_release(&batch);
+    kit_batch(schema, NULL, 0, &batch);
+    assert_ok(s3s_batch_validate(schema, &batch, &err));
+    assert_string_equal(kit_text(schema, &batch), "");
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
+static void test_builder__half_a_nested_value_is_refused(void **state)
+{
+    s3store_error err;
+    s3s_schema *schema =
+        kit_schema(*state, "s:struct<a: int64, b: int64>?;l:list<int64>?;m:map<int8, int8>?");
+    struct ArrowArray batch;
+    s3store_builder *b, *s, *l, *m;
+    assert_ok(s3s_builder_new(*state, schema, &b, &err));
+    s = s3store_builder_child(b, 0);
+    l = s3store_builder_child(b, 1);
+    m = s3store_builder_child(b, 2);
+    assert_null(s3store_builder_child(s, 0));
+    assert_null(s3store_builder_child(b, 3));
+    assert_null(s3store_builder_child(NULL, 0));
+    assert_fails(s3store_builder_append_nested(s, 0, &err), S3STORE_INVALID_ARGUMENT, "not nested");
+    assert_ok(s3store_builder_append_int(s, 0, 1, &err));
+    assert_fails(s3store_builder_append_nested(b, 0, &err), S3STORE_INVALID_ARGUMENT,
+                 "\"s\", row 0: \"b\" has 0 values instead of 1");
+    assert_fails(s3store_builder_append_null(b, 0, &err), S3STORE_INVALID_ARGUMENT,
+                 "\"a\" has 1 values instead of 0");
+    assert_ok(s3store_builder_append_int(s, 1, 2, &err));
+    assert_ok(s3store_builder_append_nested(b, 0, &err));
+    assert_ok(s3store_builder_append_int(l, 0, 3, &err));
+    assert_fails(s3store_builder_append_null(b, 1, &err), S3STORE_INVALID_ARGUMENT, "\"l\", row 0");
+    assert_ok(s3store_builder_append_nested(b, 1, &err));
+    assert_ok(s3store_builder_append_int(l, 0, 4, &err)); /* of a list that is not appended */
+    assert_ok(s3store_builder_append_int(m, 0, 4, &err));
+    assert_fails(s3store_builder_append_nested(b, 2, &err), S3STORE_INVALID_ARGUMENT,
+                 "\"value\" has 0 values");
+    assert_fails(s3store_builder_append_null(m, 0, &err), S3STORE_INVALID_ARGUMENT, "key");
+    assert_ok(s3store_builder_append_null(m, 1, &err));
+    assert_ok(s3store_builder_append_nested(b, 2, &err));
+    assert_fails(s3store_builder_finish(b, &batch, &err), S3STORE_INVALID_ARGUMENT, "\"l\"");
+    assert_fails(s3store_builder_finish(l, &batch, &err), S3STORE_INVALID_ARGUMENT, "nested");
+    s3store_builder_free(l); /* the column's: nothing happens */
+    assert_ok(s3store_builder_append_nested(b, 1, &err));
+    assert_ok(s3store_builder_append_null(b, 0, &err));
+    assert_ok(s3store_builder_append_null(b, 2, &err));
+    assert_int_equal(s3store_builder_rows(b), 2);
+    assert_true(s3store_builder_bytes(b) > 8 * 4);
+    assert_ok(s3store_builder_finish(b, &batch, &err));
+    assert_string_equal(kit_text(schema, &batch), "{1,2}|[3]|[{4,null}]\nnull|[4]|null\n");
+    s3s_array_release(&batch);
+    s3store_builder_free(b);
     s3s_schema_release(schema);
 }
 
@@ -297,7 +360,8 @@ int main(void)
         TEST(test_builder__finish_wants_columns_of_one_length_and_keeps_the_rows),
         TEST(test_builder__many_values_with_nulls_of_all_layouts),
         TEST(test_builder__public_door_takes_an_abi_schema),
-        TEST(test_builder__nested_columns_are_refused_by_name),
+        TEST(test_builder__nested_values_come_back),
+        TEST(test_builder__half_a_nested_value_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,13 +223,120 @@ static void test_convert__nested_columns_are_copied_or_missing(void **state)
     assert_string_equal(kit_text(schema, &again), "7|null|null|null\n8|null|null|null\n");
     s3s_array_release(&again);
     s3s_array_release(&ids);
-    to->fields[2].children[0].type = S3S_TYPE_INT64;
+    to->fields[2].children[0].type = S3S_TYPE_STRING;
     assert_fails(s3s_batch_convert(env, schema, &batch, to, "f", &out, &err),
-                 S3STORE_SCHEMA_MISMATCH, "list<item: int32>");
+                 S3STORE_SCHEMA_MISMATCH,
+                 "f: column \"l.item\" is int32 and cannot be read as string");
     s3s_array_release(&batch);
     s3s_schema_release(wide);
     s3s_schema_release(to);
     s3s_schema_release(schema);
+}
+
+static void convert_rows(s3s_env *env, const char *from, const char *to, const char *const *rows,
+                         size_t count, const char *expected)
+{
+    s3store_error err;
+    s3s_schema *a = kit_schema(env, from), *b = kit_schema(env, to);
+    struct ArrowArray batch, out;
+    kit_batch(a, rows, count, &batch);
+    assert_ok(s3s_batch_convert(env, a, &batch, b, "f", &out, &err));
+    assert_ok(s3s_batch_validate(b, &out, &err));
+    assert_string_equal(kit_text(b, &out), expected);
+    s3s_array_release(&out);
+    if (count > 1) { /* and a part of it */
+        batch.offset = 1;
+        batch.length--;
+        assert_ok(s3s_batch_convert(env, a, &batch, b, "f", &out, &err));
+        assert_ok(s3s_batch_validate(b, &out, &err));
+        assert_string_equal(kit_text(b, &out), strchr(expected, '\n') + 1);
+        s3s_array_release(&out);
+    }
+    s3s_array_release(&batch);
+    s3s_schema_release(a);
+    s3s_schema_release(b);
+}
+
+static void test_convert__nested_columns_part_by_part(void **state)
+{
+    s3s_env *env = *state;
+    convert_rows(env, "l:list<int32>?", "l:list<int64>?", ROWS("[1,null]", "null", "[]", "[-3]"),
+                 "[1,null]\nnull\n[]\n[-3]\n");
+    convert_rows(env, "l:large_list<int32>?", "l:list<double>?", ROWS("[1]", "null", "[2,3]"),
+                 "[1]\nnull\n[2,3]\n");
+    convert_rows(env, "l:list<string>?", "l:large_list<string>?", ROWS("[a]", "[b,null]"),
+                 "[a]\n[b,null]\n");
+    convert_rows(env, "l:list<null>?", "l:list<string>?", ROWS("[null,null]", "[]", "null"),
+                 "[null,null]\n[]\nnull\n");
+    /* Members by name: new ones null, others dropped. */
+    convert_rows(env, "s:struct<b: int8, x: bool, a: string>?",
+                 "s:struct<a: string, n: list<bool>, b: int64>?",
+                 ROWS("{1,true,p}", "null", "{null,null,null}"),
+                 "{p,null,1}\nnull\n{null,null,null}\n");
+    convert_rows(env, "m:map<int8, struct<a: int8>>?", "m:map<int64, struct<a: int16, c: bool>>?",
+                 ROWS("[{1,{5}},{2,null}]", "null", "[]"), "[{1,{5,null}},{2,null}]\nnull\n[]\n");
+    convert_rows(env, "s:struct<l: list<struct<t: timestamp(ms)>>>?",
+                 "s:struct<l: list<struct<t: timestamp(us)>>>?",
+                 ROWS("{[{1},null,{null}]}", "null", "{null}"),
+                 "{[{1000},null,{null}]}\nnull\n{null}\n");
+}
+
+/* Values that do not fit, below nulls and behind what lists reach, are nobody's business. */
+static void test_convert__what_lies_below_nulls_is_not_converted(void **state)
+{
+    s3s_env *env = *state;
+    s3store_error err;
+    s3s_schema *a = kit_schema(env, "s:struct<v: int64, l: list<int64>>?;l:list<int64>?");
+    s3s_schema *b = kit_schema(env, "s:struct<v: double, l: list<double>>?;l:list<double>?");
+    struct ArrowArray batch, out;
+    KIT_BATCH(a, &batch, "{1,[2]}|[3]", "{9007199254740993,[9007199254740993]}|[9007199254740993]",
+              "{4,[]}|[5]", "null|null");
+    assert_fails(s3s_batch_convert(env, a, &batch, b, "f", &out, &err), S3STORE_SCHEMA_MISMATCH,
+                 "f: column \"s.v\", row 1: 9007199254740993");
+    uint8_t *nulls = (uint8_t *)(uintptr_t)batch.children[0]->buffers[0];
+    *nulls &= (uint8_t)~2;
+    batch.children[0]->null_count++;
+    assert_fails(s3s_batch_convert(env, a, &batch, b, "f", &out, &err), S3STORE_SCHEMA_MISMATCH,
+                 "f: column \"l.item\", row 1: 9007199254740993");
+    nulls = (uint8_t *)(uintptr_t)batch.children[1]->buffers[0];
+    *nulls &= (uint8_t)~2;
+    batch.children[1]->null_count++;
+    assert_ok(s3s_batch_convert(env, a, &batch, b, "f", &out, &err));
+    assert_ok(s3s_batch_validate(b, &out, &err));
+    assert_string_equal(kit_text(b, &out), "{1,[2]}|[3]\nnull|null\n{4,[]}|[5]\nnull|null\n");
+    s3s_array_release(&out);
+    s3s_array_release(&batch);
+    s3s_schema_release(a);
+    s3s_schema_release(b);
+}
+
+static void test_convert__nested_mismatches_name_the_path(void **state)
+{
+    s3s_env *env = *state;
+    s3store_error err;
+    static const struct {
+        const char *from, *to, *row, *names;
+    } cases[] = {
+        {"a:list<string>?", "a:string?", "[x]", "column \"a\" is list<item: string>"},
+        {"a:struct<b: int8>?", "a:map<string, int8>?", "{1}", "column \"a\" is struct<b: int8>"},
+        {"a:struct<b: list<string>>?", "a:struct<b: list<int64>>?", "{[x]}",
+         "column \"a.b.item\" is string and cannot be read as int64"},
+        {"a:map<string, int8>?", "a:map<int8, int8>?", "[]", "column \"a.key\""},
+        {"a:map<int8, list<bool>>?", "a:map<int8, list<int8>>?", "[]", "column \"a.value.item\""},
+        {"a:list<list<int64>>?", "a:list<list<double>>?", "[[],[1,9007199254740993]]",
+         "column \"a.item.item\", row 0: 9007199254740993"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        s3s_schema *a = kit_schema(env, cases[i].from), *b = kit_schema(env, cases[i].to);
+        struct ArrowArray batch, out;
+        KIT_BATCH(a, &batch, cases[i].row);
+        assert_fails(s3s_batch_convert(env, a, &batch, b, "f", &out, &err),
+                     S3STORE_SCHEMA_MISMATCH, cases[i].names);
+        assert_null(out.release);
+        s3s_array_release(&batch);
+        s3s_schema_release(a);
+        s3s_schema_release(b);
+    }
 }
 
 int main(void)
@@ -242,6 +349,9 @@ int main(void)
         TEST(test_convert__long_columns_pass_block_by_block),
         TEST(test_convert__columns_by_name_missing_ones_null),
         TEST(test_convert__nested_columns_are_copied_or_missing),
+        TEST(test_convert__nested_columns_part_by_part),
+        TEST(test_convert__what_lies_below_nulls_is_not_converted),
+        TEST(test_convert__nested_mismatches_name_the_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,6 +271,76 @@ static void test_schema__select_find_and_retain(void **state)
     s3s_schema_release(NULL);
 }
 
+static void test_schema__types_by_their_names(void **state)
+{
+    static const char *const types[] = {
+        "int64", "timestamp(us, UTC)", "decimal(18, 2)", "json", "list<item: string>",
+        "large_list<x: bool>", "map<string, map<int8, list<item: date>>>",
+        "struct<a: int64, b c: list<item: struct<d: decimal(5, 2), e: time(us)>>>"};
+    static const char *const bad[] = {
+        "", "list", "list<", "list<>", "list<int64", "list<int64>>", "list<int64>x", "list<int64,int8>",
+        "struct<>", "struct<a>", "struct<a:>", "struct<: int8>", "struct<a: int8, a: int8>",
+        "struct<a: int8,>", "map<string>", "map<string, int8, int8>", "map<string, >",
+        "set<int8>", "list<decimal(>", "list<int7>", "<int8>", ">"};
+    s3store_error err;
+    struct ArrowSchema abi;
+    char text[256], name[16];
+    (void)state;
+    assert_ok(s3store_schema_new(0, &abi, &err));
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        snprintf(name, sizeof name, "c%zu", i);
+        assert_ok(s3store_schema_add_type(&abi, name, types[i], true, &err));
+        assert_string_equal(s3store_type_text(abi.children[i], text, sizeof text), types[i]);
+        assert_string_equal(abi.children[i]->name, name);
+    }
+    assert_ok(s3store_schema_add_type(&abi, "m", " map< string ,list< int8 > > ", true, &err));
+    assert_string_equal(s3store_type_text(abi.children[abi.n_children - 1], text, sizeof text),
+                        "map<string, list<item: int8>>");
+    int64_t count = abi.n_children;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_fails(s3store_schema_add_type(&abi, "bad", bad[i], true, &err),
+                     S3STORE_INVALID_ARGUMENT, "\"bad\": there is no type");
+    assert_fails(s3store_schema_add_type(&abi, "bad", NULL, true, &err), S3STORE_INVALID_ARGUMENT,
+                 "no type");
+    assert_fails(s3store_schema_add_type(&abi, "m", "int8", true, &err), S3STORE_INVALID_ARGUMENT,
+                 "already");
+    char deep[64 * 6 + 16] = "";
+    for (int i = 0; i < 63; i++)
+        strcat(deep, "list<");
+    strcat(deep, "int8");
+    for (int i = 0; i < 63; i++)
+        strcat(deep, ">");
+    assert_ok(s3store_schema_add_type(&abi, "deep", deep, true, &err));
+    char deeper[sizeof deep + 8];
+    snprintf(deeper, sizeof deeper, "list<%s>", deep);
+    assert_fails(s3store_schema_add_type(&abi, "bad", deeper, true, &err), S3STORE_INVALID_ARGUMENT,
+                 "no type");
+    assert_int_equal(abi.n_children, count + 1);
+    abi.release(&abi);
+}
+
+/* Child by child. */
+static void test_schema__nested_columns_are_made_from_their_children(void **state)
+{
+    s3store_error err;
+    struct ArrowSchema abi, *map;
+    char text[128];
+    (void)state;
+    assert_ok(s3store_schema_new(0, &abi, &err));
+    assert_ok(s3store_schema_add(&abi, "l", "+l", true, &err));
+    assert_ok(s3store_schema_add(abi.children[0], "item", "u", true, &err));
+    assert_fails(s3store_schema_add(abi.children[0], "more", "u", true, &err),
+                 S3STORE_INVALID_ARGUMENT, "second child");
+    assert_ok(s3store_schema_add(&abi, "m", "+m", true, &err));
+    map = abi.children[1];
+    assert_ok(s3store_schema_add(map, "entries", "+s", false, &err));
+    assert_ok(s3store_schema_add(map->children[0], "key", "i", false, &err));
+    assert_ok(s3store_schema_add(map->children[0], "value", "g", true, &err));
+    assert_string_equal(s3store_type_text(abi.children[0], text, sizeof text), "list<item: string>");
+    assert_string_equal(s3store_type_text(map, text, sizeof text), "map<int32, double>");
+    abi.release(&abi);
+}
+
 static void test_schema__public_maker_checks_what_it_adds(void **state)
 {
     (void)state;
@@ -290,7 +360,8 @@ static void test_schema__public_maker_checks_what_it_adds(void **state)
     assert_int_equal(abi.children[38]->flags, 0);
     assert_fails(s3store_schema_add(&abi, "c7", "l", true, &err), S3STORE_INVALID_ARGUMENT, "c7");
     assert_fails(s3store_schema_add(&abi, "x", "?", true, &err), S3STORE_INVALID_ARGUMENT, "\"?\"");
-    assert_fails(s3store_schema_add(&abi, "x", "+l", true, &err), S3STORE_UNSUPPORTED, "flat");
+    assert_fails(s3store_schema_add(abi.children[0], "x", "l", true, &err),
+                 S3STORE_INVALID_ARGUMENT, "takes no children");
     assert_fails(s3store_schema_add(&abi, "x", "vu", true, &err), S3STORE_UNSUPPORTED, "vu");
     assert_fails(s3store_schema_add(&abi, NULL, "l", true, &err), S3STORE_INVALID_ARGUMENT, "name");
     assert_fails(s3store_schema_add(&abi, "\xc3", "l", true, &err), S3STORE_INVALID_ARGUMENT,
@@ -322,6 +393,8 @@ int main(void)
         TEST(test_schema__deep_and_exploding_trees_are_refused),
         TEST(test_schema__select_find_and_retain),
         TEST(test_schema__public_maker_checks_what_it_adds),
+        TEST(test_schema__types_by_their_names),
+        TEST(test_schema__nested_columns_are_made_from_their_children),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

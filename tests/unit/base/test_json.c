@@ -83,13 +83,13 @@ static void test_read__is_bounded(void **state)
     (void)state;
     s3store_error err;
     s3s_json *root;
-    char text[80];
-    memset(text, '[', 33);
-    memset(text + 33, ']', 33);
-    text[66] = '\0';
-    assert_fails(parse(text, &root, &err), S3STORE_LIMIT_EXCEEDED, "32");
-    text[65] = '\0';
-    assert_ok(parse(text + 1, &root, &err)); /* 32 levels */
+    char text[300];
+    memset(text, '[', 145);
+    memset(text + 145, ']', 145);
+    text[290] = '\0';
+    assert_fails(parse(text, &root, &err), S3STORE_LIMIT_EXCEEDED, "144");
+    text[289] = '\0';
+    assert_ok(parse(text + 1, &root, &err)); /* 144 levels */
     s3s_json_free(root);
 
     s3s_buffer b;

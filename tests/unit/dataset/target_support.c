@@ -327,7 +327,8 @@ s3s_schema *make_schema(s3s_env *env, const char *const *pairs)
         count++;
     assert_ok(s3s_schema_new(env, count, &schema, &err));
     for (size_t i = 0; i < count; i++) {
-        assert_true(s3s_type_from_text(pairs[2 * i + 1], &schema->fields[i]));
+        assert_int_equal(s3s_field_from_text(&schema->arena, pairs[2 * i + 1], &schema->fields[i]),
+                         S3S_TEXT_TYPE);
         schema->fields[i].name = s3s_arena_strdup(&schema->arena, pairs[2 * i]);
         schema->fields[i].nullable = true;
     }

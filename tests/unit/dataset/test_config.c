@@ -185,7 +185,9 @@ static void test_schema_json__what_is_written_reads_back(void **state)
     static const char *const pairs[] = {
         "a", "bool", "b", "int8", "c", "uint64", "d", "double", "e", "string", "f", "binary",
         "g", "date32", "h", "timestamp(us, UTC)", "i", "timestamp(ns)", "j", "decimal(18, 6)",
-        "k", "json", "l", "time(us)", "m \"\xC3\xA4\"", "float", NULL};
+        "k", "json", "l", "time(us)", "m \"\xC3\xA4\"", "float", "n", "list<item: json>", "o",
+        "struct<a: int64, b: list<item: struct<c: decimal(5, 2)>>>", "p",
+        "map<string, list<item: map<int8, bool>>>", NULL};
     s3store_error err;
     s3s_schema *schema = make_schema(NULL, pairs), *back;
     s3s_buffer out;
@@ -202,6 +204,7 @@ static void test_schema_json__what_is_written_reads_back(void **state)
     assert_string_equal(text, expected);
     assert_int_equal(back->fields[10].hint, S3S_HINT_JSON);
     assert_true(back->fields[0].nullable);
+    assert_true(s3s_schema_equal(schema, back)); /* in what is nested too */
     s3s_schema_release(schema);
     s3s_schema_release(back);
     s3s_buffer_deinit(&out);
@@ -242,6 +245,88 @@ static void test_schema_json__bad_documents_name_the_key(void **state)
         assert_null(schema);
         assert_string_equal(err.key, KEY);
     }
+}
+
+/* `depth` lists in each other. */
+static size_t lists_json(int depth, char *out, size_t size)
+{
+    size_t used = (size_t)snprintf(out, size,
+                                   "{\"format\":1,\"version\":1,\"columns\":[{\"name\":\"a\",");
+    for (int i = 1; i < depth; i++)
+        used += (size_t)snprintf(out + used, size - used, "\"type\":\"list\",\"children\":[{");
+    used += (size_t)snprintf(out + used, size - used, "\"type\":\"bool\"}");
+    for (int i = 1; i < depth; i++)
+        used += (size_t)snprintf(out + used, size - used, "]}");
+    return used + (size_t)snprintf(out + used, size - used, "]}");
+}
+
+static void test_schema_json__bad_nested_types_name_their_column(void **state)
+{
+    static const struct {
+        const char *column, *names;
+    } cases[] = {
+        {"\"type\":\"list\"", "\"a\": a list needs"},
+        {"\"type\":\"list\",\"children\":{}", "a list needs"},
+        {"\"type\":\"list\",\"children\":[]", "a list needs"},
+        {"\"type\":\"list\",\"children\":[{\"type\":\"bool\"},{\"type\":\"bool\"}]", "a list needs"},
+        {"\"type\":\"list\",\"children\":[3]", "lacks its \"type\""},
+        {"\"type\":\"list\",\"children\":[{\"type\":\"null\"}]", "unknown type \"null\""},
+        {"\"type\":\"list\",\"children\":[{\"type\":\"large_list\"}]", "unknown type \"large_list\""},
+        {"\"type\":\"list<bool>\"", "unknown type \"list<bool>\""},
+        {"\"type\":\"struct\",\"children\":[]", "a struct needs"},
+        {"\"type\":\"struct\",\"children\":[{\"type\":\"bool\"}]", "member 0 of a struct lacks"},
+        {"\"type\":\"struct\",\"children\":[{\"name\":\"x\",\"type\":\"bool\"},"
+         "{\"name\":\"x\",\"type\":\"int8\"}]",
+         "\"x\" is there twice"},
+        {"\"type\":\"map\",\"children\":[{\"type\":\"bool\"}]", "a map needs"},
+        {"\"type\":\"map\",\"children\":[{\"type\":\"bool\"},{\"type\":\"map\"}]", "a map needs"},
+    };
+    s3store_error err;
+    s3s_schema *schema;
+    uint32_t version;
+    char text[8192];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        snprintf(text, sizeof text,
+                 "{\"format\":1,\"version\":1,\"columns\":[{\"name\":\"a\",%s}]}", cases[i].column);
+        assert_fails(s3s_schema_json_parse(NULL, text, strlen(text), KEY, &version, &schema, &err),
+                     S3STORE_BAD_CONFIG, cases[i].names);
+        assert_null(schema);
+        assert_string_equal(err.key, KEY);
+        assert_non_null(strstr(err.message, "\"a\""));
+    }
+    size_t size = lists_json(64, text, sizeof text);
+    assert_ok(s3s_schema_json_parse(NULL, text, size, KEY, &version, &schema, &err));
+    s3s_schema_release(schema);
+    size = lists_json(65, text, sizeof text);
+    assert_fails(s3s_schema_json_parse(NULL, text, size, KEY, &version, &schema, &err),
+                 S3STORE_BAD_CONFIG, "\"a\" is nested deeper than 64 levels");
+    size = lists_json(200, text, sizeof text);
+    assert_fails(s3s_schema_json_parse(NULL, text, size, KEY, &version, &schema, &err),
+                 S3STORE_BAD_CONFIG, "144");
+}
+
+static void test_schema_json__what_has_no_known_type_is_not_recorded(void **state)
+{
+    static const char *const types[][2] = {
+        {"list<null>", "\"a\": the type of what it holds is not known (every \"item\""},
+        {"map<string, null>", "every \"value\""},
+        {"struct<x: int8, y: list<null>>", "every \"item\""},
+    };
+    s3store_error err;
+    s3s_buffer out;
+
+    (void)state;
+    s3s_buffer_init(&out, NULL, 100000);
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        const char *const pairs[] = {"a", types[i][0], NULL};
+        s3s_schema *schema = make_schema(NULL, pairs);
+        assert_fails(s3s_schema_json_write(schema, 1, &out, &err), S3STORE_UNSUPPORTED,
+                     types[i][1]);
+        s3s_schema_release(schema);
+    }
+    s3s_buffer_deinit(&out);
 }
 
 /* ---- growth --------------------------------------------------------------------------------- */
@@ -311,6 +396,20 @@ static void test_evolve__types_widen_without_loss_and_never_narrow(void **state)
         {"date", "timestamp(us, UTC)", NULL},
         {"decimal(18, 6)", "decimal(18, 6)", "decimal(18, 6)"},
         {"decimal(18, 6)", "decimal(18, 7)", NULL},
+        {"list<item: int8>", "large_list<x: int64>", "list<item: int64>"},
+        {"list<item: string>", "list<item: null>", "list<item: string>"},
+        {"list<item: null>", "list<item: string>", "list<item: string>"},
+        {"list<item: string>", "string", NULL},
+        {"struct<a: int8>", "map<string, int8>", NULL},
+        {"list<item: int8>", "null", "list<item: int8>"},
+        {"null", "large_list<x: struct<a: int8>>", "list<item: struct<a: int8>>"},
+        {"struct<a: int8, b: string>", "struct<c: bool, a: int16, n: null>",
+         "struct<a: int16, b: string, c: bool>"},
+        {"struct<a: int8, b: string>", "struct<b: string>", "struct<a: int8, b: string>"},
+        {"struct<a: list<item: struct<b: timestamp(s)>>>",
+         "struct<a: list<item: struct<b: timestamp(ms), c: double>>>",
+         "struct<a: list<item: struct<b: timestamp(ms), c: double>>>"},
+        {"map<int8, float>", "map<int16, double>", "map<int16, double>"},
     };
 
     (void)state;
@@ -349,6 +448,66 @@ static void test_evolve__new_columns_follow_and_unknown_ones_are_left_out(void *
     s3s_schema_release(incoming);
 }
 
+static void test_evolve__nested_mismatches_name_the_path(void **state)
+{
+    static const char *const cases[][3] = {
+        {"list<string>", "list<int8>", "\"c.item\" is recorded as string, but the data have int8"},
+        {"struct<a: list<struct<b: date>>>", "struct<a: list<struct<b: int8>>>", "\"c.a.item.b\""},
+        {"map<string, int8>", "map<int8, int8>", "\"c.key\""},
+        {"map<string, list<bool>>", "map<string, bool>", "\"c.value\" is recorded as list<item: bool>"},
+    };
+    s3store_error err;
+    s3s_schema *out;
+    bool grown;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *const have[] = {"c", cases[i][0], NULL}, *const in[] = {"c", cases[i][1], NULL};
+        s3s_schema *a = make_schema(NULL, have), *b = make_schema(NULL, in);
+        assert_fails(s3s_schema_evolve(NULL, a, b, &out, &grown, &err), S3STORE_SCHEMA_MISMATCH,
+                     cases[i][2]);
+        assert_null(out);
+        assert_false(grown);
+        s3s_schema_release(a);
+        s3s_schema_release(b);
+    }
+}
+
+/* Whatever producers say: lists have short offsets, everything is nullable but keys. */
+static void test_evolve__nested_types_take_the_form_that_is_recorded(void **state)
+{
+    static const char *const in[] = {"a", "struct<l: large_list<element: int8>, n: null>", "m",
+                                     "map<string, struct<x: bool>>", NULL};
+    static const char *const wanted[] = {"a", "struct<l: list<item: int8>>", "m",
+                                         "map<string, struct<x: bool>>", NULL};
+    s3store_error err;
+    s3s_schema *incoming = make_schema(NULL, in), *expected = make_schema(NULL, wanted);
+    s3s_schema *out, *again;
+    bool grown;
+
+    (void)state;
+    incoming->fields[0].children[0].nullable = false;
+    incoming->fields[0].children[0].children[0].nullable = false;
+    incoming->fields[1].children[0].nullable = true;
+    incoming->fields[1].children[0].children[0].nullable = true;
+    incoming->fields[1].children[0].children[1].children[0].nullable = false;
+    assert_ok(s3s_schema_evolve(NULL, NULL, incoming, &out, &grown, &err));
+    assert_true(grown);
+    assert_true(s3s_schema_equal(out, expected));
+    /* It is that of the same data again, which change nothing. */
+    assert_ok(s3s_schema_evolve(NULL, out, incoming, &again, &grown, &err));
+    assert_false(grown);
+    assert_true(s3s_schema_equal(out, again));
+    s3s_schema_release(again);
+    assert_ok(s3s_schema_evolve(NULL, out, expected, &again, &grown, &err));
+    assert_false(grown);
+    assert_ptr_equal(again, out);
+    s3s_schema_release(again);
+    s3s_schema_release(out);
+    s3s_schema_release(incoming);
+    s3s_schema_release(expected);
+}
+
 static void test_evolve__a_column_twice_is_refused(void **state)
 {
     static const char *const in[] = {"a", "int64", "a", "int64", NULL};
@@ -376,6 +535,10 @@ int main(void)
         cmocka_unit_test(test_evolve__types_widen_without_loss_and_never_narrow),
         cmocka_unit_test(test_evolve__new_columns_follow_and_unknown_ones_are_left_out),
         cmocka_unit_test(test_evolve__a_column_twice_is_refused),
+        cmocka_unit_test(test_schema_json__bad_nested_types_name_their_column),
+        cmocka_unit_test(test_schema_json__what_has_no_known_type_is_not_recorded),
+        cmocka_unit_test(test_evolve__nested_mismatches_name_the_path),
+        cmocka_unit_test(test_evolve__nested_types_take_the_form_that_is_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,18 @@ static void test_content_hash__golden_values(void **state)
          UINT64_C(0xd9c76e1aafd2dd53)},
         {"b:string?;a:int32?;c:double?", "quake|7|null",
          UINT64_C(0x283fafb1e830657a)},
+        {"a:list<int64>?", "[1,null,3]",
+         UINT64_C(0x154e1efc75eb81b4)},
+        {"a:list<string>?", "[]",
+         UINT64_C(0x1d533e0f710ed007)},
+        {"a:struct<y: string, x: int8>?", "{q,7}",
+         UINT64_C(0xba9a3b7dc732eb74)},
+        {"a:struct<x: int8>?", "{null}",
+         UINT64_C(0xa236971caed96834)},
+        {"a:map<string, int64>?", "[{k,1},{j,null}]",
+         UINT64_C(0x38bd17a69ac42ea6)},
+        {"a:list<struct<v: list<bool>, w: int8>>?", "[{[true,null],5},null,{null,null}]",
+         UINT64_C(0x5c10eae18d52b2b5)},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint64_t got = hash(env, cases[i].columns, &cases[i].row, 1);
@@ -156,6 +168,61 @@ static void test_content_hash__every_byte_of_long_rows_counts(void **state)
         assert_true(hash(env, "a:string?", rows, 100) != first);
         rows[i] = row;
     }
+}
+
+static void test_content_hash__nested_values_count_as_what_they_are(void **state)
+{
+    s3s_env *env = *state;
+    /* Wider types, another order of members, members that are null, another name of elements. */
+    same(env, "a:list<int8>?", "[1,null]", "a:large_list<x: double>?", "[1,null]");
+    same(env, "a:struct<x: int8, y: string>?", "{1,q}", "a:struct<y: large_string, x: float>?", "{q,1}");
+    same(env, "a:struct<x: int8>?", "{1}", "a:struct<n: list<int8>, x: int8, m: null>?",
+         "{null,1,null}");
+    same(env, "a:map<int8, struct<t: timestamp(s)>>?", "[{1,{7}}]",
+         "a:map<int64, struct<t: timestamp(ns), u: bool>>?", "[{1,{7000000000,null}}]");
+    same(env, "b:int8?;a:list<int8>?", "1|null", "b:int8?", "1");
+    differ(env, "a:list<int8>?", "[]", "a:list<int8>?", "null");
+    differ(env, "a:list<int8>?", "[null]", "a:list<int8>?", "[]");
+    differ(env, "a:list<int8>?", "[1,2]", "a:list<int8>?", "[2,1]");
+    differ(env, "a:list<int8>?", "[1]", "a:int8?", "1");
+    differ(env, "a:struct<x: int8>?", "{null}", "a:struct<x: int8>?", "null");
+    differ(env, "a:struct<x: int8, y: int8>?", "{1,null}", "a:struct<x: int8, y: int8>?", "{null,1}");
+    differ(env, "a:map<int8, int8>?", "[{1,2}]", "a:list<int8>?", "[1,2]");
+    differ(env, "a:map<int8, int8>?", "[{1,2},{3,4}]", "a:map<int8, int8>?", "[{3,4},{1,2}]");
+    differ(env, "a:list<list<int8>>?", "[[1],[2]]", "a:list<list<int8>>?", "[[1,2],[]]");
+    differ(env, "a:list<list<int8>>?", "[[1],[]]", "a:list<list<int8>>?", "[[],[1]]");
+}
+
+static void sizes(s3s_env *env, const char *columns, const char *row, uint32_t wanted)
+{
+    s3s_schema *schema = kit_schema(env, columns);
+    bool skip[8] = {false};
+    uint32_t size = 7;
+    struct ArrowArray batch;
+    kit_batch(schema, &row, 1, &batch);
+    s3s_row_sizes(schema, &batch, skip, &size);
+    if (size != wanted)
+        fail_msg("%s %s: %u", columns, row, (unsigned)size);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
+/* Chunks are cut by them: never change them (docs/FORMAT.md "Chunks"). */
+static void test_row_sizes__are_those_of_the_values(void **state)
+{
+    s3s_env *env = *state;
+    sizes(env, "a:int8?;b:string?;c:bool?;d:date?;e:decimal(5, 2)?", "1|xyz|true|1|5", 8 + 7 + 1 + 4 + 20);
+    sizes(env, "a:int8?;b:list<int8>?", "1|null", 8);
+    sizes(env, "b:list<int8>?", "[]", 4);
+    sizes(env, "b:list<int8>?", "[1,2,3]", 4 + 3 * 9);
+    sizes(env, "b:list<double>?", "[1,null,3]", 4 + 3 + 2 * 8);
+    sizes(env, "b:list<string>?", "[ab,null]", 4 + 2 + 6);
+    sizes(env, "b:struct<x: int8, y: string>?", "{1,ab}", 4 + 8 + 6);
+    sizes(env, "b:struct<x: int64, n: list<int8>, y: large_string>?", "{1,null,ab}", 4 + 8 + 6);
+    sizes(env, "b:struct<x: int64>?", "{null}", 4);
+    sizes(env, "b:map<string, bool>?", "[{k,true},{l,null}]", 4 + 2 * (1 + 5) + 2 + 1);
+    sizes(env, "b:list<struct<v: list<bool>, w: int8>>?", "[{[true,null],5},null]",
+          4 + 2 + 4 + (4 + 2 + 1) + 8);
 }
 
 /* Values that cross the end of the buffer, and one that is larger than it. */
@@ -307,6 +374,8 @@ int main(void)
         PURE(test_content_hash__every_byte_of_long_rows_counts),
         PURE(test_content_hash__no_size_of_rows_or_values_changes_what_counts),
         PURE(test_content_hash__skipped_columns_do_not_count),
+        PURE(test_content_hash__nested_values_count_as_what_they_are),
+        PURE(test_row_sizes__are_those_of_the_values),
         cmocka_unit_test(test_content_hash__a_retry_is_known_through_the_other_door),
         cmocka_unit_test(test_content_hash__the_inserted_at_column_is_left_out),
         cmocka_unit_test(test_content_hash__a_named_partition_leaves_its_constant_columns_out),
