@@ -124,10 +124,27 @@ static bool list_add(cli_list *list, const char *text, size_t size)
     return items[list->count] != NULL && ++list->count > 0;
 }
 
+/* Up to a comma, but those between "<" and its ">": "a:struct<b:int64,c:string>,d:int64". */
+static size_t item_size(const char *text)
+{
+    size_t size = 0;
+    for (;;) {
+        size += strcspn(text + size, ",<");
+        if (text[size] != '<')
+            return size;
+        size_t end = size, depth = 0;
+        do {
+            depth += text[end] == '<';
+            depth -= text[end] == '>';
+        } while (depth > 0 && text[++end] != '\0');
+        size = text[end] != '\0' ? end + 1 : size + 1; /* one without its ">" means nothing */
+    }
+}
+
 static bool split_list(cli_list *list, const char *text)
 {
     for (;;) {
-        size_t size = strcspn(text, ",");
+        size_t size = item_size(text);
         if (size == 0 || !list_add(list, text, size))
             return false;
         if (text[size] == '\0')

@@ -58,7 +58,7 @@ static void print_json(const s3store_target *target, uint32_t version,
     printf(",\"columns\":[");
     for (int64_t i = 0; schema->release != NULL && i < schema->n_children; i++) {
         cli_json c;
-        char type[64];
+        char type[4096];
         if (i > 0)
             putchar(',');
         cli_type_name(schema->children[i], type, sizeof type);
@@ -119,7 +119,7 @@ static void print_text(const s3store_target *target, uint32_t version,
     }
     printf("%-20sversion %u\n", "schema", version);
     for (int64_t i = 0; i < schema->n_children; i++) {
-        char type[64];
+        char type[4096];
         cli_type_name(schema->children[i], type, sizeof type);
         printf("  %-18s%s\n", schema->children[i]->name, type);
     }

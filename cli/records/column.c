@@ -263,7 +263,7 @@ const char *cli_inferred_format(const cli_inference *inference)
 
 static s3store_status misfit(const cli_value *v, const struct ArrowSchema *type, s3store_error *err)
 {
-    char name[64];
+    char name[512];
     cli_type_name(type, name, sizeof name);
     memset(err, 0, sizeof *err);
     err->status = S3STORE_SCHEMA_MISMATCH;
@@ -420,6 +420,10 @@ s3store_status cli_append_value(s3store_builder *b, size_t column, const struct 
         return misfit(v, type, err);
     case CLI_TYPE_TIMESTAMP:
         return append_timestamp(b, column, type, v, err);
+    case CLI_TYPE_NESTED:
+        if (v->token == CLI_TOKEN_NESTED || v->token == CLI_TOKEN_TEXT)
+            return cli_append_nested(b, column, type, v, err);
+        return misfit(v, type, err);
     default:
         return misfit(v, type, err);
     }

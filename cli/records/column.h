@@ -19,6 +19,7 @@ typedef enum cli_type {
     CLI_TYPE_BINARY,
     CLI_TYPE_DATE,
     CLI_TYPE_TIMESTAMP,
+    CLI_TYPE_NESTED, /* list, struct, map */
     CLI_TYPE_OTHER,
 } cli_type;
 
@@ -56,6 +57,12 @@ const char *cli_inferred_format(const cli_inference *inference);
 s3store_status cli_append_value(s3store_builder *builder, size_t column,
                                 const struct ArrowSchema *type, const cli_value *value,
                                 s3store_error *err);
+
+/* The same for a nested column and the text of a JSON value (nested.c). What was appended before a failure
+ * stays in the builders of what is nested. */
+s3store_status cli_append_nested(s3store_builder *builder, size_t column,
+                                 const struct ArrowSchema *type, const cli_value *value,
+                                 s3store_error *err);
 
 /* "YYYY-MM-DD" to days; an RFC 3339 time with zone to seconds and nanoseconds. */
 bool cli_parse_date(const char *text, size_t size, int32_t *days);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "records/column.h"
+#include "records/types.h"
 
 typedef struct constants {
     struct ArrowArrayStream inner;
@@ -70,9 +71,7 @@ static int constants_schema(struct ArrowArrayStream *stream, struct ArrowSchema 
     for (int64_t i = 0; i < in.n_children + c->added.n_children && status == S3STORE_OK; i++) {
         const struct ArrowSchema *f =
             i < in.n_children ? in.children[i] : c->added.children[i - in.n_children];
-        status = s3store_schema_add(out, f->name, f->format, true, &c->err);
-        if (status == S3STORE_OK && cli_schema_is_json(f))
-            status = s3store_schema_set_extension(out, (size_t)i, "arrow.json", &c->err);
+        status = cli_type_copy(out, f->name, f, true, &c->err);
     }
     in.release(&in);
     c->own_error = status != S3STORE_OK;

@@ -91,14 +91,25 @@ static void parquet_release(struct ArrowArrayStream *stream)
     stream->release = NULL;
 }
 
+/* With all that is nested in it. */
+static bool same_column(const struct ArrowSchema *a, const struct ArrowSchema *b)
+{
+    if (strcmp(a->name, b->name) != 0 || strcmp(a->format, b->format) != 0 ||
+        a->n_children != b->n_children)
+        return false;
+    for (int64_t i = 0; i < a->n_children; i++)
+        if (!same_column(a->children[i], b->children[i]))
+            return false;
+    return true;
+}
+
 static bool same_columns(struct ArrowArrayStream *a, struct ArrowArrayStream *b)
 {
     struct ArrowSchema x = {0}, y = {0};
     bool same = a->get_schema(a, &x) == 0 && b->get_schema(b, &y) == 0 &&
                 x.n_children == y.n_children;
     for (int64_t i = 0; same && i < x.n_children; i++)
-        same = strcmp(x.children[i]->name, y.children[i]->name) == 0 &&
-               strcmp(x.children[i]->format, y.children[i]->format) == 0;
+        same = same_column(x.children[i], y.children[i]);
     if (x.release != NULL)
         x.release(&x);
     if (y.release != NULL)

@@ -180,32 +180,31 @@ static bool widens(const struct ArrowSchema *recorded, const cli_inference *infe
 
 static s3store_status add_column(text_input *in, text_column *c, size_t *at, s3store_error *err)
 {
-    const char *format = NULL;
-    bool json = false;
-    for (size_t i = 0; i < in->options.type_count && format == NULL; i++) {
+    const char *type = NULL;
+    for (size_t i = 0; i < in->options.type_count && type == NULL; i++) {
         char name[256];
         const char *wanted;
         s3store_status status =
-            cli_type_parse(in->options.types[i], name, sizeof name, &wanted, &json, err);
+            cli_type_parse(in->options.types[i], name, sizeof name, &wanted, err);
         if (status != S3STORE_OK)
             return status;
         if (strcmp(name, c->name) == 0)
-            format = wanted;
+            type = wanted;
     }
     const struct ArrowSchema *recorded = recorded_column(in, c->name);
-    if (format == NULL && recorded != NULL && !widens(recorded, &c->inference)) {
-        format = recorded->format;
-        json = cli_schema_is_json(recorded);
+    s3store_status status;
+    if (type != NULL) {
+        status = cli_type_add(&in->schema, c->name, type, err);
+    } else if (recorded != NULL && !widens(recorded, &c->inference)) {
+        status = cli_type_copy(&in->schema, c->name, recorded, true, err);
+    } else {
+        const char *format = cli_inferred_format(&c->inference);
+        if (format == NULL)
+            return S3STORE_OK; /* null everywhere: left out until its type is known */
+        status = s3store_schema_add(&in->schema, c->name, format, true, err);
+        if (status == S3STORE_OK && c->inference.type == CLI_TYPE_JSON)
+            status = s3store_schema_set_extension(&in->schema, *at, "arrow.json", err);
     }
-    if (format == NULL) {
-        format = cli_inferred_format(&c->inference);
-        json = c->inference.type == CLI_TYPE_JSON;
-    }
-    if (format == NULL)
-        return S3STORE_OK; /* null everywhere: left out until its type is known */
-    s3store_status status = s3store_schema_add(&in->schema, c->name, format, true, err);
-    if (status == S3STORE_OK && json)
-        status = s3store_schema_set_extension(&in->schema, *at, "arrow.json", err);
     if (status == S3STORE_OK)
         c->target = (*at)++;
     return status;
@@ -215,10 +214,9 @@ static s3store_status check_types_used(const text_input *in, s3store_error *err)
 {
     for (size_t i = 0; i < in->options.type_count; i++) {
         char name[256];
-        const char *format;
-        bool json, found = false;
-        s3store_status status =
-            cli_type_parse(in->options.types[i], name, sizeof name, &format, &json, err);
+        const char *type;
+        bool found = false;
+        s3store_status status = cli_type_parse(in->options.types[i], name, sizeof name, &type, err);
         if (status != S3STORE_OK)
             return status;
         for (size_t k = 0; k < in->column_count && !found; k++)
@@ -323,9 +321,7 @@ static int stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *ou
     s3store_status status = s3store_schema_new((size_t)in->schema.n_children, out, &in->err);
     for (int64_t i = 0; i < in->schema.n_children && status == S3STORE_OK; i++) {
         const struct ArrowSchema *c = in->schema.children[i];
-        status = s3store_schema_add(out, c->name, c->format, true, &in->err);
-        if (status == S3STORE_OK && cli_schema_is_json(c))
-            status = s3store_schema_set_extension(out, (size_t)i, "arrow.json", &in->err);
+        status = cli_type_copy(out, c->name, c, true, &in->err);
     }
     return status == S3STORE_OK ? 0 : ENOMEM;
 }

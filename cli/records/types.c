@@ -44,25 +44,75 @@ static s3store_status refuse(s3store_error *err, const char *text, const char *w
     int n = snprintf(err->message, sizeof err->message, "--types %s: %s; types are json", text, why);
     for (size_t i = 0; i < ROW_COUNT - 2 && n > 0 && (size_t)n < sizeof err->message; i++)
         n += snprintf(err->message + n, sizeof err->message - (size_t)n, ", %s", rows[i].name);
+    if (n > 0 && (size_t)n < sizeof err->message)
+        snprintf(err->message + n, sizeof err->message - (size_t)n,
+                 ", list<T>, struct<NAME:T,...>, map<T,T>");
     return S3STORE_INVALID_ARGUMENT;
 }
 
-s3store_status cli_type_parse(const char *text, char *name, size_t name_size, const char **format,
-                              bool *json, s3store_error *err)
+static const type_row *find_row(const char *type)
 {
-    const char *colon = strrchr(text, ':');
-    if (colon == NULL || colon == text || (size_t)(colon - text) >= name_size)
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        if (strcmp(rows[i].name, type) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+/* The types of nested columns have colons too: "a:struct<b:int64>". */
+static const char *find_colon(const char *text)
+{
+    const char *nested = strchr(text, '<');
+    const char *end = nested != NULL ? nested : text + strlen(text);
+    while (end > text && *end != ':')
+        end--;
+    return end > text ? end : NULL;
+}
+
+s3store_status cli_type_parse(const char *text, char *name, size_t name_size, const char **type,
+                              s3store_error *err)
+{
+    const char *colon = find_colon(text);
+    if (colon == NULL || (size_t)(colon - text) >= name_size)
         return refuse(err, text, "must be COLUMN:TYPE");
     memcpy(name, text, (size_t)(colon - text));
     name[colon - text] = '\0';
-    *json = strcmp(colon + 1, "json") == 0;
-    *format = "u";
-    for (size_t i = 0; i < ROW_COUNT && !*json; i++)
-        if (strcmp(rows[i].name, colon + 1) == 0) {
-            *format = rows[i].format;
-            return S3STORE_OK;
+    *type = colon + 1;
+    if (find_row(*type) != NULL || strcmp(*type, "json") == 0)
+        return S3STORE_OK;
+    if (strchr(*type, '<') != NULL) { /* is it one? */
+        struct ArrowSchema scratch;
+        s3store_status status = s3store_schema_new(1, &scratch, err);
+        if (status == S3STORE_OK) {
+            status = cli_type_add(&scratch, name, *type, err);
+            scratch.release(&scratch);
         }
-    return *json ? S3STORE_OK : refuse(err, text, "there is no such type");
+        if (status != S3STORE_INVALID_ARGUMENT)
+            return status;
+    }
+    return refuse(err, text, "there is no such type");
+}
+
+s3store_status cli_type_add(struct ArrowSchema *schema, const char *name, const char *type,
+                            s3store_error *err)
+{
+    const type_row *row = find_row(type);
+    return row != NULL ? s3store_schema_add(schema, name, row->format, true, err)
+                       : s3store_schema_add_type(schema, name, type, true, err);
+}
+
+s3store_status cli_type_copy(struct ArrowSchema *schema, const char *name,
+                             const struct ArrowSchema *column, bool nullable, s3store_error *err)
+{
+    s3store_status status = s3store_schema_add(schema, name, column->format, nullable, err);
+    if (status == S3STORE_OK && cli_schema_is_json(column))
+        status = s3store_schema_set_extension(schema, (size_t)schema->n_children - 1, "arrow.json",
+                                              err);
+    for (int64_t i = 0; i < column->n_children && status == S3STORE_OK; i++) {
+        const struct ArrowSchema *child = column->children[i];
+        status = cli_type_copy(schema->children[schema->n_children - 1], child->name, child,
+                               (child->flags & ARROW_FLAG_NULLABLE) != 0, err);
+    }
+    return status;
 }
 
 s3store_status cli_types_schema(const cli_list *types, struct ArrowSchema *out, s3store_error *err)
@@ -70,13 +120,10 @@ s3store_status cli_types_schema(const cli_list *types, struct ArrowSchema *out, 
     s3store_status status = s3store_schema_new(types->count, out, err);
     for (size_t i = 0; i < types->count && status == S3STORE_OK; i++) {
         char name[256];
-        const char *format = NULL;
-        bool json = false;
-        status = cli_type_parse(types->items[i], name, sizeof name, &format, &json, err);
+        const char *type = NULL;
+        status = cli_type_parse(types->items[i], name, sizeof name, &type, err);
         if (status == S3STORE_OK)
-            status = s3store_schema_add(out, name, format, true, err);
-        if (status == S3STORE_OK && json)
-            status = s3store_schema_set_extension(out, i, "arrow.json", err);
+            status = cli_type_add(out, name, type, err);
     }
     if (status != S3STORE_OK && out->release != NULL)
         out->release(out);
@@ -111,6 +158,8 @@ cli_type cli_type_of(const struct ArrowSchema *column)
         return CLI_TYPE_JSON;
     if (strncmp(column->format, "ts", 2) == 0)
         return CLI_TYPE_TIMESTAMP;
+    if (column->format[0] == '+')
+        return CLI_TYPE_NESTED;
     for (size_t i = 0; i < ROW_COUNT; i++)
         if (strcmp(rows[i].format, column->format) == 0)
             return rows[i].type;
@@ -120,6 +169,10 @@ cli_type cli_type_of(const struct ArrowSchema *column)
 void cli_type_name(const struct ArrowSchema *column, char *buffer, size_t buffer_size)
 {
     const char *name = column->format;
+    if (column->format[0] == '+') {
+        (void)s3store_type_text(column, buffer, buffer_size);
+        return;
+    }
     if (cli_schema_is_json(column))
         name = "json";
     else if (strncmp(column->format, "ts", 2) == 0) {

@@ -5,9 +5,16 @@
 #include "options.h"
 #include "s3store.h"
 
-/* "price:double" to its name and Arrow format string; json is a string column with JSON text. */
-s3store_status cli_type_parse(const char *text, char *name, size_t name_size, const char **format,
-                              bool *json, s3store_error *err);
+/* "price:double" to its name and the name of its type, which cli_type_add knows. */
+s3store_status cli_type_parse(const char *text, char *name, size_t name_size, const char **type,
+                              s3store_error *err);
+/* Adds a column of such a type, nullable. */
+s3store_status cli_type_add(struct ArrowSchema *schema, const char *name, const char *type,
+                            s3store_error *err);
+/* Adds a column of the type of another one, with all that is nested in it. Extensions but arrow.json are
+ * left out. */
+s3store_status cli_type_copy(struct ArrowSchema *schema, const char *name,
+                             const struct ArrowSchema *column, bool nullable, s3store_error *err);
 /* A schema of them, every column nullable. */
 s3store_status cli_types_schema(const cli_list *types, struct ArrowSchema *out, s3store_error *err);
 /* The name of a column's type, "timestamp(us, UTC)", "string": for info and messages. */

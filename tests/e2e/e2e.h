@@ -100,9 +100,11 @@ s3store_status write_quakes(const dataset *d, const quake *rows, size_t count, c
 /* The same rows as an Arrow stream of batches of at most batch_rows. */
 void quake_stream(const quake *rows, size_t count, size_t batch_rows, struct ArrowArrayStream *out);
 
-/* A schema of "name:format" (nullable), space separated: "id:u value:l". */
+/* A schema of "name:format" (nullable), space separated: "id:u value:l"; nested columns by the name of
+ * their type: "tags:list<string>". */
 void make_schema(const char *columns, struct ArrowSchema *out);
-/* One batch of text cells, "a 1;b -": rows separated by ';', cells by one blank, '-' is null. */
+/* One batch of text cells, "a 1;b -": rows separated by ';', cells by one blank, '-' is null; nested ones
+ * "[1,-]", "{a,[b]}", maps "[{k,1}]". */
 void make_stream(const char *columns, const char *cells, struct ArrowArrayStream *out);
 /* Writes such a batch; fails the test unless OK. */
 void write_cells(const dataset *d, const char *columns, const char *cells);
@@ -134,5 +136,6 @@ int run_process_tests(void);
 int run_fence_tests(void);
 int run_views_tests(void);
 int run_vector_tests(void);
+int run_nested_tests(void);
 
 #endif

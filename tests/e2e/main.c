@@ -40,7 +40,7 @@ int main(int argc, char **argv)
         {"dataset", run_dataset_tests}, {"write", run_write_tests},   {"read", run_read_tests},
         {"schema", run_schema_tests},   {"stream", run_stream_tests}, {"budget", run_budget_tests},
         {"process", run_process_tests}, {"fence", run_fence_tests},   {"views", run_views_tests},
-        {"vectors", run_vector_tests},
+        {"vectors", run_vector_tests},  {"nested", run_nested_tests},
     };
     if (argc < 3) {
         fprintf(stderr, "usage: test_e2e file|file-fsync|s3 COMMAND [SUITE]\n");

@@ -30,13 +30,55 @@ void make_schema(const char *columns, struct ArrowSchema *out)
         char *format = strchr(name, ':');
         assert_non_null(format);
         *format++ = '\0';
-        assert_ok(s3store_schema_add(out, name, format, true, &err));
+        if (strchr(format, '<') != NULL)
+            assert_ok(s3store_schema_add_type(out, name, format, true, &err));
+        else
+            assert_ok(s3store_schema_add(out, name, format, true, &err));
     }
 }
 
-static void append_cell(s3store_builder *b, size_t column, const char *format, const char *cell)
+static void append_cell(s3store_builder *b, size_t column, const struct ArrowSchema *type,
+                        const char *cell);
+
+/* "[1,-]", "{a,[b]}", a map "[{k,1},{l,-}]"; '-' is null. Returns what follows. */
+static const char *append_nested(s3store_builder *b, size_t column, const struct ArrowSchema *type,
+                                 const char *at)
 {
     s3store_error err;
+    char word[128];
+    bool map = strcmp(type->format, "+m") == 0, record = strcmp(type->format, "+s") == 0;
+    const struct ArrowSchema *inner = map ? type->children[0] : type;
+    s3store_builder *child = s3store_builder_child(b, column);
+    if (child == NULL || *at == '-') {
+        size_t size = strcspn(at, ",]}");
+        assert_true(size < sizeof word);
+        memcpy(word, at, size);
+        word[size] = '\0';
+        append_cell(b, column, type, word);
+        return at + size;
+    }
+    assert_int_equal(*at++, record ? '{' : '[');
+    for (size_t i = 0; *at != ']' && *at != '}'; i += record) {
+        if (map)
+            assert_int_equal(*at++, '{');
+        at = append_nested(child, i, inner->children[i], at);
+        if (map)
+            at = append_nested(child, 1, inner->children[1], at + 1) + 1;
+        at += *at == ',';
+    }
+    assert_ok(s3store_builder_append_nested(b, column, &err));
+    return at + 1;
+}
+
+static void append_cell(s3store_builder *b, size_t column, const struct ArrowSchema *type,
+                        const char *cell)
+{
+    s3store_error err;
+    const char *format = type->format;
+    if (format[0] == '+' && strcmp(cell, "-") != 0) {
+        assert_int_equal(*append_nested(b, column, type, cell), '\0');
+        return;
+    }
     if (strcmp(cell, "-") == 0)
         assert_ok(s3store_builder_append_null(b, column, &err));
     else if (format[0] == 'u' || format[0] == 'z')
@@ -65,7 +107,7 @@ void make_stream(const char *columns, const char *cells, struct ArrowArrayStream
         for (int64_t c = 0; c < schema.n_children; c++) {
             char *cell = strsep(&row, " ");
             assert_non_null(cell);
-            append_cell(b, (size_t)c, schema.children[c]->format, cell);
+            append_cell(b, (size_t)c, schema.children[c], cell);
         }
         assert_null(row);
     }
@@ -167,6 +209,31 @@ static int64_t integer_at(const struct ArrowSchema *f, const struct ArrowArray *
 }
 
 static void add_cell(text_buffer *t, const struct ArrowSchema *f, const struct ArrowArray *a,
+                     int64_t row);
+
+/* As append_nested takes it; i counts from the beginning of the buffers. */
+static void add_nested(text_buffer *t, const struct ArrowSchema *f, const struct ArrowArray *a,
+                       int64_t i)
+{
+    bool record = strcmp(f->format, "+s") == 0;
+    add(t, record ? "{" : "[", 1);
+    if (record) {
+        for (int64_t c = 0; c < f->n_children; c++) {
+            add(t, ",", c > 0);
+            add_cell(t, f->children[c], a->children[c], i);
+        }
+    } else {
+        const int32_t *offsets = a->buffers[1];
+        assert_true(strcmp(f->format, "+l") == 0 || strcmp(f->format, "+m") == 0);
+        for (int32_t k = offsets[i]; k < offsets[i + 1]; k++) {
+            add(t, ",", k > offsets[i]);
+            add_cell(t, f->children[0], a->children[0], k);
+        }
+    }
+    add(t, record ? "}" : "]", 1);
+}
+
+static void add_cell(text_buffer *t, const struct ArrowSchema *f, const struct ArrowArray *a,
                      int64_t row)
 {
     char text[64];
@@ -177,6 +244,9 @@ static void add_cell(text_buffer *t, const struct ArrowSchema *f, const struct A
         return;
     }
     switch (f->format[0]) {
+    case '+':
+        add_nested(t, f, a, i);
+        return;
     case 'u':
     case 'z': {
         const int32_t *offsets = a->buffers[1];
