@@ -42,7 +42,7 @@ static const cli_option options[] = {
      CLI_LIST, VALUE(blooms), NULL},
     {"--sorted-by", 0, "COLUMN,...", "the rows of each partition are: recorded in the files",
      CLI_LIST, VALUE(sorted_by), NULL},
-    {"--types", 0, "COL:TYPE,...", "column types, instead of what the values look like", CLI_LIST,
+    {"--types", 0, "COL:TYPE,...", "column types, nested ones too, instead of what the values look like", CLI_LIST,
      VALUE(types), NULL},
     {"--optimistic", 0, NULL, "with a token: do not ask first whether it is committed", CLI_FLAG,
      VALUE(optimistic), NULL},

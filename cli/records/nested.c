@@ -27,7 +27,7 @@ typedef struct frame {
     size_t column;
     const struct ArrowSchema *type; /* its own; of an entry, that of a map's entries */
     s3store_builder *child;
-    size_t member;       /* of a struct, which comes next */
+    size_t member;       /* of a struct, which comes next; of a map, key or value */
     unsigned long count; /* elements so far */
     bool *seen;          /* members */
 } frame;
@@ -63,7 +63,8 @@ static void put_path(const reading *r, char *out, size_t size)
             n = snprintf(out + used, size - used, "%s%s", used > 0 ? "." : "",
                          f->type->children[f->member]->name);
         else if (f->kind == FRAME_MAP)
-            n = snprintf(out + used, size - used, "%svalue", used > 0 ? "." : "");
+            n = snprintf(out + used, size - used, "%s%s", used > 0 ? "." : "",
+                         f->member == 0 ? "key" : "value");
         used += n > 0 ? (size_t)n : 0;
     }
 }
@@ -246,11 +247,12 @@ static int on_key(void *ctx, const unsigned char *text, size_t size)
         return 1;
     frame *f = &r->frames[r->depth - 1];
     if (f->kind == FRAME_MAP) {
-        const struct ArrowSchema *entries = f->type->children[0];
-        return append(r, &(place){f->child, 0, entries->children[0]},
-                      cli_type_of(entries->children[0]) == CLI_TYPE_STRING ? CLI_TOKEN_STRING
-                                                                           : CLI_TOKEN_TEXT,
-                      (const char *)text, size);
+        const struct ArrowSchema *key = f->type->children[0]->children[0];
+        cli_token token = cli_type_of(key) == CLI_TYPE_STRING ? CLI_TOKEN_STRING : CLI_TOKEN_TEXT;
+        f->member = 0;
+        int ok = append(r, &(place){f->child, 0, key}, token, (const char *)text, size);
+        f->member = 1;
+        return ok;
     }
     size_t count = (size_t)f->type->n_children;
     size_t guess = f->member < count ? f->member + 1 : 0; /* members come in order, mostly */

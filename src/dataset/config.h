@@ -45,8 +45,8 @@ void s3s_descriptor_deinit(s3s_descriptor *d);
 s3store_status s3s_descriptor_agree(const s3s_descriptor *recorded, const s3s_descriptor *wanted,
                                     const char *key, s3store_error *err);
 
-/* One schema version as JSON: {"format":1,"version":N,"columns":[{"name","type"}...]}; types by
- * s3s_field_type_text. Columns are always nullable. */
+/* One schema version as JSON: {"format":1,"version":N,"columns":[{"name","type"}...]}; flat types by
+ * s3s_field_type_text, nested ones "list", "struct", "map" with "children". Columns are always nullable. */
 s3store_status s3s_schema_json_parse(s3s_env *env, const char *text, size_t size, const char *key,
                                      uint32_t *version, s3s_schema **out, s3store_error *err);
 s3store_status s3s_schema_json_write(const s3s_schema *schema, uint32_t version, s3s_buffer *out,
@@ -54,8 +54,9 @@ s3store_status s3s_schema_json_write(const s3s_schema *schema, uint32_t version,
 
 /* What the recorded schema becomes when data of schema `incoming` is written: recorded columns in
  * their order, then new ones in theirs; types widened where the documented rules allow. *grown says
- * whether a new version is needed. NULL-typed columns are left out until their type is known.
- * SCHEMA_MISMATCH naming column and both types. */
+ * whether a new version is needed. NULL-typed columns, and such members of structs, are left out until
+ * their type is known. Nested types get the form that is recorded. SCHEMA_MISMATCH naming column
+ * ("a.b.item") and both types. */
 s3store_status s3s_schema_evolve(s3s_env *env, const s3s_schema *recorded,
                                  const s3s_schema *incoming, s3s_schema **out, bool *grown,
                                  s3store_error *err);

@@ -61,12 +61,29 @@ static void check_type(const char *text)
     FUZZ_CHECK(s3s_field_same_type(&field, &again));
 }
 
+/* The same with what is nested, as far as the text was not cut. */
+static void check_nested_type(const char *text)
+{
+    static char written[1 << 16];
+    s3s_arena arena;
+    s3s_field field = {0}, again = {0};
+    s3s_arena_init(&arena, fuzz_env());
+    if (s3s_field_from_text(&arena, text, &field) == S3S_TEXT_TYPE) {
+        s3s_field_type_text(&field, written, sizeof written);
+        FUZZ_CHECK(strlen(written) + 1 == sizeof written ||
+                   (s3s_field_from_text(&arena, written, &again) == S3S_TEXT_TYPE &&
+                    s3s_field_same_type(&field, &again)));
+    }
+    s3s_arena_deinit(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     check_descriptor((const char *)data, size);
     check_schema((const char *)data, size);
     char *text = fuzz_text(data, size);
     check_type(text);
+    check_nested_type(text);
     free(text);
     fuzz_check_leaks();
     return 0;

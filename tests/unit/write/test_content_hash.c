@@ -176,6 +176,8 @@ static void test_content_hash__nested_values_count_as_what_they_are(void **state
     /* Wider types, another order of members, members that are null, another name of elements. */
     same(env, "a:list<int8>?", "[1,null]", "a:large_list<x: double>?", "[1,null]");
     same(env, "a:struct<x: int8, y: string>?", "{1,q}", "a:struct<y: large_string, x: float>?", "{q,1}");
+    same(env, "a:struct<y: string, x: int8>?", "{q,7}", "a:struct<y: string, n: bool, x: float>?",
+         "{q,null,7}");
     same(env, "a:struct<x: int8>?", "{1}", "a:struct<n: list<int8>, x: int8, m: null>?",
          "{null,1,null}");
     same(env, "a:map<int8, struct<t: timestamp(s)>>?", "[{1,{7}}]",
@@ -218,6 +220,7 @@ static void test_row_sizes__are_those_of_the_values(void **state)
     sizes(env, "b:list<double>?", "[1,null,3]", 4 + 3 + 2 * 8);
     sizes(env, "b:list<string>?", "[ab,null]", 4 + 2 + 6);
     sizes(env, "b:struct<x: int8, y: string>?", "{1,ab}", 4 + 8 + 6);
+    sizes(env, "b:struct<y: string, x: int8>?", "{q,7}", 4 + 5 + 8);
     sizes(env, "b:struct<x: int64, n: list<int8>, y: large_string>?", "{1,null,ab}", 4 + 8 + 6);
     sizes(env, "b:struct<x: int64>?", "{null}", 4);
     sizes(env, "b:map<string, bool>?", "[{k,true},{l,null}]", 4 + 2 * (1 + 5) + 2 + 1);
