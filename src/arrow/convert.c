@@ -699,8 +699,8 @@ bool s3s_batch_fits(const s3s_schema *from, const s3s_schema *to)
         return false;
     for (size_t i = 0; i < from->field_count; i++) {
         const s3s_field *a = &from->fields[i], *b = &to->fields[i];
-        if (!s3s_field_same_type(a, b) || !s3s_field_nulls_fit(a, b) ||
-            strcmp(a->name, b->name) != 0)
+        if ((a->nullable && !b->nullable) || !s3s_field_same_type(a, b) ||
+            (a->child_count > 0 && !s3s_field_nulls_fit(a, b)) || strcmp(a->name, b->name) != 0)
             return false;
     }
     return true;

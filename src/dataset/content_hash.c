@@ -351,8 +351,8 @@ static s3store_status add_column(s3s_content_hasher *h, size_t position, s3store
     memcpy(c->prefix + 4, name, size);
     c->room = steps * PREFIX_STEP + 1 + 4 + SHORT_VALUE;
     const s3s_field *field = &h->schema->fields[position];
-    nested *below;
-    if (!look_into(&h->arena, field, &below))
+    nested *below = NULL;
+    if (field->child_count > 0 && !look_into(&h->arena, field, &below))
         return s3s_fail_memory(err, sizeof *below);
     c->nested = below;
     c->factor = field->type == S3S_TYPE_TIMESTAMP ? nanos_per_unit(field->unit) : 1;

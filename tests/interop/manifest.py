@@ -17,7 +17,8 @@ import pyarrow.parquet
 
 COMMAND = os.path.abspath(sys.argv[1])
 FOLDER = pathlib.Path(sys.argv[2]) / "manifest"
-COLUMNS = ["id", "site", "v", "n", "place", "time"]
+COLUMNS = ["id", "site", "v", "n", "place", "tags", "who", "time"]
+NESTED = "tags:list<string>,who:struct<age:int32,at:list<double>>"
 
 
 def run(*arguments, text=None):
@@ -40,8 +41,12 @@ def make(dice, url):
                    "time": f"2018-02-0{dice.randrange(1, 4)}T0{dice.randrange(10)}:00:00Z"}
             if batch > 6:
                 row["place"] = dice.choice(["Alaska", None])
+                row["tags"] = dice.choice([None, [], ["a", None, "ü"]])
+                row["who"] = dice.choice([None, {"age": None, "at": [0.5, None]},
+                                          {"age": dice.randrange(9), "at": None}])
             rows.append(json.dumps(row))
-        run("write", url, "-", "--token", f"batch-{batch:02}", text="\n".join(rows) + "\n")
+        run("write", url, "-", "--token", f"batch-{batch:02}",
+            *(["--types", NESTED] if batch > 6 else []), text="\n".join(rows) + "\n")
 
 
 def leave_orphans(dice, store):
@@ -66,10 +71,10 @@ def ours(url, *options):
 
 def theirs(connection, view):
     found = connection.execute(
-        f"select id, site, v, n, place, strftime(time, '%Y-%m-%dT%H:%M:%SZ') as time, day "
+        f"select id, site, v, n, place, tags, who, strftime(time, '%Y-%m-%dT%H:%M:%SZ') as time, day "
         f"from \"{view}\"").fetchall()
     for row in found:
-        assert row[5].startswith(row[6]), row  # the column that only the key has
+        assert row[7].startswith(row[8]), row  # the column that only the key has
     return as_set(dict(zip(COLUMNS, row)) for row in found)
 
 

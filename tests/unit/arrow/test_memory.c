@@ -12,6 +12,7 @@ typedef struct fixture {
     s3s_schema *flat;
     struct ArrowArray flat_batch;
     s3s_schema *wide;
+    s3s_schema *wide_nested; /* than what kit_nested makes */
     struct ArrowSchema abi;
 } fixture;
 
@@ -74,6 +75,69 @@ static s3store_status do_convert_nested(fixture *f, s3store_error *err)
     s3store_status status =
         s3s_batch_convert(f->env, f->flat, &f->flat_batch, f->nested, "f", &out, err);
     s3s_array_release(&out);
+    return status;
+}
+
+static s3store_status do_convert_parts(fixture *f, s3store_error *err)
+{
+    struct ArrowArray out;
+    s3store_status status =
+        s3s_batch_convert(f->env, f->nested, &f->nested_batch, f->wide_nested, "f", &out, err);
+    s3s_array_release(&out);
+    return status;
+}
+
+/* "[[1,null]]", "{x,null}" and nulls. */
+static s3store_status fill_nested(s3store_builder *b, s3store_error *err)
+{
+    s3store_builder *lists = s3store_builder_child(b, 0), *list = s3store_builder_child(lists, 0);
+    s3store_builder *members = s3store_builder_child(b, 1);
+    s3store_status status = s3store_builder_append_int(list, 0, 1, err);
+    if (status == S3STORE_OK)
+        status = s3store_builder_append_null(list, 0, err);
+    if (status == S3STORE_OK)
+        status = s3store_builder_append_nested(lists, 0, err);
+    if (status == S3STORE_OK)
+        status = s3store_builder_append_nested(b, 0, err);
+    if (status == S3STORE_OK)
+        status = s3store_builder_append_bytes(members, 0, "x", 1, err);
+    if (status == S3STORE_OK)
+        status = s3store_builder_append_null(members, 1, err);
+    if (status == S3STORE_OK)
+        status = s3store_builder_append_nested(b, 1, err);
+    for (size_t i = 0; i < 2 && status == S3STORE_OK; i++)
+        status = s3store_builder_append_null(b, i, err);
+    return status;
+}
+
+static s3store_status do_build_nested(fixture *f, s3store_error *err)
+{
+    s3store_builder *b = NULL;
+    struct ArrowArray out = {0};
+    s3s_schema *schema;
+    s3store_status status = s3s_schema_new(f->env, 2, &schema, err);
+    static const char *const types[] = {"list<list<int64>>", "struct<s: string, m: map<int8, int8>>"};
+    for (size_t i = 0; status == S3STORE_OK && i < 2; i++) {
+        schema->fields[i] = (s3s_field){.name = i == 0 ? "l" : "s", .nullable = true};
+        if (s3s_field_from_text(&schema->arena, types[i], &schema->fields[i]) != S3S_TEXT_TYPE) {
+            status = S3STORE_OUT_OF_MEMORY;
+            err->status = status;
+        }
+    }
+    if (status == S3STORE_OK)
+        status = s3s_builder_new(f->env, schema, &b, err);
+    if (status == S3STORE_OK)
+        status = fill_nested(b, err);
+    if (status == S3STORE_OK) {
+        status = s3store_builder_finish(b, &out, err);
+        if (status != S3STORE_OK) /* the rows are kept */
+            assert_int_equal(s3store_builder_rows(b), 2);
+        else
+            assert_string_equal(kit_text(schema, &out), "[[1,null]]|{x,null}\nnull|null\n");
+        s3s_array_release(&out);
+    }
+    s3store_builder_free(b);
+    s3s_schema_release(schema);
     return status;
 }
 
@@ -228,9 +292,12 @@ static void test_memory__every_failing_allocation_is_an_error_and_leaks_nothing(
     f.flat = kit_schema(f.env, "id:int64;name:string;value:int32?;ok:bool");
     f.wide = kit_schema(f.env, "id:double;name:large_string;value:int64?;ok:bool;new:string?");
     KIT_BATCH(f.flat, &f.flat_batch, "1|a|5|true", "2|bcd|null|false", "3||7|true");
+    f.wide_nested = kit_schema(f.env, "l:large_list<double>?;s:struct<n: bool, b: list<large_string>, "
+                                      "a: string>?;m:map<large_string, double>?");
     static const operation operations[] = {
         do_take,  do_take_flat, do_convert, do_convert_nested, do_export_import, do_select,
-        do_slice, do_build,     do_records, do_sort_keys,      do_stream,
+        do_slice, do_build,     do_records, do_sort_keys,      do_stream,        do_convert_parts,
+        do_build_nested,
     };
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         uint64_t before = s3s_env_live_allocs(f.env);
@@ -255,6 +322,7 @@ static void test_memory__every_failing_allocation_is_an_error_and_leaks_nothing(
     s3s_schema_release(f.nested);
     s3s_schema_release(f.flat);
     s3s_schema_release(f.wide);
+    s3s_schema_release(f.wide_nested);
 }
 
 int main(void)
