@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define COLUMNS "p:u id:u v:l value:l"
+#define NESTED_COLUMNS "p:u id:u v:l value:list<struct<a:int32,t:list<string>>>"
 
 /* ---- what a run writes -------------------------------------------------------------------------------- */
 
@@ -32,7 +33,7 @@ static void expect_partitions(torture *t, size_t count, const char *rows)
 }
 
 /* The expected rows as an input, mixed over the partitions. */
-static void make_input(torture *t)
+static void make_input_of(torture *t, const char *columns)
 {
     static char cells[4096];
     const char *at[PARTS_MAX] = {NULL};
@@ -53,7 +54,12 @@ static void make_input(torture *t)
     }
     for (char *c = cells; *c != '\0'; c++)
         *c = *c == '|' ? ' ' : *c;
-    make_stream(COLUMNS, cells, &t->input);
+    make_stream(columns, cells, &t->input);
+}
+
+static void make_input(torture *t)
+{
+    make_input_of(t, COLUMNS);
 }
 
 static s3store_status run_write(torture *t, s3store_error *err)
@@ -286,6 +292,18 @@ static void check_chunked(torture *t, s3store_status status, const s3store_error
     repeat(t);
 }
 
+/* Into a recorded type that is wider: every part is converted. */
+static void prepare_nested(torture *t)
+{
+    write_cells(&t->d, "p:u id:u v:l value:list<struct<a:int64,t:list<string>>>", "q x 1 [{1,-}]");
+}
+
+static void begin_nested(torture *t)
+{
+    expect_partitions(t, 2, "x 1 [{1,[b,-]},-];y 1 -;y 2 [{-,[]}];");
+    make_input_of(t, NESTED_COLUMNS);
+}
+
 /* The first write of a dataset, which records its columns. */
 static void begin_first(torture *t)
 {
@@ -370,6 +388,8 @@ const scenario write_scenarios[] = {
      .run = run_records, .check = check_write, .finish = finish_write},
     {.name = "write-first", .fresh = true, .writes = true, .prepare = prepare_empty,
      .begin = begin_first, .run = run_write, .check = check_write},
+    {.name = "write-nested", .fresh = true, .writes = true, .prepare = prepare_nested,
+     .begin = begin_nested, .run = run_write, .check = check_write},
     {.name = "write-chunked", .fresh = true, .writes = true, .memory_bytes = 4000,
      .chunk_rows = CHUNK_ROWS, .prepare = prepare_empty, .begin = begin_chunked,
      .run = run_write, .check = check_chunked},
