@@ -10,7 +10,7 @@
 #define SCHEMA_FORMAT 1
 #define SCHEMA_MAX_COLUMNS 10000 /* as s3s_schema_import */
 #define TYPE_TEXT_SIZE 256
-#define MAX_DEPTH 64 /* as s3s_schema_import */
+#define MAX_DEPTH 64 /* what a Parquet file holds: a list or map is two levels there */
 
 static const char *const hint_names[] = {
     [S3S_HINT_JSON] = "json",
@@ -138,7 +138,7 @@ static s3store_status read_children(const reading *r, const s3s_json *json, int 
         if (status == S3STORE_OK)
             field->children[0].name = "item";
         return status == S3STORE_OK
-                   ? read_type(r, s3s_json_at(children, 0), depth + 1, &field->children[0])
+                   ? read_type(r, s3s_json_at(children, 0), depth + 2, &field->children[0])
                    : status;
     }
     s3s_field *entries = &field->children[0];
@@ -297,8 +297,10 @@ static s3store_status check_field(const s3s_field *field, const char *column, in
     if (field->child_count == 0)
         return s3s_fail(err, S3STORE_UNSUPPORTED,
                         "column \"%.100s\": a struct without members cannot be recorded", column);
-    for (size_t i = 0; i < field->child_count && status == S3STORE_OK; i++)
-        status = check_field(&field->children[i], column, depth + 1, err);
+    const s3s_field *inner = field->type == S3S_TYPE_MAP ? &field->children[0] : field;
+    int below = field->type == S3S_TYPE_STRUCT ? depth + 1 : depth + 2;
+    for (size_t i = 0; i < inner->child_count && status == S3STORE_OK; i++)
+        status = check_field(&inner->children[i], column, below, err);
     return status;
 }
 

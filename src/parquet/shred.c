@@ -124,10 +124,10 @@ static s3store_status add_leaf(builder *b, const frame *f)
 static s3store_status enter(builder *b, const s3s_field *field, size_t child)
 {
     const s3s_field *top = b->depth > 0 ? b->stack[0].step.field : field;
-    size_t lists = 0;
+    size_t groups = b->depth; /* a list or map is two: the entries of a map are its second */
     for (size_t i = 0; i < b->depth; i++)
-        lists += b->stack[i].step.list;
-    if (b->depth + lists >= DEPTH_MAX)
+        groups += (size_t)b->stack[i].step.list - (size_t)is_entries(b, i);
+    if (groups >= DEPTH_MAX)
         return s3s_fail(b->err, S3STORE_LIMIT_EXCEEDED,
                         "column \"%s\" is nested deeper than %d levels", top->name, DEPTH_MAX);
     if (field->type == S3S_TYPE_STRUCT && field->child_count == 0)

@@ -117,6 +117,35 @@ static void test_nested__types_that_are_not_known_wait(void **state)
     dataset_close(&d);
 }
 
+/* What is recorded can be written: a column too deep for a file would spoil every later write. */
+static void test_nested__as_deep_as_a_file_holds(void **state)
+{
+    (void)state;
+    dataset d;
+    char types[1024] = "p:u c:", cells[1024] = "x ", wanted[1024];
+    dataset_make(&d, "nested_deep", &plain);
+    for (int i = 0; i < 31; i++) {
+        strcat(types, i % 2 ? "list<" : "map<string,");
+        strcat(cells, i % 2 ? "[" : "[{k,");
+    }
+    strcat(types, "int64");
+    strcat(cells, "7");
+    for (int i = 31; i-- > 0;) {
+        strcat(types, ">");
+        strcat(cells, i % 2 ? "]" : "}]");
+    }
+    write_cells(&d, types, cells);
+    snprintf(wanted, sizeof wanted, "%s;", cells + 2);
+    assert_string_equal(read_text(&d, "*", "c", false), wanted);
+    dataset_close(&d);
+    dataset_make(&d, "nested_deeper", &plain);
+    char deeper[1100];
+    snprintf(deeper, sizeof deeper, "p:u c:list<%s>", types + 6);
+    refuse(&d, NULL, deeper, "x []", S3STORE_UNSUPPORTED, "\"c\" is nested deeper than 64 levels");
+    write_cells(&d, "p:u c:list<int64>", "x [1]");
+    dataset_close(&d);
+}
+
 static void test_nested__a_token_knows_its_values(void **state)
 {
     (void)state;
@@ -358,6 +387,7 @@ int run_nested_tests(void)
         cmocka_unit_test(test_nested__what_is_written_is_read),
         cmocka_unit_test(test_nested__types_widen_part_by_part),
         cmocka_unit_test(test_nested__types_that_are_not_known_wait),
+        cmocka_unit_test(test_nested__as_deep_as_a_file_holds),
         cmocka_unit_test(test_nested__a_token_knows_its_values),
         cmocka_unit_test(test_nested__latest_and_history_carry_them),
         cmocka_unit_test(test_nested__keys_are_never_nested),

@@ -296,10 +296,11 @@ static void test_schema_json__bad_nested_types_name_their_column(void **state)
         assert_string_equal(err.key, KEY);
         assert_non_null(strstr(err.message, "\"a\""));
     }
-    size_t size = lists_json(64, text, sizeof text);
+    /* A file holds 64 levels, of which a list is two. */
+    size_t size = lists_json(32, text, sizeof text);
     assert_ok(s3s_schema_json_parse(NULL, text, size, KEY, &version, &schema, &err));
     s3s_schema_release(schema);
-    size = lists_json(65, text, sizeof text);
+    size = lists_json(33, text, sizeof text);
     assert_fails(s3s_schema_json_parse(NULL, text, size, KEY, &version, &schema, &err),
                  S3STORE_BAD_CONFIG, "\"a\" is nested deeper than 64 levels");
     size = lists_json(200, text, sizeof text);
@@ -318,7 +319,24 @@ static void test_schema_json__what_has_no_known_type_is_not_recorded(void **stat
     s3s_buffer out;
 
     (void)state;
+    char deep[500] = "", deeper[512];
+    for (int i = 0; i < 31; i++)
+        strcat(deep, i % 2 ? "list<" : "map<int8, ");
+    strcat(deep, "bool");
+    for (int i = 0; i < 31; i++)
+        strcat(deep, ">");
+    snprintf(deeper, sizeof deeper, "list<%s>", deep);
     s3s_buffer_init(&out, NULL, 100000);
+    for (int i = 0; i < 2; i++) {
+        const char *const pairs[] = {"a", i == 0 ? deep : deeper, NULL};
+        s3s_schema *schema = make_schema(NULL, pairs);
+        if (i == 0)
+            assert_ok(s3s_schema_json_write(schema, 1, &out, &err));
+        else
+            assert_fails(s3s_schema_json_write(schema, 1, &out, &err), S3STORE_UNSUPPORTED,
+                         "\"a\" is nested deeper than 64 levels");
+        s3s_schema_release(schema);
+    }
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         const char *const pairs[] = {"a", types[i][0], NULL};
         s3s_schema *schema = make_schema(NULL, pairs);
