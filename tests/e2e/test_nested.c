@@ -241,6 +241,59 @@ static void test_nested__keys_are_never_nested(void **state)
     dataset_close(&d);
 }
 
+/* Lists of C structs are columns like those of the Arrow door. */
+static void test_nested__both_doors_have_the_same_lists(void **state)
+{
+    (void)state;
+    typedef struct record {
+        const char *p;
+        s3store_list numbers, names;
+        bool no_names;
+    } record;
+    static const s3store_field fields[] = {
+        {.name = "p", .kind = S3STORE_KIND_CSTRING, .offset = offsetof(record, p)},
+        {.name = "numbers", .kind = S3STORE_KIND_LIST, .item = S3STORE_KIND_INT64,
+         .offset = offsetof(record, numbers), .null = S3STORE_NULL_ZERO},
+        {.name = "names", .kind = S3STORE_KIND_LIST, .item = S3STORE_KIND_CSTRING,
+         .offset = offsetof(record, names), .null = S3STORE_NULL_FLAG,
+         .flag_offset = offsetof(record, no_names)},
+    };
+    static const s3store_record_type type = S3STORE_RECORD_TYPE(record, fields);
+    static const int64_t numbers[] = {1, 2};
+    static const char *const names[] = {"a", "b"}, *const all[] = {"*"};
+    const record rows[] = {{"x", {numbers, 2}, {names, 2}, false}, {"x", {NULL, 0}, {NULL, 0}, true}};
+    s3store_error err;
+    dataset d;
+    s3store_write_result *result;
+    s3store_records *records;
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    s3store_read_options read = S3STORE_READ_OPTIONS_INIT;
+    options.token = "t";
+    dataset_make(&d, "nested_doors", &plain);
+    assert_ok(s3store_write_records(d.writer, &type, rows, 2, &options, &result, &err));
+    s3store_write_result_free(result);
+    assert_string_equal(read_text(&d, "*", NULL, false), "x|[1,2]|[a,b];x|[]|-;");
+    /* The same rows, of narrower numbers, by the other door. */
+    assert_int_equal(write_under(&d, "t", "p:u names:list<string> numbers:list<int8>",
+                                 "x [a,b] [1,2];x - []"),
+                     S3STORE_COMMIT_EXISTING);
+    write_cells(&d, "p:u numbers:list<int8>", "x [7];x -");
+    read.patterns = all;
+    read.pattern_count = 1;
+    assert_ok(s3store_read_records(d.reader, &type, &read, &records, &err));
+    assert_int_equal(s3store_records_count(records), 4);
+    const record *got = s3store_records_data(records); /* in the order of their tokens */
+    assert_int_equal(((const int64_t *)got[0].numbers.items)[0], 7);
+    assert_true(got[1].no_names && got[1].numbers.count == 0);
+    got += 2;
+    assert_int_equal(got[0].numbers.count, 2);
+    assert_int_equal(((const int64_t *)got[0].numbers.items)[1], 2);
+    assert_string_equal(((const char *const *)got[0].names.items)[1], "b");
+    assert_true(got[1].no_names && got[1].numbers.count == 0);
+    s3store_records_free(records);
+    dataset_close(&d);
+}
+
 /* ---- more than memory ------------------------------------------------------------------------------ */
 
 typedef struct source {
@@ -391,6 +444,7 @@ int run_nested_tests(void)
         cmocka_unit_test(test_nested__a_token_knows_its_values),
         cmocka_unit_test(test_nested__latest_and_history_carry_them),
         cmocka_unit_test(test_nested__keys_are_never_nested),
+        cmocka_unit_test(test_nested__both_doors_have_the_same_lists),
         cmocka_unit_test(test_nested__more_than_memory_is_written_and_found_again),
     };
     return cmocka_run_group_tests_name("nested", tests, NULL, NULL);
