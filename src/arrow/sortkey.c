@@ -532,7 +532,9 @@ static void narrow_nullable_column(const s3s_column *c, size_t width, uint64_t *
 void s3s_narrow_keys_fill(const s3s_schema *schema, const struct ArrowArray *batch,
                           const size_t *columns, size_t column_count, bool nulls, uint64_t *out)
 {
-    memset(out, 0, (size_t)batch->length * sizeof *out);
+    /* A number of eight bytes stands alone, and nothing before it is shifted. */
+    if (nulls || column_count != 1 || encoded_width(&schema->fields[columns[0]]) < sizeof *out)
+        memset(out, 0, (size_t)batch->length * sizeof *out);
     for (size_t i = 0; i < column_count; i++) {
         s3s_column c;
         s3s_batch_column(schema, batch, columns[i], &c);

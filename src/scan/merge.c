@@ -2,8 +2,9 @@
  * order.
  *
  * Entity columns become order-preserving bytes once per row, versions become uint64 in order. Keys of
- * eight bytes at most are numbers and have no memory of their own ("narrow"). LATEST finds the winners
- * with a hash table and sorts only them: where keys are short in merge_packed.c. Of the others it keeps no
+ * eight bytes at most are numbers and have no memory of their own ("narrow"). LATEST of numbers is in
+ * merge_dense.c and merge_narrow.c. Else it finds the winners with a hash table and sorts only
+ * them: where keys are short in merge_packed.c. Of the others it keeps no
  * key: those of the batch under way are in memory that the next batch uses again, and go to another
  * place only for a new winner. HISTORY sorts everything, stably, and collapses replicas.
  *
@@ -632,6 +633,25 @@ static s3store_status merge_items(merge *m, s3s_scan_mode mode, merged_rows *out
     return status == S3STORE_OK ? write_rows(m, out, err) : status;
 }
 
+/* In the way that suits the keys. */
+static s3store_status merge_latest(merge *m, merged_rows *out, s3store_error *err)
+{
+    bool done = false;
+    s3store_status status = S3STORE_OK;
+    if (m->narrow && !m->nulls)
+        status = s3s_merge_dense(m->env, m->plan, m->batches, m->batch_count, m->row_count,
+                                 m->longest, out, &done, err);
+    if (status == S3STORE_OK && !done && m->narrow)
+        status = s3s_merge_narrow(m->env, m->plan, m->nulls, m->batches, m->batch_count,
+                                  m->row_count, m->longest, out, &done, err);
+    if (status != S3STORE_OK || done)
+        return status;
+    if (is_packable(m))
+        return s3s_merge_packed(m->env, m->plan, m->narrow, m->nulls, m->batches, m->batch_count,
+                                m->row_count, m->longest, out, err);
+    return merge_items(m, S3S_SCAN_LATEST, out, err);
+}
+
 s3store_status s3s_scan_merge(s3s_env *env, const scan_plan *plan, s3s_scan_mode mode,
                               const struct ArrowArray **batches, size_t batch_count,
                               merged_rows *out, s3store_error *err)
@@ -643,11 +663,9 @@ s3store_status s3s_scan_merge(s3s_env *env, const scan_plan *plan, s3s_scan_mode
                .batch_count = batch_count,
                .recent = {.env = env}};
     s3store_status status = prepare(&m, err);
-    if (status == S3STORE_OK && mode == S3S_SCAN_LATEST && is_packable(&m))
-        status = s3s_merge_packed(env, plan, m.narrow, m.nulls, batches, batch_count, m.row_count,
-                                  m.longest, out, err);
-    else if (status == S3STORE_OK)
-        status = merge_items(&m, mode, out, err);
+    if (status == S3STORE_OK)
+        status = mode == S3S_SCAN_LATEST ? merge_latest(&m, out, err)
+                                         : merge_items(&m, mode, out, err);
     merge_deinit(&m);
     return status;
 }

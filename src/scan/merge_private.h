@@ -36,6 +36,20 @@ static inline uint64_t merge_mix(uint64_t h)
     return h ^ h >> 33;
 }
 
+/* LATEST of narrow keys without nulls that are close to one another. *done false: they are not, and
+ * nothing was done. */
+s3store_status s3s_merge_dense(s3s_env *env, const scan_plan *plan,
+                               const struct ArrowArray **batches, size_t batch_count,
+                               size_t row_count, size_t longest, merged_rows *out, bool *done,
+                               s3store_error *err);
+
+/* LATEST of narrow keys of many entities. *done false: they are few, or versions differ by more than
+ * there are bits for, and nothing was done. */
+s3store_status s3s_merge_narrow(s3s_env *env, const scan_plan *plan, bool nulls,
+                                const struct ArrowArray **batches, size_t batch_count,
+                                size_t row_count, size_t longest, merged_rows *out, bool *done,
+                                s3store_error *err);
+
 /* LATEST where all keys fit into S3S_PACKED_BYTES (narrow keys do; nulls: with a byte for null
  * each). */
 #define S3S_PACKED_BYTES 15

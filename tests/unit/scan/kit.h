@@ -18,6 +18,7 @@ s3store_status kit_scan(fixture *fx, const char *pattern, const s3s_scan_options
 void kit_write(fixture *fx, const char *partition, const fixture_row *rows, size_t count);
 
 int run_merge_tests(void);
+int run_merge_narrow_tests(void);
 int run_order_tests(void);
 int run_schema_tests(void);
 int run_fault_tests(void);

@@ -3,6 +3,7 @@
 int main(void)
 {
     int failed = run_merge_tests();
+    failed += run_merge_narrow_tests();
     failed += run_order_tests();
     failed += run_schema_tests();
     failed += run_fault_tests();
