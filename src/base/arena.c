@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "base/env_private.h"
 
 #define ALIGNMENT 16
 #define FIRST_CHUNK 4096
@@ -75,6 +76,9 @@ void *s3s_arena_alloc(s3s_arena *a, size_t size)
     if (!s3s_add(size == 0 ? 1 : size, ALIGNMENT - 1, &rounded))
         return NULL;
     rounded &= ~(size_t)(ALIGNMENT - 1);
+    if (a->env != NULL && atomic_load_explicit(&a->env->fail_arenas, memory_order_relaxed) &&
+        s3s_env_must_fail(a->env, rounded))
+        return NULL;
     struct s3s_arena_chunk *chunk = a->chunks;
     if (chunk == NULL || chunk->size - chunk->used < rounded) {
         chunk = add_chunk(a, rounded);

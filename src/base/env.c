@@ -29,6 +29,7 @@ s3store_status s3s_env_init(s3s_env *env, s3store_error *err)
     atomic_init(&env->refs, 1);
     atomic_init(&env->live_allocs, 0);
     atomic_init(&env->fail_alloc_at, UINT64_MAX);
+    atomic_init(&env->fail_arenas, false);
     atomic_init(&env->alloc_max, UINT64_MAX);
     env->locked.sequence.last_stamp_us = S3STORE_TIME_NONE;
     return S3STORE_OK;
@@ -107,7 +108,7 @@ size_t s3s_env_core_count(const s3s_env *env)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static bool must_fail(s3s_env *env, size_t size)
+bool s3s_env_must_fail(s3s_env *env, size_t size)
 {
     if (size > atomic_load_explicit(&env->alloc_max, memory_order_relaxed))
         return true;
@@ -158,7 +159,7 @@ static void *resize(s3s_env *env, void *p, size_t size)
         return NULL;
     if (env == NULL)
         return realloc(p, size);
-    if (must_fail(env, size))
+    if (s3s_env_must_fail(env, size))
         return NULL;
     void *q = env->ops != NULL ? env->ops->resize(env, p, size) : resize_real(env, p, size);
     if (q != NULL && p == NULL)
@@ -178,7 +179,7 @@ void *s3s_calloc(s3s_env *env, size_t count, size_t size)
         return NULL;
     if (env == NULL || env->ops == NULL) {
         /* calloc knows which pages are zero already. */
-        if (env != NULL && must_fail(env, total))
+        if (env != NULL && s3s_env_must_fail(env, total))
             return NULL;
         void *p = total > PTRDIFF_MAX ? NULL : calloc(1, total == 0 ? 1 : total);
         if (p != NULL && env != NULL)
@@ -252,12 +253,24 @@ void s3s_wipe(void *p, size_t size)
 
 void s3s_env_fail_alloc_at(s3s_env *env, uint64_t n)
 {
+    atomic_store(&env->fail_arenas, false);
+    atomic_store(&env->fail_alloc_at, n);
+}
+
+void s3s_env_fail_any_alloc_at(s3s_env *env, uint64_t n)
+{
+    atomic_store(&env->fail_arenas, true);
     atomic_store(&env->fail_alloc_at, n);
 }
 
 void s3s_env_limit_alloc(s3s_env *env, uint64_t size_max)
 {
     atomic_store(&env->alloc_max, size_max);
+}
+
+bool s3s_env_alloc_has_failed(const s3s_env *env)
+{
+    return atomic_load(&env->fail_alloc_at) > UINT64_MAX / 2; /* it goes on counting down from the top */
 }
 
 uint64_t s3s_env_live_allocs(const s3s_env *env)

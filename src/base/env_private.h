@@ -55,6 +55,7 @@ struct s3s_env {
     atomic_size_t refs;
     _Atomic uint64_t live_allocs;
     _Atomic uint64_t fail_alloc_at; /* UINT64_MAX: never */
+    _Atomic bool fail_arenas;       /* they count as well */
     _Atomic uint64_t alloc_max;
     s3store_log_fn log_fn;
     void *log_ctx;
@@ -70,6 +71,12 @@ struct s3s_env {
 /* Initialises everything but ops and sim. */
 s3store_status s3s_env_init(s3s_env *env, s3store_error *err);
 void s3s_env_deinit(s3s_env *env);
+/* Whether a test wants this allocation to fail. */
+bool s3s_env_must_fail(s3s_env *env, size_t size);
+/* Tests: as s3s_env_fail_alloc_at, where allocations out of arenas count as well, also those that the
+ * arena has room for; and whether it came to that. */
+void s3s_env_fail_any_alloc_at(s3s_env *env, uint64_t n);
+bool s3s_env_alloc_has_failed(const s3s_env *env);
 
 /* Takes the mutex and returns the sequence of the running process; give it back with unlock. */
 s3s_sequence *s3s_env_sequence_lock(s3s_env *env);

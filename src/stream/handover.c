@@ -33,8 +33,6 @@ static int compare_file(const void *key, const void *item)
 
 static bool has_file(const s3s_file_set *set, const char *partition, const char *data_path)
 {
-    if (set->partition_count == 0)
-        return false;
     const s3s_partition_files *p = bsearch(partition, set->partitions, set->partition_count,
                                            sizeof *set->partitions, compare_partition);
     return p != NULL && bsearch(data_path, p->files, p->file_count, sizeof *p->files,

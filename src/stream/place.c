@@ -88,8 +88,7 @@ s3store_status s3s_place_sort(s3s_place *place, s3store_error *err)
 
 bool s3s_place_knows(const s3s_place *place, const char *data_path)
 {
-    return place->known_count > 0 &&
-           bsearch(&data_path, place->paths, place->known_count, sizeof *place->paths,
+    return bsearch(&data_path, place->paths, place->known_count, sizeof *place->paths,
                    compare_paths) != NULL;
 }
 

@@ -47,7 +47,7 @@ s3store_status s3s_place_parse(s3s_place *place, const char *text, const char *w
  * are too many. */
 s3store_status s3s_place_add(s3s_place *place, const s3s_ref *ref, s3store_error *err);
 s3store_status s3s_place_sort(s3s_place *place, s3store_error *err);
-/* Whether a snapshot had the data object. Only after s3s_place_sort. */
+/* Whether a snapshot had the data object. Only after s3s_place_sort, and where something is known. */
 bool s3s_place_knows(const s3s_place *place, const char *data_path);
 /* The text of the same place at another offset, in the arena. */
 s3store_status s3s_place_text(s3s_place *place, const char *offset, const char **out,

@@ -3,6 +3,7 @@
 #include "stream/stream.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -134,12 +135,7 @@ static s3store_status read_ref(walk *w, const char *key, candidate *c, s3store_e
     s3store_status status = s3s_ref_parse(key, &ref, &why);
     if (status == S3STORE_OK) /* a partition that makes too long a key cannot be committed */
         status = s3s_commit_key(&w->target->layout, ref.partition, ref.token, commit_key, &why);
-    if (status != S3STORE_OK && status != S3STORE_INVALID_ARGUMENT) {
-        if (err != NULL)
-            *err = why;
-        return status;
-    }
-    if (status != S3STORE_OK) {
+    if (status != S3STORE_OK) { /* both fail for what the key says, and for nothing else */
         s3s_metric(s3s_env_metrics(w->target->env), S3S_METRIC_MALFORMED_REFS,
                    (s3s_labels){.method = S3S_METHOD_POLL}, 1);
         s3s_log(w->target->env, S3STORE_LOG_WARN, "skipping malformed ref", "key", key, "reason",
@@ -184,7 +180,7 @@ static s3store_status judge(walk *w, const candidate *c, bool *stop, s3store_err
             *stop = true;
             return S3STORE_OK;
         }
-        const char *key = slot->damage->key[0] != '\0' ? slot->damage->key : c->key;
+        const char *key = slot->damage->key; /* of the marker */
         s3s_log(w->target->env, S3STORE_LOG_WARN, "skipping damaged commit marker", "key", key,
                 "ref", c->key, "reason", slot->damage->message, NULL);
         status = s3s_entries_add_skipped(w->entries, key, err);
@@ -282,15 +278,8 @@ static s3store_status walk_new(s3store_target *target, const s3store_call *call,
     s3s_arena_init(&w->page_arena, target->env);
     *out = w;
     s3store_status status = s3s_settled_offset(target, w->cutoff, err);
-    size_t root = strlen(target->layout.ref_path);
-    if (status == S3STORE_OK && root + 2 > sizeof w->prefix)
-        status = s3s_fail(err, S3STORE_INVALID_ARGUMENT, "the dataset's prefix is too long");
-    if (status == S3STORE_OK) {
-        memcpy(w->prefix, target->layout.ref_path, root);
-        memcpy(w->prefix + root, "/", 2);
-        status = s3s_entries_new(target->env, &w->entries, err);
-    }
-    return status;
+    snprintf(w->prefix, sizeof w->prefix, "%s/", target->layout.ref_path); /* shorter than cutoff */
+    return status == S3STORE_OK ? s3s_entries_new(target->env, &w->entries, err) : status;
 }
 
 static void walk_free(walk *w)

@@ -6,5 +6,7 @@ int main(void)
     failed += run_range_tests();
     failed += run_entries_tests();
     failed += run_place_tests();
+    failed += run_handover_tests();
+    failed += run_memory_tests();
     return failed != 0;
 }

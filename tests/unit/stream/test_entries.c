@@ -86,6 +86,11 @@ static void test_entries__partition_keys_of_nothing_are_none(void **state)
     assert_null(s3store_entries_partition_keys(NULL, &count));
     s3store_entries_free(entries);
     s3store_entries_free(NULL);
+    assert_int_equal(s3store_entries_count(NULL), 0);
+    assert_int_equal(s3store_entries_pending(NULL), 0);
+    assert_int_equal(s3store_entries_skipped_count(NULL), 0);
+    assert_null(s3store_entries_skipped_get(NULL, 0));
+    assert_string_equal(s3store_entries_next_offset(NULL), "");
     fixture_close_clean(&fx);
 }
 

@@ -6,5 +6,7 @@ int run_poll_tests(void);
 int run_range_tests(void);
 int run_entries_tests(void);
 int run_place_tests(void);
+int run_handover_tests(void);
+int run_memory_tests(void);
 
 #endif
