@@ -142,14 +142,12 @@ s3store_status s3s_records_add(s3store_records *records, const s3s_schema *schem
                                const s3store_record_type *type, const struct ArrowArray *batch,
                                s3store_error *err)
 {
-    size_t rows = (size_t)batch->length, needed = 0, bytes = 0;
-    if (!s3s_add(records->count, rows, &needed))
-        return s3s_fail_memory(err, SIZE_MAX);
-    if (needed > records->capacity) {
-        size_t capacity = needed + records->capacity / 2;
-        uint8_t *grown = s3s_mul(capacity, type->record_size, &bytes)
-                             ? s3s_realloc(records->env, records->data, bytes)
-                             : NULL;
+    size_t rows = (size_t)batch->length, needed = 0, capacity = 0, bytes = 0;
+    bool fits = s3s_add(records->count, rows, &needed) &&
+                s3s_add(needed, records->capacity / 2, &capacity) &&
+                s3s_mul(capacity, type->record_size, &bytes);
+    if (!fits || needed > records->capacity) {
+        uint8_t *grown = fits ? s3s_realloc(records->env, records->data, bytes) : NULL;
         if (grown == NULL)
             return s3s_fail_memory(err, bytes);
         records->data = grown;

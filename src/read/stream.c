@@ -102,7 +102,7 @@ typedef struct partition_rows {
 
 static void core_release(iter_core *core)
 {
-    if (core == NULL || atomic_fetch_sub(&core->refs, 1) != 1)
+    if (atomic_fetch_sub(&core->refs, 1) != 1)
         return;
     s3s_env *env = core->env;
     s3s_array_release(&core->held);

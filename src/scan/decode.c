@@ -186,7 +186,7 @@ s3store_status s3s_scan_cursor_next(const s3s_scan *scan, s3s_datafile_cursor *c
         status = s3s_batch_convert(scan->env, from, &batch, scan->plan.merge, key, out, err);
         s3s_array_release(&batch);
         if (status != S3STORE_OK) {
-            if (err != NULL && err->key[0] == '\0')
+            if (err != NULL)
                 strncpy(err->key, key, sizeof err->key - 1);
             return status;
         }

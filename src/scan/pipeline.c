@@ -184,9 +184,6 @@ static bool choose_decode_locked(s3s_scan *scan, bool only_wanted, job *out)
 static bool choose_fetch_locked(s3s_scan *scan, bool only_wanted, job *out)
 {
     size_t i = scan->locked.fetch_next;
-    while (i < scan->locked.file_count && scan->locked.files[i].state != FILE_NEW)
-        i++; /* known to be missing */
-    scan->locked.fetch_next = i;
     if (i >= scan->locked.file_count || i > scan->locked.stop_file)
         return false;
     scan_file *f = &scan->locked.files[i];
@@ -213,10 +210,18 @@ static bool choose_fetch_locked(s3s_scan *scan, bool only_wanted, job *out)
     return true;
 }
 
+/* Files that are known to be missing, or open, since the schema was looked for: those that are open can
+ * be decoded from now on. */
+static void pass_known_locked(s3s_scan *scan)
+{
+    size_t *next = &scan->locked.fetch_next;
+    while (*next < scan->locked.file_count && scan->locked.files[*next].state != FILE_NEW)
+        ++*next;
+}
+
 static bool choose_locked(s3s_scan *scan, bool only_wanted, job *out)
 {
-    if (scan->locked.stopping)
-        return false;
+    pass_known_locked(scan); /* first: nobody would look for jobs once more because of it */
     return choose_decode_locked(scan, only_wanted, out) ||
            choose_fetch_locked(scan, only_wanted, out);
 }

@@ -121,11 +121,9 @@ static s3store_status place_tested(s3s_scan *scan, const s3s_schema *all, s3stor
         const char *name = scan->where->columns[i].name;
         if (s3s_schema_find(scan->plan.merge, name) != SIZE_MAX)
             continue;
-        size_t from = all != NULL ? s3s_schema_find(all, name) : SIZE_MAX;
+        size_t from = s3s_schema_find(all, name);
         if (from == SIZE_MAX) {
-            status = all != NULL ? unknown_column(all, name, err)
-                                 : s3s_fail(err, S3STORE_INVALID_ARGUMENT,
-                                            "unknown column \"%s\" in where", name);
+            status = unknown_column(all, name, err);
             s3s_context(err, "where: at position %zu", scan->where->columns[i].position);
         } else {
             status = append_column(&scan->plan, &all->fields[from], err);
@@ -143,7 +141,7 @@ static s3store_status place_key(s3s_scan *scan, const s3s_schema *all, const cha
         if (strcmp(merge->fields[*at].name, name) == 0)
             return S3STORE_OK;
     }
-    size_t from = all != NULL ? s3s_schema_find(all, name) : SIZE_MAX;
+    size_t from = s3s_schema_find(all, name);
     if (from == SIZE_MAX)
         return s3s_fail(err, S3STORE_SCHEMA_MISMATCH,
                         "the data have no column \"%s\", which is needed to tell versions apart "
@@ -152,6 +150,7 @@ static s3store_status place_key(s3s_scan *scan, const s3s_schema *all, const cha
     return append_column(&scan->plan, &all->fields[from], err);
 }
 
+/* all is NULL only where a fixed schema has every column that is needed. */
 static s3store_status make_merge(s3s_scan *scan, const s3s_schema *all, s3store_error *err)
 {
     const s3s_scan_options *o = &scan->options;

@@ -108,7 +108,7 @@ s3store_status s3s_scan_push_down(const s3s_scan *scan, const s3s_datafile *file
 {
     const where *w = scan->where;
     const s3s_schema *have = s3s_datafile_schema(file), *merge = scan->plan.merge;
-    if (w == NULL || !w->bound)
+    if (w == NULL)
         return S3STORE_OK;
     s3s_arena arena;
     s3s_arena_init(&arena, scan->env);
@@ -122,9 +122,9 @@ s3store_status s3s_scan_push_down(const s3s_scan *scan, const s3s_datafile *file
         if (!s->conjunct)
             continue;
         const char *name = w->columns[s->column].name;
-        size_t at = s3s_schema_find(have, name), wanted = s3s_schema_find(merge, name);
-        if (at == SIZE_MAX || wanted == SIZE_MAX ||
-            !s3s_field_same_type(&have->fields[at], &merge->fields[wanted]) ||
+        size_t at = s3s_schema_find(have, name);
+        if (at == SIZE_MAX || /* and in merge it is: the predicate is bound to it */
+            !s3s_field_same_type(&have->fields[at], &merge->fields[w->columns[s->column].at]) ||
             (scan->options.mode != S3S_SCAN_ROWS && !is_entity(&scan->options, name)))
             continue;
         list[count].column = at;

@@ -81,7 +81,6 @@ typedef struct where {
     size_t literal_count;
     where_column *columns; /* distinct */
     size_t column_count;
-    bool bound;
 } where;
 
 /* Everything lives in the arena. INVALID_ARGUMENT names the position. */

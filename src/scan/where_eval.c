@@ -212,7 +212,6 @@ s3store_status s3s_where_bind(where *w, const s3s_schema *schema, s3store_error 
                 return status;
         }
     }
-    w->bound = true;
     return S3STORE_OK;
 }
 

@@ -133,11 +133,12 @@ static s3store_status read_number(parser *p)
     }
     if (!ok || is_letter(p->text[i]) || p->text[i] == '.')
         return fail(p, p->now.position, "this is no number");
+    const char *text = s3s_arena_strndup(p->arena, p->text + p->at, i - p->at);
+    if (text == NULL)
+        return s3s_fail_memory(p->err, i - p->at);
     p->now.kind = TOKEN_NUMBER;
+    p->now.text = text;
     p->now.size = i - p->at;
-    p->now.text = s3s_arena_strndup(p->arena, p->text + p->at, p->now.size);
-    if (p->now.text == NULL)
-        return s3s_fail_memory(p->err, p->now.size);
     p->at = i;
     return S3STORE_OK;
 }
@@ -182,10 +183,13 @@ static s3store_status advance(parser *p)
         size_t first = p->at;
         while (p->at < p->size && (is_letter(p->text[p->at]) || is_digit(p->text[p->at])))
             p->at++;
+        const char *text = s3s_arena_strndup(p->arena, p->text + first, p->at - first);
+        if (text == NULL)
+            return s3s_fail_memory(p->err, p->at - first);
         p->now.kind = TOKEN_NAME;
+        p->now.text = text;
         p->now.size = p->at - first;
-        p->now.text = s3s_arena_strndup(p->arena, p->text + first, p->now.size);
-        return p->now.text != NULL ? S3STORE_OK : s3s_fail_memory(p->err, p->now.size);
+        return S3STORE_OK;
     }
     return read_symbol(p) ? S3STORE_OK : fail(p, p->now.position, "this has no meaning here");
 }
@@ -293,8 +297,8 @@ static s3store_status read_is_null(parser *p, where_step *step)
 {
     s3store_status status = advance(p);
     step->kind = WHERE_IS_NULL;
-    step->negated = is_word(p, "not");
-    if (status == S3STORE_OK && step->negated)
+    step->negated = status == S3STORE_OK && is_word(p, "not");
+    if (step->negated)
         status = advance(p);
     if (status != S3STORE_OK)
         return status;

@@ -13,7 +13,7 @@
 /* Checks what it gets and frees all of it. What it allocates of the test's own fails as well. */
 typedef s3store_status (*alloc_sweep_fn)(void *ctx, s3store_error *err);
 
-/* How many allocations there were to fail. */
-size_t alloc_sweep(s3s_env *env, alloc_sweep_fn fn, void *ctx);
+/* Every stride-th allocation fails in its turn (1: every one). How many that were. */
+size_t alloc_sweep(s3s_env *env, size_t stride, alloc_sweep_fn fn, void *ctx);
 
 #endif

@@ -85,6 +85,15 @@ static void test_poll_records__takes_no_other_source(void **state)
     s3store_read_options o = kit_pattern(kit_all);
     assert_fails(s3s_poll_records(k.reader, NULL, &o, &entries, &rows, &err),
                  S3STORE_INVALID_ARGUMENT, "poll_records");
+    o = kit_range(S3STORE_TIME_NONE, S3STORE_TIME_NONE);
+    assert_fails(s3s_poll_records(k.reader, NULL, &o, &entries, &rows, &err),
+                 S3STORE_INVALID_ARGUMENT, "poll_records");
+    s3store_entries *given = NULL;
+    assert_ok(s3s_poll(k.fx.target, NULL, &given, &err));
+    o = kit_entries(given);
+    assert_fails(s3s_poll_records(k.reader, NULL, &o, &entries, &rows, &err),
+                 S3STORE_INVALID_ARGUMENT, "poll_records");
+    s3store_entries_free(given);
     s3store_poll_options p = S3STORE_POLL_OPTIONS_INIT;
     p.since = "elsewhere";
     assert_fails(s3s_poll_records(k.reader, &p, NULL, &entries, &rows, &err),

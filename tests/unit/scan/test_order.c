@@ -136,6 +136,20 @@ static void test_order__limit_cuts_exactly_and_stops_fetching(void **state)
         o.fixed = NULL;
         assert_ok(kit_scan(&fx, "", &o, text, &err));
         assert_string_equal(text, "{p=00}a|1|0;b|1|0;c|1|0;");
+        /* Whoever cancels after the last row is told so, not that it was the end. */
+        s3s_file_set files;
+        s3s_scan *scan = NULL;
+        struct ArrowArray batch = {0};
+        assert_ok(s3store_cancel_new(&o.call.cancel, &err));
+        kit_files(&fx, "", &files);
+        assert_ok(s3s_scan_open(fx.target, &files, &o, &scan, &err));
+        assert_ok(s3s_scan_next(scan, &batch, NULL, &err));
+        assert_int_equal(batch.length, 3);
+        s3s_array_release(&batch);
+        s3store_cancel_trigger(o.call.cancel);
+        assert_fails(s3s_scan_next(scan, &batch, NULL, &err), S3STORE_CANCELLED, NULL);
+        s3s_scan_free(scan);
+        s3store_cancel_free(o.call.cancel);
     }
     fixture_close_clean(&fx);
     free(text);

@@ -198,8 +198,46 @@ static void test_pushdown__values_of_every_type_are_compared_as_the_column_would
                                {"p = '2018-02-07T07:00:00+02:00'", 1},
                                {"p = '2018-02-07T00:00:00'", 1},
                            };
+    static const char *const lengths[] = {"true", "tree", "false", "fault"},
+                            *const fractions[] = {"2018-02-07T05:00:00.25Z", "2018-02-07T05:00:00.5Z",
+                                                  "2018-02-07T05:00:00.75Z"},
+                            *const numbers[] = {"-12", "-5", "0", "7", "12", "345", "x7", "-"};
+    static const left_case of_lengths[] = {{"p = true", 3}, {"p = false", 3}, {"p != true", 3}},
+                           of_fractions[] = {{"p = '2018-02-07T05:00:00.50Z'", 1},
+                                             {"p < '2018-02-07T05:00:00.500Z'", 1},
+                                             {"p >= '2018-02-07T07:00:00.5+02:00'", 2}},
+                           of_numbers[] = {{"p = 7", 3},   {"p > 7", 4},   {"p < -5", 3},
+                                           {"p <= -5", 4}, {"p >= -12", 8}, {"p = 1.0", 8},
+                                           {"p != 12", 7}, {"p = ''", 0}};
     CHECK_LEFT("p", truths, of_truths);
     CHECK_LEFT("p", times, of_times);
+    CHECK_LEFT("p", lengths, of_lengths);
+    CHECK_LEFT("p", fractions, of_fractions);
+    CHECK_LEFT("p", numbers, of_numbers);
+}
+
+/* Two parts of one column: what either rules out is ruled out. */
+static void test_pushdown__several_parts_of_a_column_each_say_what_they_know(void **state)
+{
+    (void)state;
+    static const char *const by[] = {"p=time:day", "q=time:hour"};
+    static const char *const hours[] = {"00", "05", "23"};
+    fixture fx;
+    fixture_options options = {.partition_by = by, .partition_by_count = 2};
+    fixture_open(&fx, NULL, &options);
+    for (int day = 6; day < 9; day++) {
+        for (size_t h = 0; h < 3; h++) {
+            char partition[64];
+            fixture_row row = {"a", 1, 1, false};
+            snprintf(partition, sizeof partition, "p=2018-02-%02d/q=2018-02-%02dT%s", day, day, hours[h]);
+            kit_write(&fx, partition, &row, 1);
+        }
+    }
+    assert_int_equal(partitions_left(&fx, "time = '2018-02-07T05:30:00Z'"), 1);
+    assert_int_equal(partitions_left(&fx, "time > '2018-02-07T05:30:00Z'"), 5);
+    assert_int_equal(partitions_left(&fx, "not time > '2018-02-07T05:30:00Z'"), 5);
+    assert_int_equal(partitions_left(&fx, "time != '2018-02-07T05:30:00Z'"), 9);
+    fixture_close_clean(&fx);
 }
 
 /* Whoever hands in partitions that the parts of the dataset do not describe keeps them. */
@@ -207,26 +245,27 @@ static void test_pushdown__keys_of_another_shape_stay(void **state)
 {
     (void)state;
     static const char *const by[] = {"p", "q"};
-    static const char *const keys[] = {"p=1/q=1", "p=2/q=1", "p=2", "p=2/r=1", "x=2/q=2", "p"};
+    static const char *const keys[] = {"p=1/q=1", "p=2/q=1", "p=2",        "p=2/r=1",
+                                       "x=2/q=2", "p",       "pp=2/q=2"};
     s3store_error err;
     s3s_file_set set;
     s3s_arena arena;
-    s3s_partition_files partitions[6] = {0};
+    s3s_partition_files partitions[7] = {0};
     where *w = NULL;
     fixture fx;
     fixture_options options = {.partition_by = by, .partition_by_count = 2};
     fixture_open(&fx, NULL, &options);
     s3s_arena_init(&arena, fx.env);
     s3s_file_set_init(&set, fx.env);
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 7; i++)
         partitions[i] = (s3s_partition_files){.key = keys[i], .file_count = 1};
     set.partitions = partitions;
-    set.partition_count = set.file_count = 6;
+    set.partition_count = set.file_count = 7;
     assert_ok(s3s_where_parse(&arena, "p = 1 and q = 1", &w, &err));
     assert_ok(s3s_where_partitions(fx.env, w, &fx.target->settings, &set, &err));
-    /* p=2 decides where it can be read; of the other two nothing is known. */
-    assert_int_equal(set.partition_count, 3);
-    assert_int_equal(set.file_count, 3);
+    /* p=2 decides where it can be read; of the other three nothing is known. */
+    assert_int_equal(set.partition_count, 4);
+    assert_int_equal(set.file_count, 4);
     assert_string_equal(set.partitions[0].key, "p=1/q=1");
     assert_string_equal(set.partitions[1].key, "x=2/q=2");
     assert_string_equal(set.partitions[2].key, "p");
@@ -284,6 +323,21 @@ static void test_pushdown__what_is_listed_narrows_with_the_predicate(void **stat
     check_narrowed(&fx, "p >= ''", "", "*/*");
     check_narrowed(&fx, "p <= 'a~'", "", "*/*"); /* nothing follows ~ */
     check_narrowed(&fx, "p in ('x', 'y') and q in (1, 2)", "", "p=x/* p=y/*");
+    check_narrowed(&fx, "p >= '2018-02-07'", "", "p=2018-02-07../*");
+    /* What a pattern cannot say, or says otherwise. */
+    check_narrowed(&fx, "p = 'a..b'", "", "*/*");
+    check_narrowed(&fx, "p = '.a'", "", "*/*");
+    check_narrowed(&fx, "p = 'a.'", "", "*/*");
+    check_narrowed(&fx, "p = ''", "", "*/*");
+    check_narrowed(&fx, "p > 'a..b'", "", "*/*");
+    check_narrowed(&fx, "p <= 'a-'", "", "*/*"); /* '.' follows '-' */
+    check_narrowed(&fx, "value = 1", "", "");    /* of no part */
+    char wide[700];
+    snprintf(wide, sizeof wide, "p = '%0300d'", 7);
+    check_narrowed(&fx, wide, "", "*/*");
+    snprintf(wide, sizeof wide, "p > '%0300d'", 7);
+    check_narrowed(&fx, wide, "", "*/*");
+    check_narrowed(&fx, NULL, "p=1/*", "p=1/*");
     char many[1024] = "p in (0", *end = many + strlen(many);
     for (int i = 1; i <= 64; i++)
         end += sprintf(end, ",%d", i);
@@ -362,52 +416,7 @@ static void test_pushdown__partitions_that_cannot_match_are_not_fetched(void **s
 
 /* ---- row groups -------------------------------------------------------------------------------------- */
 
-static s3store_status append_to_buffer(void *ctx, const void *data, size_t size, s3store_error *err)
-{
-    return s3s_buffer_append(ctx, data, size, err);
-}
-
 enum { GROUPS = 8, GROUP_ROWS = 20000 };
-
-/* A file of several row groups whose values rise; entities too when asked. */
-static void write_groups(fixture *fx)
-{
-    s3store_error err;
-    s3s_schema *schema = NULL;
-    s3s_buffer body;
-    s3s_parquet_writer *w = NULL;
-    uint64_t random = 88172645463325252u; /* versions that no encoding makes small */
-    fixture_row *rows = calloc(GROUP_ROWS, sizeof *rows);
-    char(*names)[16] = calloc(GROUP_ROWS, sizeof *names);
-    s3s_parquet_write_options options = {.compression = S3STORE_COMPRESSION_UNCOMPRESSED,
-                                         .row_group_bytes = 400000,
-                                         .no_dictionary = true};
-    s3s_buffer_init(&body, fx->env, SIZE_MAX);
-    assert_ok(s3s_record_schema(fx->env, &fixture_row_type, &schema, &err));
-    assert_ok(s3s_parquet_writer_new(fx->env, schema, &options,
-                                     (s3s_parquet_sink){.ctx = &body, .write = append_to_buffer}, &w,
-                                     &err));
-    for (int g = 0; g < GROUPS; g++) {
-        struct ArrowArray batch = {0};
-        for (int i = 0; i < GROUP_ROWS; i++) {
-            snprintf(names[i], sizeof names[i], "%c%07d", 'a' + g, i);
-            random = random * 6364136223846793005u + 1442695040888963407u;
-            rows[i] = (fixture_row){names[i], (int64_t)(random | 8), (int64_t)g * GROUP_ROWS + i, false};
-        }
-        assert_ok(s3s_records_to_batch(fx->env, schema, &fixture_row_type, rows, 0, GROUP_ROWS, &batch,
-                                       &err));
-        assert_ok(s3s_parquet_writer_add(w, &batch, &err));
-        s3s_array_release(&batch);
-    }
-    assert_ok(s3s_parquet_writer_finish(w, &err));
-    s3s_parquet_writer_free(w);
-    fixture_write write = {.partition = "p=1"};
-    fixture_write_bytes(fx, &write, body.data, body.size, GROUPS * GROUP_ROWS);
-    s3s_buffer_deinit(&body);
-    s3s_schema_release(schema);
-    free(names);
-    free(rows);
-}
 
 static uint64_t bytes_read(fixture *fx, s3s_scan_mode mode, const char *text, int64_t rows)
 {
@@ -440,7 +449,7 @@ static void test_pushdown__row_groups_that_cannot_match_are_not_fetched(void **s
     fixture fx;
     fixture_options options = {.memory_bytes = 4 * 1024 * 1024};
     fixture_open(&fx, NULL, &options);
-    write_groups(&fx);
+    kit_write_groups(&fx, "p=1", GROUPS, GROUP_ROWS);
     uint64_t all = bytes_read(&fx, S3S_SCAN_ROWS, "value >= 0", GROUPS * GROUP_ROWS);
     assert_true(all > 16 * S3S_DATAFILE_TAIL_BYTES); /* footers alone are not what is compared */
     assert_true(bytes_read(&fx, S3S_SCAN_ROWS, "value < 100.5", 101) < all / 2);
@@ -594,6 +603,7 @@ int run_pushdown_tests(void)
         cmocka_unit_test(test_pushdown__formats_cut_times),
         cmocka_unit_test(test_pushdown__years_months_and_hours_cut_times_too),
         cmocka_unit_test(test_pushdown__values_of_every_type_are_compared_as_the_column_would),
+        cmocka_unit_test(test_pushdown__several_parts_of_a_column_each_say_what_they_know),
         cmocka_unit_test(test_pushdown__keys_of_another_shape_stay),
         cmocka_unit_test(test_pushdown__what_is_listed_narrows_with_the_predicate),
         cmocka_unit_test(test_pushdown__mistakes_are_said_of_the_callers_patterns),

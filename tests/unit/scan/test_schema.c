@@ -168,8 +168,88 @@ static void test_schema__a_null_version_names_file_column_and_row(void **state)
     s3s_scan_options o = kit_options(S3S_SCAN_HISTORY);
     expect_failure(&fx, &o, S3STORE_SCHEMA_MISMATCH, w.data_key, "");
     expect_failure(&fx, &o, S3STORE_SCHEMA_MISMATCH, "\"version\" is null in row 2", "");
+    o.where = "entity >= 'a'"; /* rows may be left out before: the number is a lower bound */
+    expect_failure(&fx, &o, S3STORE_SCHEMA_MISMATCH, "is null, after 2 rows or more", "");
+    o.where = NULL;
     o.mode = S3S_SCAN_ROWS;
     expect(&fx, &o, "{p=1}a|1|x;b|2|y;c|-|z;");
+    fixture_close_clean(&fx);
+}
+
+/* Batches before the one with the null are looked at as well, and their rows count. */
+static void test_schema__a_null_version_in_a_later_batch_counts_those_before_it(void **state)
+{
+    (void)state;
+    enum { ROWS = 3000 };
+    static odd rows[ROWS];
+    fixture fx;
+    fixture_options options = {.memory_bytes = 400000};
+    fixture_open(&fx, NULL, &options);
+    for (int i = 0; i < ROWS; i++)
+        rows[i] = (odd){"a", i, i == 0 || i == ROWS - 1, "x"};
+    fixture_write write = {.partition = "p=1"};
+    fixture_write_records(&fx, &write, &odd_type, rows + 1, ROWS - 1);
+    s3s_scan_options o = kit_options(S3S_SCAN_LATEST);
+    o.merge_bytes = UINT64_C(1) << 30;
+    expect_failure(&fx, &o, S3STORE_SCHEMA_MISMATCH, "\"version\" is null in row 2998", "");
+    rows[ROWS - 1].version_is_null = false;
+    rows[ROWS - 1].version = ROWS;
+    write.partition = "p=0";
+    fixture_write_records(&fx, &write, &odd_type, rows + 1, ROWS - 1);
+    expect_failure(&fx, &o, S3STORE_SCHEMA_MISMATCH, "is null in row 2998", "{p=0}a|3000|x;");
+    fixture_close_clean(&fx);
+}
+
+typedef struct timed {
+    const char *entity;
+    int64_t version;
+} timed;
+static const s3store_field timed_fields[] = {
+    {.name = "entity", .kind = S3STORE_KIND_CSTRING, .offset = offsetof(timed, entity)},
+    {.name = "version", .kind = S3STORE_KIND_TIMESTAMP, .offset = offsetof(timed, version)},
+};
+static const s3store_record_type timed_type = S3STORE_RECORD_TYPE(timed, timed_fields);
+
+static void test_schema__a_time_is_a_version_and_both_keys_are_needed(void **state)
+{
+    (void)state;
+    fixture fx;
+    fixture_open(&fx, NULL, NULL);
+    fixture_write write = {.partition = "p=1"};
+    const timed rows[] = {{"a", 5}, {"a", -7}, {"b", INT64_MIN}};
+    fixture_write_records(&fx, &write, &timed_type, rows, 3);
+    s3s_scan_options o = kit_options(S3S_SCAN_LATEST);
+    expect(&fx, &o, "{p=1}a|5;b|-9223372036854775808;");
+    o.read_ahead_bytes = UINT64_MAX; /* more than there is */
+    o.mode = S3S_SCAN_HISTORY;
+    expect(&fx, &o, "{p=1}a|-7;a|5;b|-9223372036854775808;");
+    o.version = NULL; /* nothing tells versions apart: rows as written */
+    expect(&fx, &o, "{p=1}a|5;a|-7;b|-9223372036854775808;");
+    o = kit_options(S3S_SCAN_LATEST);
+    o.entity_count = 0;
+    expect(&fx, &o, "{p=1}a|5;a|-7;b|-9223372036854775808;");
+    fixture_close_clean(&fx);
+}
+
+/* A file of another writer, whose entity column is a list. */
+static void test_schema__entities_cannot_be_nested(void **state)
+{
+    (void)state;
+    static const char *const nested[] = {"emptylist"};
+    fixture fx;
+    static char bytes[65536];
+    FILE *file = fopen("tests/data/parquet/null_list.parquet", "rb");
+    assert_non_null(file);
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    fixture_open(&fx, NULL, NULL);
+    fixture_write write = {.partition = "p=1"};
+    fixture_written w = fixture_write_bytes(&fx, &write, bytes, size, 1);
+    s3s_scan_options o = kit_options(S3S_SCAN_LATEST);
+    o.entity = nested;
+    expect_failure(&fx, &o, S3STORE_SCHEMA_MISMATCH, "nested columns cannot be compared", "");
+    expect_failure(&fx, &o, S3STORE_SCHEMA_MISMATCH, "entity column \"emptylist\" is list", "");
+    expect_failure(&fx, &o, S3STORE_SCHEMA_MISMATCH, w.data_key, "");
     fixture_close_clean(&fx);
 }
 
@@ -189,6 +269,20 @@ static void test_schema__a_fixed_one_is_delivered_exactly(void **state)
     expect(&fx, &o, "{p=1}a|7|-;{p=2}b|9|-;");
     assert_int_equal(fixture_count(&fx, S3S_VERB_GET), 2);
     assert_int_equal(fixture_count(&fx, S3S_VERB_LIST), 1);
+    s3s_schema_release(fixed);
+    /* what is tested and not in it is fetched too, used, dropped */
+    static const s3store_field keys[] = {
+        {.name = "entity", .kind = S3STORE_KIND_CSTRING, .offset = 0},
+        {.name = "version", .kind = S3STORE_KIND_INT64, .offset = 8}};
+    const s3store_record_type keys_type = {
+        .size = sizeof keys_type, .record_size = 16, .fields = keys, .field_count = 2};
+    assert_ok(s3s_record_schema(fx.env, &keys_type, &fixed, &err));
+    o.fixed = fixed;
+    o.where = "value is null";
+    expect(&fx, &o, "{p=1}a|7;{p=2}b|9;");
+    o.where = "value = 5"; /* of b's latest version it is null */
+    expect(&fx, &o, "");
+    o.where = NULL;
     s3s_schema_release(fixed);
     /* without the key columns: they are fetched, used, dropped */
     static const s3store_field only_value[] = {
@@ -257,6 +351,12 @@ static void test_schema__of_much_data_comes_from_the_record_or_the_footers(void 
     assert_non_null(strstr(text, "{p=38}a|38;{p=39}z|1;"));
     assert_int_equal(fixture_count(&fx, S3S_VERB_GET), 41);
     assert_int_equal(fixture_count(&fx, S3S_VERB_LIST), 2);
+    /* Somebody recorded a schema that lacks what tells versions apart. */
+    static const char lacking[] = "{\"format\":1,\"version\":2,\"columns\":["
+                                  "{\"name\":\"entity\",\"type\":\"string\"}]}";
+    fixture_put(&fx, "ds/_config/schema/000002.json", lacking, sizeof lacking - 1, NULL);
+    assert_fails(kit_scan(&fx, "", &o, text, &err), S3STORE_SCHEMA_MISMATCH,
+                 "the data have no column \"version\"");
     free(text);
     fixture_close_clean(&fx);
 }
@@ -270,6 +370,9 @@ int run_schema_tests(void)
         cmocka_unit_test(test_schema__types_that_contradict_fail_in_their_place),
         cmocka_unit_test(test_schema__key_columns_must_be_there_with_types_that_order),
         cmocka_unit_test(test_schema__a_null_version_names_file_column_and_row),
+        cmocka_unit_test(test_schema__a_null_version_in_a_later_batch_counts_those_before_it),
+        cmocka_unit_test(test_schema__a_time_is_a_version_and_both_keys_are_needed),
+        cmocka_unit_test(test_schema__entities_cannot_be_nested),
         cmocka_unit_test(test_schema__a_fixed_one_is_delivered_exactly),
         cmocka_unit_test(test_schema__a_fixed_column_that_may_not_be_null_and_is_missing_fails),
         cmocka_unit_test(test_schema__of_much_data_comes_from_the_record_or_the_footers),

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "arrow/builder.h"
+#include "datafile/datafile.h"
 #include "scan/where.h"
 
 /* ---- the language ---------------------------------------------------------------------------- */
@@ -45,6 +47,24 @@ static void test_where__mistakes_are_named_with_their_position(void **state)
         {"value = 1.", "at position 9 (1.): this is no number"},
         {"value = 1x", "at position 9 (1x): this is no number"},
         {"value = -", "at position 9 (-): this is no number"},
+        {"value = .5", "at position 9 (.5): this has no meaning here"},
+        {"value = -.", "at position 9 (-.): this is no number"},
+        {"value = 1e", "at position 9 (1e): this is no number"},
+        {"value = 1E+", "at position 9 (1E+): this is no number"},
+        {"value = e1", "at position 9 (e1): expected a value"},
+        {"value = 1.5e-", "at position 9 (1.5e-): this is no number"},
+        {"value = 1.5.2", "at position 9 (1.5.2): this is no number"},
+        {"value = 1e5x", "at position 9 (1e5x): this is no number"},
+        {"value in (1, ~)", "at position 14 (~)): this has no meaning here"},
+        {"value in ~", "at position 10 (~): this has no meaning here"},
+        {"value is ~", "at position 10 (~): this has no meaning here"},
+        {"value is not ~", "at position 14 (~): this has no meaning here"},
+        {"value not ~", "at position 11 (~): this has no meaning here"},
+        {"value = 1 and ~", "at position 15 (~): this has no meaning here"},
+        {"not ~", "at position 5 (~): this has no meaning here"},
+        {"(value = 1) ~", "at position 13 (~): this has no meaning here"},
+        {"\xc3\xa4 = 1", "unknown column \"\xc3\xa4\""},
+        {"{x = 1", "at position 1 ({x = 1): this has no meaning here"},
         {"entity = 'a", "at position 10 ('a): the text has no closing '"},
         {"\"entity = 'a'", "at position 1 (\"entity = 'a'): the name has no closing \""},
         {"entity = 1", "at position 10: column \"entity\" has type string: compare it with 'text'"},
@@ -514,6 +534,14 @@ static void test_where__literals_bind_to_the_type_of_the_column(void **state)
         {"bool", "c = 1", "has type bool: compare it with true or false"},
         {"int8", "c = 99999999999999999999.5 or c = 999", NULL},
         {"int8", "c = true", "compare it with a number"},
+        {"int64", "c = 9223372036854775808 or c > -9223372036854775809", NULL},
+        {"int64", "c = 1e5 or c < 1.5E+3 or c > -2e-1 or c = +7", NULL},
+        {"uint64", "c = -0 or c > -1 or c < 18446744073709551616", NULL},
+        {"date64", "c = '2018-02-07'", NULL},
+        {"timestamp(us)",
+         "c = 'a text that is longer than any time that anybody could write, with a zone or without "
+         "one, in whatever form'",
+         "compare it with a time like"},
         {"int64", "d = 1", "at position 1: unknown column \"d\""},
     };
     fixture fx;
@@ -594,6 +622,104 @@ static void test_where__not_a_number_and_times_out_of_range_are_in_no_order(void
     fixture_close_clean(&fx);
 }
 
+/* ---- columns that only others write ------------------------------------------------------------- */
+
+/* Halves, as other writers leave them: tested row by row, and never taken for something that statistics
+ * could rule out. */
+static void test_where__halves_are_tested_row_by_row(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"string", "int64", "float16"};
+    static const char *const columns[] = {"entity", "version", "half"};
+    static const struct {
+        const char *where, *rows;
+    } cases[] = {
+        {"half > 1.5", "{p=1}c|2|2;"},
+        {"half >= 1.5 and half is not null", "{p=1}b|1|1.5;c|2|2;"},
+        {"half in (1, 2) or half is null", "{p=1}a|0|1;c|2|2;d|3|-;"},
+        {"not half < 2", "{p=1}c|2|2;"},
+    };
+    static const double halves[] = {1, 1.5, 2};
+    fixture fx;
+    s3store_error err;
+    s3s_schema *schema = NULL;
+    s3store_builder *b = NULL;
+    struct ArrowArray batch = {0};
+    s3s_buffer body;
+    char *text = malloc(KIT_TEXT);
+    fixture_open(&fx, NULL, NULL);
+    assert_ok(s3s_schema_new(fx.env, COUNT(types), &schema, &err));
+    for (size_t i = 0; i < COUNT(types); i++) {
+        assert_true(s3s_type_from_text(types[i], &schema->fields[i]));
+        schema->fields[i].name = columns[i];
+        schema->fields[i].nullable = i >= 2;
+    }
+    assert_ok(s3s_builder_new(fx.env, schema, &b, &err));
+    for (size_t i = 0; i < 4; i++) {
+        const char entity[] = {(char)('a' + i), '\0'};
+        assert_ok(s3store_builder_append_bytes(b, 0, entity, 1, &err));
+        assert_ok(s3store_builder_append_int(b, 1, (int64_t)i, &err));
+        if (i < 3)
+            assert_ok(s3store_builder_append_double(b, 2, halves[i], &err));
+        else
+            assert_ok(s3store_builder_append_null(b, 2, &err));
+    }
+    assert_ok(s3store_builder_finish(b, &batch, &err));
+    s3store_builder_free(b);
+    s3s_buffer_init(&body, fx.env, SIZE_MAX);
+    const struct ArrowArray *batches[] = {&batch};
+    assert_ok(s3s_datafile_encode(fx.env, schema, batches, 1, S3STORE_COMPRESSION_DEFAULT, &body, &err));
+    fixture_write write = {.partition = "p=1"};
+    fixture_write_bytes(&fx, &write, body.data, body.size, 4);
+    s3s_buffer_deinit(&body);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        for (int mode = S3S_SCAN_ROWS; mode <= S3S_SCAN_LATEST; mode++) {
+            assert_ok(try_where(&fx, cases[i].where, (s3s_scan_mode)mode, text, &err));
+            if (strcmp(text, cases[i].rows) != 0)
+                fail_msg("%s: %s", cases[i].where, text);
+        }
+    }
+    free(text);
+    fixture_close_clean(&fx);
+}
+
+/* Files that lack what is tested, or have it narrower, and lists too long to be looked up anywhere. */
+static void test_where__files_of_other_schemas_and_long_lists_lose_no_row(void **state)
+{
+    (void)state;
+    typedef struct older {
+        const char *entity;
+        int32_t version;
+    } older;
+    static const s3store_field fields[] = {
+        {.name = "entity", .kind = S3STORE_KIND_CSTRING, .offset = offsetof(older, entity)},
+        {.name = "version", .kind = S3STORE_KIND_INT32, .offset = offsetof(older, version)},
+    };
+    static const s3store_record_type type = S3STORE_RECORD_TYPE(older, fields);
+    fixture fx;
+    s3store_error err;
+    char *text = malloc(KIT_TEXT), *list = malloc(KIT_TEXT), *end = list;
+    fixture_write write = {.partition = "p=1"};
+    fixture_open(&fx, NULL, NULL);
+    fixture_write_records(&fx, &write, &type, &(older){"a", 7}, 1);
+    kit_write(&fx, "p=2", (fixture_row[]){{"b", 8, 5, false}}, 1);
+    assert_ok(try_where(&fx, "value is null", S3S_SCAN_ROWS, text, &err));
+    assert_string_equal(text, "{p=1}a|7|-;");
+    assert_ok(try_where(&fx, "version >= 7 and version < 100", S3S_SCAN_ROWS, text, &err));
+    assert_string_equal(text, "{p=1}a|7|-;{p=2}b|8|5;");
+    end += sprintf(end, "version in (-1");
+    for (int i = 0; i < 1100; i++)
+        end += sprintf(end, ",%d", 7 * i);
+    strcpy(end, ")");
+    assert_ok(try_where(&fx, list, S3S_SCAN_ROWS, text, &err));
+    assert_string_equal(text, "{p=1}a|7|-;");
+    free(list);
+    free(text);
+    fixture_close_clean(&fx);
+}
+
 int run_where_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -605,6 +731,8 @@ int run_where_tests(void)
             test_where__tested_columns_are_fetched_and_dropped_and_the_limit_counts_after_it),
         cmocka_unit_test(test_where__literals_bind_to_the_type_of_the_column),
         cmocka_unit_test(test_where__not_a_number_and_times_out_of_range_are_in_no_order),
+        cmocka_unit_test(test_where__halves_are_tested_row_by_row),
+        cmocka_unit_test(test_where__files_of_other_schemas_and_long_lists_lose_no_row),
         cmocka_unit_test(test_where__random_predicates_keep_what_the_model_keeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

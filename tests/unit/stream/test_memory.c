@@ -83,7 +83,7 @@ static void test_memory__a_poll_gives_everything_or_nothing(void **state)
     (void)state;
     world w;
     world_open(&w);
-    assert_true(alloc_sweep(w.fx.env, poll, &w) > 100);
+    assert_true(alloc_sweep(w.fx.env, 1, poll, &w) > 100);
     world_close(&w);
 }
 
@@ -108,7 +108,7 @@ static void test_memory__a_handover_excepts_everything_or_fails(void **state)
     (void)state;
     world w;
     world_open(&w);
-    assert_true(alloc_sweep(w.fx.env, hand_over, &w) > 50);
+    assert_true(alloc_sweep(w.fx.env, 1, hand_over, &w) > 50);
     world_close(&w);
 }
 
@@ -149,7 +149,7 @@ static void test_memory__a_list_of_entries_grows_or_fails(void **state)
     (void)state;
     world w;
     world_open(&w);
-    assert_true(alloc_sweep(w.fx.env, list_entries, &w) > GOOD);
+    assert_true(alloc_sweep(w.fx.env, 1, list_entries, &w) > GOOD);
     world_close(&w);
 }
 
