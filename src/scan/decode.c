@@ -97,9 +97,7 @@ static s3store_status check_versions(const s3s_scan *scan, const struct ArrowArr
 {
     s3s_column column;
     s3s_batch_column(scan->plan.merge, batch, scan->plan.version, &column);
-    if (column.validity == NULL && column.field->type != S3S_TYPE_NULL)
-        return S3STORE_OK;
-    for (int64_t i = 0; i < column.length; i++) {
+    for (int64_t i = 0; column.validity != NULL && i < column.length; i++) {
         if (s3s_column_is_null(&column, i))
             return s3s_fail_key(err, S3STORE_SCHEMA_MISMATCH, key,
                                 scan->where == NULL

@@ -368,7 +368,8 @@ static void test_forms__every_failed_allocation_is_an_error_and_leaves_nothing(v
     static sweep s;
     fixture_options one = {.max_inflight = 1};
     kit_open(&s.k, &one, NULL);
-    kit_write(&s.k, "p=1", (fixture_row[]){{"a", 1, 1, false}, {"b", 1, 2, false}}, 2);
+    fixture_write write = {.partition = "p=1", .stamp_us = s3s_wall_us(s.k.fx.env) - 60000000};
+    fixture_write_rows(&s.k.fx, &write, (fixture_row[]){{"a", 1, 1, false}, {"b", 1, 2, false}}, 2);
     for (size_t f = 0; f < 8; f++) {
         s.form = forms[f % 4];
         s.o = f < 4 ? kit_pattern(kit_all) : kit_range(S3STORE_TIME_NONE, S3STORE_TIME_NONE);

@@ -301,12 +301,27 @@ static void test_sources__options_that_contradict_are_refused(void **state)
     o = kit_range(S3STORE_TIME_NONE, S3STORE_TIME_NONE);
     o.handover = &handover;
     expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "handover is for whole snapshots");
+    o = kit_entries(entries);
+    o.handover = &handover;
+    expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "handover is for whole snapshots");
     o = kit_pattern(kit_all);
     o.columns = twice;
     o.column_count = 2;
     expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "\"value\" is named twice");
     o.columns = nameless;
     expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "column 1 has no name");
+    nameless[1] = NULL;
+    expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "column 1 has no name");
+    o.columns = NULL; /* without a list their number says nothing */
+    expect(&k, &o, "", "");
+    o = kit_pattern(kit_all);
+    o.where = "value ="; /* also where patterns narrow to what it allows */
+    k.fx.target->has_descriptor = true;
+    expect_failure(&k, &o, S3STORE_INVALID_ARGUMENT, "where: at the end: expected a value");
+    k.fx.target->has_descriptor = false;
+    struct ArrowArrayStream stream;
+    assert_int_equal(s3s_read_stream(k.reader, &o, &stream, NULL), S3STORE_INVALID_ARGUMENT);
+    assert_null(stream.release);
     o = kit_pattern(kit_all);
     o.patterns = NULL;
     o.pattern_count = 2;
@@ -383,7 +398,7 @@ static void test_sources__a_handover_that_fails_is_none(void **state)
 static void test_sources__entity_and_version_come_both_or_neither(void **state)
 {
     (void)state;
-    static const char *const entity[] = {"entity"}, *const nameless[] = {"entity", ""};
+    static const char *const entity[] = {"entity"}, *nameless[] = {"entity", ""};
     kit k;
     s3store_error err;
     s3store_reader *reader = NULL;
@@ -404,6 +419,9 @@ static void test_sources__entity_and_version_come_both_or_neither(void **state)
     o.no_dedup = false;
     o.entity = nameless;
     o.entity_count = 2;
+    assert_fails(s3s_reader_open(k.fx.target, &o, &reader, &err), S3STORE_INVALID_ARGUMENT,
+                 "entity column 1 has no name");
+    nameless[1] = NULL;
     assert_fails(s3s_reader_open(k.fx.target, &o, &reader, &err), S3STORE_INVALID_ARGUMENT,
                  "entity column 1 has no name");
     assert_null(reader);
