@@ -422,32 +422,63 @@ static s3store_status fill_spans(s3s_leaf_reader *r, s3store_error *err)
     return status;
 }
 
-#define COPY_AT_ONCE 16 /* the source has slack, and so has the sink */
+#define COPY_AT_ONCE 32 /* the source has slack, and so has the sink */
+_Static_assert(COPY_AT_ONCE <= S3S_PAGE_SLACK && COPY_AT_ONCE <= S3S_VALUES_SLACK,
+               "strings are copied beyond the slack behind them");
 
-/* Copies the values of rows that are all valid; returns the end of the values. */
-static size_t copy_valid(const s3s_leaf_reader *r, size_t rows, int32_t *offsets, uint8_t *data,
-                         size_t size)
+/* Where the bytes of the next values lie one behind the other. */
+static bool is_joined(const s3s_leaf_reader *r)
 {
-    const s3store_bytes *spans = &r->pending->spans[r->pending->span_at];
-    if (r->page.encoding == S3S_PQ_DELTA_LENGTH_BYTE_ARRAY) { /* one behind the other */
-        size_t begin = size;
-        for (size_t i = 0; i < rows; i++) {
-            size += spans[i].size;
-            offsets[i] = (int32_t)size;
-        }
-        if (rows > 0)
-            memcpy(data + begin, spans[0].data, size - begin);
-        return size;
-    }
+    return r->page.encoding == S3S_PQ_DELTA_LENGTH_BYTE_ARRAY ||
+           r->page.encoding == S3S_PQ_DELTA_BYTE_ARRAY;
+}
+
+/* Offsets of rows that are all valid; returns the end of the values. */
+static size_t valid_offsets(const s3store_bytes *spans, size_t rows, int32_t *offsets, size_t size)
+{
     for (size_t i = 0; i < rows; i++) {
-        if (spans[i].size <= COPY_AT_ONCE)
-            memcpy(data + size, spans[i].data, COPY_AT_ONCE);
-        else
-            memcpy(data + size, spans[i].data, spans[i].size);
         size += spans[i].size;
         offsets[i] = (int32_t)size;
     }
     return size;
+}
+
+/* The same of rows of which some are null, without a branch that nobody can foresee. Ends before a
+ * valid row behind the last of `fit` spans; *used of them were needed. */
+static size_t mixed_offsets(const s3s_pending *p, size_t *rows, size_t fit, int32_t *offsets,
+                            size_t size, size_t *used)
+{
+    const s3store_bytes *spans = &p->spans[p->span_at];
+    size_t at = 0, row = 0;
+    for (; row < *rows; row++) {
+        size_t valid = s3s_bit(p->bits, p->row_at + row);
+        if (valid > fit - at)
+            break;
+        size += spans[at].size & (0 - valid);
+        at += valid;
+        offsets[row] = (int32_t)size;
+    }
+    *rows = row;
+    *used = at;
+    return size;
+}
+
+static void copy_spans(const s3s_leaf_reader *r, size_t count, uint8_t *to, size_t total)
+{
+    const s3store_bytes *spans = &r->pending->spans[r->pending->span_at];
+    if (count == 0 || total == 0)
+        return;
+    if (is_joined(r)) {
+        memcpy(to, spans[0].data, total);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (spans[i].size <= COPY_AT_ONCE)
+            memcpy(to, spans[i].data, COPY_AT_ONCE);
+        else
+            memcpy(to, spans[i].data, spans[i].size);
+        to += spans[i].size;
+    }
 }
 
 /* Copies rows while their values are decoded and fit: `fit` spans do. Returns how many rows. */
@@ -456,30 +487,18 @@ static size_t copy_rows(s3s_leaf_reader *r, size_t rows, size_t fit)
     s3s_pending *p = r->pending;
     s3s_sink *sink = &r->sink;
     int32_t *offsets = (int32_t *)(void *)sink->offsets.data + sink->rows;
-    uint8_t *data = sink->values.data;
-    size_t size = sink->values.size, row = 0, end = p->span_at + fit;
+    size_t size = sink->values.size, used = 0, end;
     if (p->all_valid) {
-        row = rows < fit ? rows : fit;
-        size = copy_valid(r, row, offsets + 1, data, size);
-        p->span_at += row;
-        rows = row;
+        rows = used = rows < fit ? rows : fit;
+        end = valid_offsets(&p->spans[p->span_at], rows, offsets + 1, size);
+    } else {
+        end = mixed_offsets(p, &rows, fit, offsets + 1, size, &used);
     }
-    for (; row < rows; row++) {
-        if (s3s_bit(p->bits, p->row_at + row)) {
-            if (p->span_at == end)
-                break;
-            const s3store_bytes *span = &p->spans[p->span_at++];
-            if (span->size <= COPY_AT_ONCE)
-                memcpy(data + size, span->data, COPY_AT_ONCE);
-            else
-                memcpy(data + size, span->data, span->size);
-            size += span->size;
-        }
-        offsets[row + 1] = (int32_t)size;
-    }
-    sink->values.size = size;
-    sink->offsets.size += row * 4;
-    return row;
+    copy_spans(r, used, sink->values.data + size, end - size);
+    p->span_at += used;
+    sink->values.size = end;
+    sink->offsets.size += rows * 4;
+    return rows;
 }
 
 /* Room for the spans that wait, as far as 32-bit offsets allow: *fit of them. */

@@ -14,7 +14,7 @@ typedef struct s3s_pending {
     bool all_valid;
     size_t rows, row_at;
     size_t values_left; /* of these rows, not decoded yet */
-    s3store_bytes spans[S3S_LEAF_BATCH];
+    s3store_bytes spans[S3S_LEAF_BATCH + 1]; /* behind the last, one may be looked at */
     size_t span_at, span_count;
 } s3s_pending;
 
