@@ -21,6 +21,7 @@
 
 #include "base/env.h"
 #include "base/pool.h"
+#include "parquet/chains.h"
 #include "parquet/parquet.h"
 #include "parquet_data.h"
 #include "parquet_figures.h"
@@ -75,6 +76,44 @@ s3store_status __wrap_s3s_fan_out(s3s_pool *p, size_t n, s3s_item_fn fn, void *c
         double took = seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
         ends[ends[1] < ends[0]] += took;
         all += took;
+    }
+    saved += all - (ends[0] > ends[1] ? ends[0] : ends[1]);
+    return status;
+}
+
+/* The same of chains: each thread goes on with the chain that has the most left and is not busy then. */
+s3store_status __real_s3s_chains_run(s3s_env *e, s3s_pool *p, const s3s_fan_options *options,
+                                     s3s_chain *chains, size_t count, s3s_piece_fn fn, void *ctx,
+                                     s3store_error *err);
+s3store_status __wrap_s3s_chains_run(s3s_env *e, s3s_pool *p, const s3s_fan_options *options,
+                                     s3s_chain *chains, size_t count, s3s_piece_fn fn, void *ctx,
+                                     s3store_error *err);
+s3store_status __wrap_s3s_chains_run(s3s_env *e, s3s_pool *p, const s3s_fan_options *options,
+                                     s3s_chain *chains, size_t count, s3s_piece_fn fn, void *ctx,
+                                     s3store_error *err)
+{
+    if (!models)
+        return __real_s3s_chains_run(e, p, options, chains, count, fn, ctx, err);
+    double ends[2] = {0, 0}, all = 0, free_at[S3S_CHAINS_MAX] = {0};
+    s3store_status status = S3STORE_OK;
+    size_t left = 0;
+    for (size_t i = 0; i < count; i++)
+        left += chains[i].pieces;
+    while (left > 0 && status == S3STORE_OK) {
+        size_t t = ends[1] < ends[0];
+        for (size_t i = 0; i < count; i++)
+            chains[i].busy = free_at[i] > ends[t];
+        size_t chosen = s3s_chains_choose(chains, count);
+        if (chosen == SIZE_MAX) {
+            ends[t] = ends[!t]; /* the other goes on with what it has */
+            continue;
+        }
+        double begin = seconds(CLOCK_THREAD_CPUTIME_ID);
+        status = fn(ctx, chosen, chains[chosen].done++, err);
+        double took = seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
+        free_at[chosen] = ends[t] += took;
+        all += took;
+        left--;
     }
     saved += all - (ends[0] > ends[1] ? ends[0] : ends[1]);
     return status;

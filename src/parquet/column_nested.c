@@ -37,16 +37,16 @@ static size_t most_bytes(const s3s_column_writer *w, const s3s_column *leaf,
 static size_t entries_that_fit(const s3s_column_writer *w, const s3s_column *leaf,
                                const s3s_shred_entry *e, size_t count)
 {
-    size_t fit = 0, bytes = w->page_plain_bytes;
-    if (w->page_entries + count <= PAGE_ENTRIES_MAX &&
+    size_t fit = 0, bytes = w->page->plain_bytes;
+    if (w->page->entries + count <= PAGE_ENTRIES_MAX &&
         bytes + most_bytes(w, leaf, e, count) <= w->options.page_bytes)
         return count;
     for (size_t i = 0; i < count;) {
         do
             bytes += value_bytes(w, leaf, &e[i++]);
         while (i < count && e[i].rep > 0);
-        bool fits = bytes <= w->options.page_bytes && w->page_entries + i <= PAGE_ENTRIES_MAX;
-        if (!fits && (fit > 0 || w->page_entries > 0))
+        bool fits = bytes <= w->options.page_bytes && w->page->entries + i <= PAGE_ENTRIES_MAX;
+        if (!fits && (fit > 0 || w->page->entries > 0))
             break;
         fit = i;
         if (!fits)
@@ -58,22 +58,22 @@ static size_t entries_that_fit(const s3s_column_writer *w, const s3s_column *lea
 static s3store_status add_levels(s3s_column_writer *w, const s3s_shred_entry *e, size_t count,
                                  s3store_error *err)
 {
-    uint8_t *rep = s3s_buffer_reserve(&w->rep_levels, count, err);
-    uint8_t *def = rep != NULL ? s3s_buffer_reserve(&w->def_levels, count, err) : NULL;
+    uint8_t *rep = s3s_buffer_reserve(&w->page->rep_levels, count, err);
+    uint8_t *def = rep != NULL ? s3s_buffer_reserve(&w->page->def_levels, count, err) : NULL;
     if (def == NULL)
         return s3s_fail_memory(err, count);
-    if (count > INT32_MAX - w->page_entries)
+    if (count > INT32_MAX - w->page->entries)
         return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "column \"%s\": a row of %zu values",
                         w->field->name, count);
     for (size_t i = 0; i < count; i++) {
         rep[i] = e[i].rep;
         def[i] = e[i].def;
-        w->page_rows += e[i].rep == 0;
+        w->page->rows += e[i].rep == 0;
         w->rows += e[i].rep == 0;
     }
-    w->rep_levels.size += count;
-    w->def_levels.size += count;
-    w->page_entries += count;
+    w->page->rep_levels.size += count;
+    w->page->def_levels.size += count;
+    w->page->entries += count;
     w->entries += (int64_t)count;
     return S3STORE_OK;
 }
@@ -102,8 +102,8 @@ static s3store_status add_runs(s3s_column_writer *w, const s3s_column *leaf,
         bytes += s3s_column_writer_plain_bytes(w, w->dense.data, found);
         i += run;
     }
-    w->page_values += values;
-    w->page_plain_bytes += bytes;
+    w->page->values += values;
+    w->page->plain_bytes += bytes;
     w->nulls += (int64_t)(count - values);
     return S3STORE_OK;
 }

@@ -22,8 +22,8 @@
 static s3store_status update_stats(s3s_column_writer *w, const void *values, size_t count,
                                    s3store_error *err)
 {
-    if (w->width == 0 || w->page_stats.order == NULL || w->page_stats.order->width != 0)
-        return s3s_stats_update(&w->page_stats, values, count, err);
+    if (w->width == 0 || w->page->stats.order == NULL || w->page->stats.order->width != 0)
+        return s3s_stats_update(&w->page->stats, values, count, err);
     /* Fixed-width byte strings are compared as spans. */
     const uint8_t *at = values;
     s3store_status status = S3STORE_OK;
@@ -32,7 +32,7 @@ static s3store_status update_stats(s3s_column_writer *w, const void *values, siz
         size_t n = count < STATS_BATCH ? count : STATS_BATCH;
         for (size_t i = 0; i < n; i++, at += w->width)
             spans[i] = (s3store_bytes){.data = (const void *)at, .size = w->width};
-        status = s3s_stats_update(&w->page_stats, spans, n, err);
+        status = s3s_stats_update(&w->page->stats, spans, n, err);
         count -= n;
     }
     return status;
@@ -51,7 +51,7 @@ static s3store_status update_from_dictionary(s3s_column_writer *w, size_t first,
         size_t n = count < STATS_BATCH ? count : STATS_BATCH;
         for (size_t i = 0; i < n; i++)
             spans[i] = s3s_dictionary_value(d, first++);
-        status = s3s_stats_update(&w->page_stats, spans, n, err);
+        status = s3s_stats_update(&w->page->stats, spans, n, err);
         count -= n;
     }
     return status;
@@ -59,18 +59,18 @@ static s3store_status update_from_dictionary(s3s_column_writer *w, size_t first,
 
 s3store_status s3s_column_writer_index_stats(s3s_column_writer *w, s3store_error *err)
 {
-    const uint32_t *indexes = (const void *)w->indexes.data;
+    const uint32_t *indexes = (const void *)w->page->indexes.data;
     size_t count = w->dictionary.count;
-    if (w->page_stats.order == NULL || w->indexes.size == 0)
+    if (w->page->stats.order == NULL || w->page->indexes.size == 0)
         return S3STORE_OK;
     if (w->dictionary_flushed == 0) /* every entry is of this page */
         return update_from_dictionary(w, 0, count, err);
-    s3s_buffer_clear(&w->body);
-    uint8_t *used = s3s_buffer_reserve(&w->body, count + 1, err);
+    s3s_buffer_clear(&w->spare);
+    uint8_t *used = s3s_buffer_reserve(&w->spare, count + 1, err);
     if (used == NULL)
         return s3s_fail_memory(err, count);
     memset(used, 0, count + 1);
-    for (size_t i = 0; i < w->indexes.size / sizeof *indexes; i++)
+    for (size_t i = 0; i < w->page->indexes.size / sizeof *indexes; i++)
         used[indexes[i]] = 1;
     s3store_status status = S3STORE_OK;
     for (size_t i = 0; i < count && status == S3STORE_OK;) {
@@ -102,7 +102,7 @@ static s3store_status append_plain(s3s_column_writer *w, const void *values, siz
                                    s3store_error *err)
 {
     if (w->width != 0)
-        return s3s_buffer_append(&w->plain, values, count * w->width, err);
+        return s3s_buffer_append(&w->page->plain, values, count * w->width, err);
     const s3store_bytes *spans = values;
     size_t total = 0;
     bool joined = count > 0; /* one behind the other, as in an Arrow buffer */
@@ -110,9 +110,9 @@ static s3store_status append_plain(s3s_column_writer *w, const void *values, siz
         joined &= (const uint8_t *)spans[i].data == (const uint8_t *)spans[0].data + total;
         total += spans[i].size;
     }
-    uint8_t *to = s3s_buffer_reserve(&w->plain, total + 1, err);
+    uint8_t *to = s3s_buffer_reserve(&w->page->plain, total + 1, err);
     uint32_t *lengths =
-        to != NULL ? (void *)s3s_buffer_reserve(&w->lengths, count * sizeof *lengths, err) : NULL;
+        to != NULL ? (void *)s3s_buffer_reserve(&w->page->lengths, count * sizeof *lengths, err) : NULL;
     if (lengths == NULL)
         return s3s_fail_memory(err, total);
     if (joined && total > 0)
@@ -123,8 +123,8 @@ static s3store_status append_plain(s3s_column_writer *w, const void *values, siz
             s3s_copy_short(to, spans[i].data, spans[i].size);
         to += spans[i].size;
     }
-    w->plain.size += total;
-    w->lengths.size += count * sizeof *lengths;
+    w->page->plain.size += total;
+    w->page->lengths.size += count * sizeof *lengths;
     return S3STORE_OK;
 }
 
@@ -134,7 +134,7 @@ static s3store_status append_fixed_entries(s3s_column_writer *w, const uint32_t 
 {
     const uint8_t *entries = w->dictionary.page.data;
     size_t width = w->width;
-    uint8_t *to = s3s_buffer_reserve(&w->plain, count * width, err);
+    uint8_t *to = s3s_buffer_reserve(&w->page->plain, count * width, err);
     if (to == NULL)
         return s3s_fail_memory(err, count * width);
     if (width == 8)
@@ -146,7 +146,7 @@ static s3store_status append_fixed_entries(s3s_column_writer *w, const uint32_t 
     else
         for (size_t i = 0; i < count; i++)
             memcpy(to + i * width, entries + indexes[i] * width, width);
-    w->plain.size += count * width;
+    w->page->plain.size += count * width;
     return S3STORE_OK;
 }
 
@@ -174,11 +174,11 @@ static s3store_status append_all_entries(s3s_column_writer *w, s3store_error *er
     const s3s_buffer *page = &w->dictionary.page;
     size_t count = w->dictionary.count;
     if (w->width != 0)
-        return s3s_buffer_append(&w->plain, page->data, page->size, err);
+        return s3s_buffer_append(&w->page->plain, page->data, page->size, err);
     size_t total = page->size - count * sizeof(uint32_t);
-    uint8_t *to = s3s_buffer_reserve(&w->plain, total + 1, err);
+    uint8_t *to = s3s_buffer_reserve(&w->page->plain, total + 1, err);
     uint32_t *lengths =
-        to != NULL ? (void *)s3s_buffer_reserve(&w->lengths, count * sizeof *lengths, err) : NULL;
+        to != NULL ? (void *)s3s_buffer_reserve(&w->page->lengths, count * sizeof *lengths, err) : NULL;
     if (lengths == NULL)
         return s3s_fail_memory(err, total);
     const uint8_t *at = page->data;
@@ -190,21 +190,21 @@ static s3store_status append_all_entries(s3s_column_writer *w, s3store_error *er
         at += sizeof size + size;
         to += size;
     }
-    w->plain.size += total;
-    w->lengths.size += count * sizeof *lengths;
+    w->page->plain.size += total;
+    w->page->lengths.size += count * sizeof *lengths;
     return S3STORE_OK;
 }
 
 static s3store_status indexes_to_plain(s3s_column_writer *w, s3store_error *err)
 {
-    size_t count = w->indexes.size / sizeof(uint32_t);
+    size_t count = w->page->indexes.size / sizeof(uint32_t);
     s3store_status status = s3s_column_writer_index_stats(w, err);
     /* As many values as entries, all of them of this page: no value came twice. */
     if (status == S3STORE_OK && count > 0)
         status = w->dictionary_flushed == 0 && count == w->dictionary.count
                      ? append_all_entries(w, err)
-                     : append_entries(w, (const void *)w->indexes.data, count, err);
-    s3s_buffer_clear(&w->indexes);
+                     : append_entries(w, (const void *)w->page->indexes.data, count, err);
+    s3s_buffer_clear(&w->page->indexes);
     return status;
 }
 
@@ -221,7 +221,7 @@ bool s3s_column_writer_dictionary_pays(const s3s_column_writer *w)
     const s3s_dictionary_builder *d = &w->dictionary;
     size_t before = s3s_dictionary_bytes(d, w->dictionary_flushed);
     size_t width = d->count > 0 ? s3s_bit_width(d->count - 1) : 0;
-    return d->page.size - before + w->page_values * width / 8 < w->page_plain_bytes;
+    return d->page.size - before + w->page->values * width / 8 < w->page->plain_bytes;
 }
 
 /* Adds values while the dictionary takes them: *done. */
@@ -231,13 +231,13 @@ static s3store_status add_indexed(s3s_column_writer *w, const void *values, size
     size_t trial = DICTIONARY_TRIAL - w->dictionary_values;
     bool tried = w->dictionary_values < DICTIONARY_TRIAL && count >= trial;
     count = tried ? trial : count;
-    uint32_t *to = (void *)s3s_buffer_reserve(&w->indexes, count * sizeof *to, err);
+    uint32_t *to = (void *)s3s_buffer_reserve(&w->page->indexes, count * sizeof *to, err);
     if (to == NULL)
         return s3s_fail_memory(err, count * sizeof *to);
     *done = s3s_dictionary_add(&w->dictionary, values, count, to);
     if (w->dictionary.failed)
         return s3s_fail_memory(err, 0);
-    w->indexes.size += *done * sizeof *to;
+    w->page->indexes.size += *done * sizeof *to;
     w->dictionary_values += *done;
     if (*done < count ||
         (tried && w->dictionary.count > DICTIONARY_TRIAL - DICTIONARY_TRIAL / 64))
@@ -269,15 +269,15 @@ s3store_status s3s_column_writer_add_values(s3s_column_writer *w, const void *va
 
 /* ---- encoding -------------------------------------------------------------------------------- */
 
-int32_t s3s_column_writer_choose_encoding(const s3s_column_writer *w)
+int32_t s3s_column_writer_choose_encoding(const s3s_column_writer *w, const s3s_page_draft *page)
 {
-    const s3s_buffer *plain = &w->plain;
-    size_t count = w->page_values;
+    const s3s_buffer *plain = &page->plain;
+    size_t count = page->values;
     if (count == 0)
         return S3S_PQ_PLAIN;
     if (w->width == 0) {
         size_t limit = count * sizeof(uint32_t);
-        return s3s_delta_size(w->lengths.data, sizeof(uint32_t), count, limit) < limit
+        return s3s_delta_size(page->lengths.data, sizeof(uint32_t), count, limit) < limit
                    ? S3S_PQ_DELTA_LENGTH_BYTE_ARRAY
                    : S3S_PQ_PLAIN;
     }
@@ -294,63 +294,63 @@ int32_t s3s_column_writer_choose_encoding(const s3s_column_writer *w)
                : S3S_PQ_PLAIN;
 }
 
-static s3store_status put_bools(s3s_column_writer *w, s3store_error *err)
+static s3store_status put_bools(const s3s_page_draft *page, s3s_buffer *body, s3store_error *err)
 {
-    size_t bytes = s3s_bits_size(w->page_values);
-    uint8_t *to = s3s_buffer_reserve(&w->body, bytes + 1, err);
+    size_t bytes = s3s_bits_size(page->values);
+    uint8_t *to = s3s_buffer_reserve(body, bytes + 1, err);
     if (to == NULL)
         return s3s_fail_memory(err, bytes);
     memset(to, 0, bytes);
-    for (size_t i = 0; i < w->page_values; i++)
-        to[i >> 3] |= (uint8_t)(w->plain.data[i] << (i & 7));
-    w->body.size += bytes;
+    for (size_t i = 0; i < page->values; i++)
+        to[i >> 3] |= (uint8_t)(page->plain.data[i] << (i & 7));
+    body->size += bytes;
     return S3STORE_OK;
 }
 
 /* Each string behind its length. */
-static s3store_status put_strings(s3s_column_writer *w, s3store_error *err)
+static s3store_status put_strings(const s3s_page_draft *page, s3s_buffer *body, s3store_error *err)
 {
-    const uint32_t *lengths = (const void *)w->lengths.data;
-    const uint8_t *from = w->plain.data;
-    size_t size = w->plain.size + w->lengths.size;
-    uint8_t *to = s3s_buffer_reserve(&w->body, size + 1, err);
+    const uint32_t *lengths = (const void *)page->lengths.data;
+    const uint8_t *from = page->plain.data;
+    size_t size = page->plain.size + page->lengths.size;
+    uint8_t *to = s3s_buffer_reserve(body, size + 1, err);
     if (to == NULL)
         return s3s_fail_memory(err, size);
-    for (size_t i = 0; i < w->page_values; i++) {
+    for (size_t i = 0; i < page->values; i++) {
         memcpy(to, &lengths[i], sizeof *lengths);
         if (lengths[i] > 0)
             s3s_copy_short(to + sizeof *lengths, from, lengths[i]);
         to += sizeof *lengths + lengths[i];
         from += lengths[i];
     }
-    w->body.size += size;
+    body->size += size;
     return S3STORE_OK;
 }
 
-s3store_status s3s_column_writer_put_values(s3s_column_writer *w, int32_t encoding,
+s3store_status s3s_column_writer_put_values(const s3s_column_writer *w, const s3s_page_draft *page,
+                                            int32_t encoding, s3s_buffer *body,
                                             s3store_error *err)
 {
-    s3s_buffer *body = &w->body;
     s3store_status status;
     if (encoding == S3S_PQ_RLE_DICTIONARY) {
         /* At least a bit: some readers do not expect indexes of none. */
-        size_t count = w->dictionary.count;
+        size_t count = page->dictionary_count;
         uint8_t width = (uint8_t)s3s_bit_width(count > 2 ? count - 1 : 1);
         status = s3s_buffer_append(body, &width, 1, err);
         return status != S3STORE_OK
                    ? status
-                   : s3s_hybrid_encode((const void *)w->indexes.data, w->page_values, width, body,
+                   : s3s_hybrid_encode((const void *)page->indexes.data, page->values, width, body,
                                        err);
     }
     if (encoding == S3S_PQ_DELTA_BINARY_PACKED)
-        return s3s_delta_encode(w->plain.data, w->width, w->page_values, body, err);
+        return s3s_delta_encode(page->plain.data, w->width, page->values, body, err);
     if (encoding == S3S_PQ_DELTA_LENGTH_BYTE_ARRAY) {
-        status = s3s_delta_encode(w->lengths.data, sizeof(uint32_t), w->page_values, body, err);
-        return status == S3STORE_OK ? s3s_buffer_append(body, w->plain.data, w->plain.size, err)
+        status = s3s_delta_encode(page->lengths.data, sizeof(uint32_t), page->values, body, err);
+        return status == S3STORE_OK ? s3s_buffer_append(body, page->plain.data, page->plain.size, err)
                                     : status;
     }
     if (w->physical == S3S_PQ_BOOLEAN)
-        return put_bools(w, err);
-    return w->width == 0 ? put_strings(w, err)
-                         : s3s_buffer_append(body, w->plain.data, w->plain.size, err);
+        return put_bools(page, body, err);
+    return w->width == 0 ? put_strings(page, body, err)
+                         : s3s_buffer_append(body, page->plain.data, page->plain.size, err);
 }

@@ -26,6 +26,38 @@ typedef struct s3s_page_record {
     s3s_thrift_binary min, max;
 } s3s_page_record;
 
+/* The values of a page while it is filled, and until they are encoded. */
+typedef struct s3s_page_draft {
+    struct s3s_page_draft *next;
+    s3s_buffer plain;   /* values as they are, of strings the bytes alone; or dictionary indexes */
+    s3s_buffer lengths; /* uint32_t, of strings */
+    s3s_buffer indexes; /* uint32_t */
+    s3s_buffer validity;
+    s3s_buffer rep_levels, def_levels; /* of nested columns, a byte each */
+    size_t rows, entries;              /* the same in flat columns */
+    size_t values, plain_bytes;
+    s3s_stats stats;
+    /* once it is full */
+    int64_t first_row;
+    bool indexed;
+    size_t dictionary_count; /* entries that its indexes may name */
+    /* once it is encoded */
+    int32_t encoding;
+    uint64_t uncompressed_bytes; /* header included */
+    s3s_buffer out;              /* header and compressed bytes */
+} s3s_page_draft;
+
+/* What encoding a page needs to itself. */
+typedef struct s3s_page_encoder {
+    s3s_codec_state codec_state;
+    s3s_buffer body, packed; /* of one page: uncompressed, compressed */
+} s3s_page_encoder;
+
+/* Full pages of a column that other threads encode at once. */
+#define S3S_PAGE_ENCODERS 2
+
+/* Pages that are full may wait to be encoded (`defer`), so that other threads do that while this one
+ * fills the next. They write into the drafts and their encoder, nothing else. */
 typedef struct s3s_column_writer {
     s3s_env *env;
     const s3s_shred *shred;
@@ -36,33 +68,29 @@ typedef struct s3s_column_writer {
     size_t width; /* as s3s_extractor_width says */
     const s3s_extractor *extractor;
     s3s_column_options options;
-    s3s_codec_state codec_state;
+    bool defer;
+
+    /* adding */
+    s3s_page_draft *page;    /* is filled */
+    s3s_page_draft *sealed;  /* full ones in their order, until they are handed over, */
+    s3s_page_draft *ready;   /* until they are encoded, */
+    s3s_page_draft *encoded; /* and until they are among the finished pages */
+    s3s_page_draft *spare_pages;
+    s3s_page_encoder encoders[S3S_PAGE_ENCODERS];
     s3s_buffer dense;           /* of one extraction */
-    s3s_buffer shredded, spare; /* s3s_shred_entry of some rows */
-
-    /* the page being filled: values as they are, or dictionary indexes */
-    s3s_buffer plain;   /* of strings the bytes alone */
-    s3s_buffer lengths; /* uint32_t, of strings */
-    s3s_buffer indexes; /* uint32_t */
-    s3s_buffer validity;
-    s3s_buffer rep_levels, def_levels; /* of nested columns, a byte each */
-    size_t page_rows, page_entries;    /* the same in flat columns */
-    size_t page_values, page_plain_bytes;
-    s3s_stats page_stats;
-
+    s3s_buffer shredded, spare; /* s3s_shred_entry of some rows; spare has other short uses */
     s3s_dictionary_builder dictionary;
     bool use_dictionary;       /* for the page being filled */
-    size_t dictionary_flushed; /* entries that finished pages use */
+    size_t dictionary_flushed; /* entries that full pages use */
     size_t dictionary_values;  /* that were looked up so far */
-
-    /* the chunk so far */
-    s3s_buffer body, packed; /* of one page: uncompressed, compressed */
-    s3s_buffer pages;        /* finished data pages */
-    s3s_buffer records;      /* s3s_page_record */
-    s3s_arena arena;         /* bounds of the records */
-    s3s_stats stats;
     s3s_bloom bloom;
     int64_t rows, entries, nulls;
+
+    /* the chunk so far */
+    s3s_buffer pages;   /* finished data pages */
+    s3s_buffer records; /* s3s_page_record */
+    s3s_arena arena;    /* bounds of the records */
+    s3s_stats stats;
     uint64_t uncompressed_bytes; /* headers included */
     s3s_buffer dictionary_page;  /* once the chunk is closed; empty when it has none */
     int32_t encoded_pages[S3S_PQ_ENCODING_COUNT]; /* data pages, by encoding */
@@ -74,7 +102,16 @@ void s3s_column_writer_deinit(s3s_column_writer *w);
 /* Rows of the top-level column. */
 s3store_status s3s_column_writer_add(s3s_column_writer *w, const s3s_column *column, int64_t start,
                                      size_t count, s3store_error *err);
-/* Closes the last page and makes the dictionary page. */
+/* What adding has filled so far becomes ready for encoding; returns those pages and their bytes. With
+ * the next call they are encoded. Nothing else may be in progress. */
+size_t s3s_column_writer_hand_over(s3s_column_writer *w, uint64_t *bytes);
+void s3s_column_writer_take_back(s3s_column_writer *w);
+/* All that waits is encoded here and now. */
+s3store_status s3s_column_writer_encode_all(s3s_column_writer *w, s3store_error *err);
+/* Encodes one of the pages that are ready, beside adding and the other encoders. */
+s3store_status s3s_column_writer_encode(s3s_column_writer *w, size_t page, size_t encoder,
+                                        s3store_error *err);
+/* Closes the last page, encodes all that wait, and makes the dictionary page. */
 s3store_status s3s_column_writer_close(s3s_column_writer *w, s3store_error *err);
 /* Ready for the next row group. */
 void s3s_column_writer_reset(s3s_column_writer *w);
@@ -102,9 +139,10 @@ s3store_status s3s_column_writer_give_up_dictionary(s3s_column_writer *w, s3stor
 /* Brings the values of an indexed page into its statistics. */
 s3store_status s3s_column_writer_index_stats(s3s_column_writer *w, s3store_error *err);
 /* Of values that are not indexed: what takes the fewest bytes. */
-int32_t s3s_column_writer_choose_encoding(const s3s_column_writer *w);
+int32_t s3s_column_writer_choose_encoding(const s3s_column_writer *w, const s3s_page_draft *page);
 /* Appends them to the body. */
-s3store_status s3s_column_writer_put_values(s3s_column_writer *w, int32_t encoding,
+s3store_status s3s_column_writer_put_values(const s3s_column_writer *w, const s3s_page_draft *page,
+                                            int32_t encoding, s3s_buffer *body,
                                             s3store_error *err);
 
 /* ---- for column_nested.c --------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "parquet/chains.h"
 #include "parquet/column_writer.h"
 #include "parquet/parquet.h"
 
@@ -17,6 +18,10 @@
 #define GROUP_BYTES_DEFAULT ((size_t)128 << 20)
 #define SLICE_ROWS_MAX 16384
 #define SIDE_BY_SIDE_BYTES ((uint64_t)128 << 10) /* of rows that are worth waking threads for */
+#define PIECE_ROWS ((size_t)16384) /* of a column, that one thread adds before it looks again */
+#define PIECE_BYTES ((uint64_t)256 << 10)
+#define PART_BYTES ((uint64_t)8 << 20) /* of rows: threads meet, and full pages go to be encoded */
+#define DEFER_COLUMNS 16               /* so few that the memory of a second page does not matter */
 #define BLOOM_BYTES_DEFAULT ((size_t)1 << 20)
 #define BLOOM_BYTES_MAX ((size_t)64 << 20)
 
@@ -32,10 +37,11 @@ struct s3s_parquet_writer {
     s3s_parquet_write_options options; /* as they were given; what they point to may be gone */
     s3s_pool *pool; /* NULL = one thread */
     s3s_fan_options fan;
-    size_t *order; /* of columns: the largest first, so that threads end together */
+    s3s_weighed *order; /* of columns: the largest first, so that threads end together */
+    s3s_chain *chains;  /* the same, where they are few: S3S_CHAINS_MAX */
     size_t row_group_bytes;
     uint64_t group_bytes;       /* of the rows added to the row group, in memory */
-    s3s_arena schema_arena; /* of the next four, and of order */
+    s3s_arena schema_arena; /* of the next four, of order and chains */
     s3s_shred *leaves;
     s3s_column_writer *columns; /* of each leaf */
     size_t column_count;        /* leaves */
@@ -120,11 +126,11 @@ static s3store_status make_columns(s3s_parquet_writer *w, const s3s_column_optio
                             options->bloom_columns[i]);
     w->columns = s3s_arena_calloc(&w->schema_arena, w->column_count, sizeof *w->columns);
     w->order = s3s_arena_calloc(&w->schema_arena, w->column_count, sizeof *w->order);
-    if (w->columns == NULL || w->order == NULL)
+    w->chains = s3s_arena_calloc(&w->schema_arena, S3S_CHAINS_MAX, sizeof *w->chains);
+    if (w->columns == NULL || w->order == NULL || w->chains == NULL)
         return s3s_fail_memory(err, w->column_count * sizeof *w->columns);
     for (size_t i = 0; i < w->column_count; i++) {
         s3s_column_options own = *column_options;
-        w->order[i] = i;
         own.bloom_bytes_max = bloom_bytes(options, w->leaves[i].column);
         s3store_status status =
             s3s_column_writer_init(&w->columns[i], w->env, &w->leaves[i], &own, err);
@@ -457,57 +463,122 @@ typedef struct column_work {
     void *beside_ctx;
 } column_work;
 
-static s3store_status work_on_column(const column_work *work, size_t i, s3store_error *err)
+static s3store_status add_to_column(const column_work *work, size_t i, size_t first, size_t count,
+                                    s3store_error *err)
 {
     s3s_parquet_writer *w = work->writer;
     s3s_column column;
     if (work->batch == NULL)
         return s3s_column_writer_close(&w->columns[i], err);
     s3s_batch_column(w->schema, work->batch, w->leaves[i].column, &column);
-    return s3s_column_writer_add(&w->columns[i], &column, work->start, work->count, err);
+    return s3s_column_writer_add(&w->columns[i], &column, work->start + (int64_t)first, count, err);
 }
+
+static s3store_status work_on_column(const column_work *work, size_t i, s3store_error *err)
+{
+    return add_to_column(work, i, 0, work->count, err);
+}
+
+/* ---- columns side by side -------------------------------------------------------------------- */
+
+/* Columns do not know each other, so their order is free. Where they are few, each is a chain of pieces
+ * that fill pages, and those that hold much have chains more, which encode pages that are full. */
 
 static s3store_status work_on_item(void *ctx, size_t item, s3store_error *err)
 {
     const column_work *work = ctx;
     if (work->beside != NULL && item == 0)
         return work->beside(work->beside_ctx, 0, err);
-    return work_on_column(work, work->writer->order[item - (work->beside != NULL)], err);
+    return work_on_column(work, work->writer->order[item - (work->beside != NULL)].item, err);
 }
 
 static uint64_t bytes_so_far(const s3s_column_writer *c)
 {
-    return c->uncompressed_bytes + c->page_plain_bytes;
+    return c->uncompressed_bytes + c->page->plain_bytes;
 }
 
-static void sort_columns(s3s_parquet_writer *w)
+/* Chain 0 is what is done beside; then come those of each column: adding, and the encoders. */
+#define COLUMN_CHAINS (1 + S3S_PAGE_ENCODERS)
+
+static s3store_status work_on_piece(void *ctx, size_t chain, size_t piece, s3store_error *err)
 {
-    for (size_t i = 1; i < w->column_count; i++) {
-        size_t column = w->order[i], at = i;
-        uint64_t bytes = bytes_so_far(&w->columns[column]);
-        for (; at > 0 && bytes_so_far(&w->columns[w->order[at - 1]]) < bytes; at--)
-            w->order[at] = w->order[at - 1];
-        w->order[at] = column;
+    const column_work *work = ctx;
+    if (chain == 0)
+        return work->beside(work->beside_ctx, 0, err);
+    size_t column = (chain - 1) / COLUMN_CHAINS, part = (chain - 1) % COLUMN_CHAINS;
+    if (part > 0)
+        return s3s_column_writer_encode(&work->writer->columns[column],
+                                        piece * S3S_PAGE_ENCODERS + part - 1, part - 1, err);
+    size_t first = piece * PIECE_ROWS, left = work->count - first;
+    return add_to_column(work, column, first, left < PIECE_ROWS ? left : PIECE_ROWS, err);
+}
+
+/* Closing a column encodes what waits. Else full pages go to the encoders, where a column is one of
+ * few, or holds much. */
+static void make_chains(s3s_parquet_writer *w, const column_work *work)
+{
+    uint64_t all = 0;
+    size_t adding = work->batch == NULL ? 1 : (work->count + PIECE_ROWS - 1) / PIECE_ROWS;
+    memset(w->chains, 0, S3S_CHAINS_MAX * sizeof *w->chains);
+    w->chains[0] = (s3s_chain){.pieces = work->beside != NULL, .weight = work->bytes};
+    for (size_t i = 0; i < w->column_count; i++)
+        all += bytes_so_far(&w->columns[i]);
+    for (size_t i = 0; i < w->column_count; i++) {
+        s3s_column_writer *column = &w->columns[i];
+        s3s_chain *chains = &w->chains[1 + COLUMN_CHAINS * i];
+        uint64_t bytes = bytes_so_far(column), ready = 0;
+        chains[0] = (s3s_chain){.pieces = adding, .weight = bytes};
+        if (work->batch == NULL)
+            continue;
+        chains[0].weight = bytes / ((uint64_t)column->rows + 1) * PIECE_ROWS;
+        size_t pages = s3s_column_writer_hand_over(column, &ready);
+        for (size_t k = 0; k < S3S_PAGE_ENCODERS && pages > k; k++)
+            chains[1 + k] = (s3s_chain){.pieces = (pages - k + S3S_PAGE_ENCODERS - 1) /
+                                                  S3S_PAGE_ENCODERS,
+                                        .weight = ready / pages};
+        column->defer = column->defer || w->column_count <= DEFER_COLUMNS || bytes > all / 4;
     }
 }
 
-/* Columns do not know each other, so their order is free. */
+static s3store_status work_side_by_side(s3s_parquet_writer *w, column_work *work,
+                                        s3store_error *err)
+{
+    size_t chains = 1 + COLUMN_CHAINS * w->column_count;
+    if (chains <= S3S_CHAINS_MAX) {
+        make_chains(w, work);
+        s3store_status status = s3s_chains_run(w->env, w->pool, &w->fan, w->chains, chains,
+                                               work_on_piece, work, err);
+        for (size_t i = 0; i < w->column_count && status == S3STORE_OK; i++)
+            s3s_column_writer_take_back(&w->columns[i]);
+        return status;
+    }
+    for (size_t i = 0; i < w->column_count; i++)
+        w->order[i] = (s3s_weighed){bytes_so_far(&w->columns[i]), i};
+    s3s_weighed_sort(w->order, w->column_count);
+    return s3s_fan_out(w->pool, w->column_count + (work->beside != NULL), work_on_item, work,
+                       &w->fan, err);
+}
+
 static s3store_status work_on_columns(s3s_parquet_writer *w, column_work *work, s3store_error *err)
 {
     s3store_status status = S3STORE_OK;
-    size_t extra = work->beside != NULL;
     bool worth_it = work->batch == NULL ? w->group_bytes >= SIDE_BY_SIDE_BYTES
                                         : work->bytes >= SIDE_BY_SIDE_BYTES;
-    if (w->pool != NULL && worth_it && w->column_count + extra > 1) {
-        sort_columns(w);
-        status = s3s_fan_out(w->pool, w->column_count + extra, work_on_item, work, &w->fan, err);
+    if (w->pool != NULL && worth_it && (w->column_count > 1 || work->bytes >= PIECE_BYTES ||
+                                        work->beside != NULL)) {
+        status = work_side_by_side(w, work, err);
         work->beside = NULL;
         return status;
     }
-    for (size_t i = 0; i < w->column_count && status == S3STORE_OK; i++)
+    for (size_t i = 0; i < w->column_count && status == S3STORE_OK; i++) {
         status = work_on_column(work, i, err);
+        if (status == S3STORE_OK) /* small batches alone shall not let pages pile up */
+            status = s3s_column_writer_encode_all(&w->columns[i], err);
+    }
     return status;
 }
+
+/* ---- a row group ----------------------------------------------------------------------------- */
 
 static s3store_status write_group(s3s_parquet_writer *w, s3store_error *err)
 {
@@ -578,13 +649,15 @@ static uint64_t slice_bytes(const s3s_parquet_writer *w, const struct ArrowArray
     return bytes;
 }
 
-/* Rows from start on that go into this row group, by slices. *full: it is closed after them. */
+/* Rows from start on that go into this row group, by slices; with threads not many at once. *full:
+ * it is closed after them. */
 static size_t rows_of_group(s3s_parquet_writer *w, const struct ArrowArray *batch, int64_t start,
                             size_t slice, bool *full)
 {
     size_t rows = 0, left = (size_t)(batch->length - start);
+    uint64_t before = w->group_bytes;
     *full = false;
-    while (rows < left && !*full) {
+    while (rows < left && !*full && (w->pool == NULL || w->group_bytes - before < PART_BYTES)) {
         size_t count = left - rows < slice ? left - rows : slice;
         w->group_bytes += slice_bytes(w, batch, start + (int64_t)rows, count);
         rows += count;

@@ -277,6 +277,7 @@ static void check_files(s3s_schema *schema)
         }
     }
     s3s_pool_free(threads);
+    pool = NULL;
     s3s_buffer_deinit(&first);
     for (size_t i = 0; i < 3; i++)
         s3s_array_release(&batches[i]);
@@ -290,6 +291,58 @@ static void test_parquet__bytes_and_values_depend_on_neither_processor_nor_threa
     check_files(nested);
     s3s_schema_release(flat);
     s3s_schema_release(nested);
+}
+
+typedef struct kept {
+    s3s_buffer file;
+    size_t held_bytes;
+} kept;
+
+static s3store_status append(void *ctx, const void *data, size_t size, s3store_error *err)
+{
+    return s3s_buffer_append(ctx, data, size, err);
+}
+
+/* Large batches, whose full pages wait for threads, and small ones, which wake none. */
+static void write_mixed(s3s_schema *schema, const struct ArrowArray *large,
+                        const struct ArrowArray *small, kept *out)
+{
+    s3store_error err;
+    s3s_parquet_write_options options = {.page_bytes = 20000, .pool = pool};
+    s3s_parquet_writer *writer = NULL;
+    s3s_buffer_init(&out->file, env, SIZE_MAX);
+    assert_ok(s3s_parquet_writer_new(env, schema, &options, (s3s_parquet_sink){&out->file, append},
+                                     &writer, &err));
+    for (size_t i = 0; i < 1800; i++)
+        assert_ok(s3s_parquet_writer_add(writer, i % 900 < 2 ? large : small, &err));
+    out->held_bytes = s3s_parquet_writer_held_bytes(writer);
+    assert_ok(s3s_parquet_writer_finish(writer, &err));
+    s3s_parquet_writer_free(writer);
+}
+
+static void test_parquet__pages_that_wait_are_few_and_keep_their_order(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_schema *schema = fixture_one(env, "text", S3S_TYPE_STRING, true);
+    struct ArrowArray large, small;
+    fixture_batch(env, schema, 40000, 1, 100, FIXTURE_RANDOM, &large);
+    fixture_batch(env, schema, 500, 2, 100, FIXTURE_RANDOM, &small);
+    kept one, three;
+    pool = NULL;
+    write_mixed(schema, &large, &small, &one);
+    assert_ok(s3s_pool_new(env, 2, &pool, &err));
+    write_mixed(schema, &large, &small, &three);
+    assert_int_equal(one.file.size, three.file.size);
+    assert_memory_equal(one.file.data, three.file.data, one.file.size);
+    assert_true(three.held_bytes < one.held_bytes + (UINT64_C(2) << 20));
+    s3s_pool_free(pool);
+    pool = NULL;
+    s3s_buffer_deinit(&one.file);
+    s3s_buffer_deinit(&three.file);
+    s3s_array_release(&large);
+    s3s_array_release(&small);
+    s3s_schema_release(schema);
 }
 
 /* A column that cannot be written ends the write with its own error, threads or not. */
@@ -325,6 +378,7 @@ int main(void)
         T(test_kernels__bools_become_bits),
         T(test_kernels__checksums_are_the_same),
         T(test_parquet__bytes_and_values_depend_on_neither_processor_nor_threads),
+        T(test_parquet__pages_that_wait_are_few_and_keep_their_order),
         T(test_parquet__an_error_of_a_thread_names_its_column),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
