@@ -4,6 +4,7 @@
  * offsets of any column end. A column that got further than the batch keeps its surplus rows.
  */
 #include "base/error.h"
+#include "parquet/chains.h"
 #include "parquet/file.h"
 #include "parquet/leaf_reader.h"
 #include "parquet/nest.h"
@@ -11,6 +12,8 @@
 
 #define STEP_FIRST 1024
 #define STEP_MAX ((size_t)1 << 16)
+#define PIECE_ROWS ((size_t)16384) /* of a column, that one thread decodes before it looks again */
+#define AHEAD_PART 4 /* of a row group's bytes: columns with that much are read ahead */
 #define SIDE_BY_SIDE_MIN 4096 /* rows of a step that are worth waking threads for */
 #define SIDE_BY_SIDE_BYTES (128 << 10) /* and of a row group */
 #define WINDOW_MIN ((size_t)64 << 10)
@@ -30,7 +33,8 @@ struct s3s_parquet_cursor {
     s3s_pool *pool; /* NULL = one thread */
     s3s_fan_options fan;
     bool nested;    /* any of them is: putting arrays together takes time */
-    size_t *order;  /* of readers: the largest chunk first, so that threads end together */
+    s3s_chain *chains;  /* of readers, twice: decoding, and reading ahead; NULL = they are too many */
+    s3s_weighed *order; /* of readers then: the largest chunk first, so that threads end together */
     int64_t max_rows;
     size_t step_rows; /* what the rows so far let fit into a step */
     size_t group;      /* the next one to begin */
@@ -71,7 +75,10 @@ static s3store_status open_readers(s3s_parquet_cursor *c, const size_t *columns,
     c->readers = s3s_calloc(file->env, all + 1, sizeof *c->readers);
     c->leaves = s3s_calloc(file->env, all + 1, sizeof *c->leaves);
     c->order = s3s_calloc(file->env, all + 1, sizeof *c->order);
-    if (c->readers == NULL || c->leaves == NULL || c->order == NULL)
+    if (2 * all <= S3S_CHAINS_MAX)
+        c->chains = s3s_calloc(file->env, 2 * all + 1, sizeof *c->chains);
+    if (c->readers == NULL || c->leaves == NULL || c->order == NULL ||
+        (c->chains == NULL && 2 * all <= S3S_CHAINS_MAX))
         return s3s_fail_memory(err, all * sizeof *c->readers);
     for (size_t i = 0; i < count; i++) {
         const s3s_leaf *leaf = &file->schema.leaves[file->schema.first_leaf[columns[i]]];
@@ -145,6 +152,7 @@ void s3s_parquet_cursor_free(s3s_parquet_cursor *c)
     s3s_free(env, c->readers);
     s3s_free(env, c->leaves);
     s3s_free(env, c->order);
+    s3s_free(env, c->chains);
     s3s_free(env, c->columns);
     s3s_schema_release(c->schema);
     s3s_free(env, c);
@@ -236,14 +244,35 @@ static uint64_t chunk_bytes(const s3s_leaf_reader *r)
 
 static void sort_readers(s3s_parquet_cursor *c)
 {
+    for (size_t i = 0; i < c->reader_count; i++)
+        c->order[i] = (s3s_weighed){chunk_bytes(&c->readers[i]), i};
+    s3s_weighed_sort(c->order, c->reader_count);
+}
+
+/* A column that takes much of the time shall not be one piece of work: its pages are decompressed
+ * beside the decoding of those before. */
+static s3store_status allow_ahead(s3s_parquet_cursor *c, const s3s_pq_chunk *chunks,
+                                  s3store_error *err)
+{
+    const s3s_leaf *leaves = c->file->schema.leaves;
+    uint64_t all = 0;
+    if (c->chains == NULL || c->prune.term_count > 0)
+        return S3STORE_OK;
     for (size_t i = 0; i < c->reader_count; i++) {
-        size_t at = i;
-        for (; at > 0 &&
-               chunk_bytes(&c->readers[c->order[at - 1]]) < chunk_bytes(&c->readers[i]);
-             at--)
-            c->order[at] = c->order[at - 1];
-        c->order[at] = i;
+        int64_t bytes = chunks[c->readers[i].leaf - leaves].column.uncompressed_size;
+        all += bytes > 0 ? (uint64_t)bytes : 0;
     }
+    for (size_t i = 0; i < c->reader_count; i++) {
+        s3s_leaf_reader *r = &c->readers[i];
+        int64_t bytes = chunks[r->leaf - leaves].column.uncompressed_size;
+        if (r->levels != NULL || bytes <= 0 || (uint64_t)bytes < all / AHEAD_PART ||
+            r->pages.place.codec->id == S3S_PQ_UNCOMPRESSED)
+            continue;
+        s3store_status status = s3s_leaf_ahead_begin(r, err);
+        if (status != S3STORE_OK)
+            return status;
+    }
+    return S3STORE_OK;
 }
 
 static s3store_status begin_group(s3s_parquet_cursor *c, s3store_error *err)
@@ -269,21 +298,23 @@ static s3store_status begin_group(s3s_parquet_cursor *c, s3store_error *err)
     }
     c->group++;
     c->row_at = 0;
-    if (c->pool != NULL)
-        sort_readers(c);
-    return S3STORE_OK;
+    if (c->pool == NULL)
+        return S3STORE_OK;
+    sort_readers(c);
+    return allow_ahead(c, chunks, err);
 }
 
 static s3store_status fail_in_reader(s3s_parquet_cursor *c, const s3s_leaf_reader *r,
                                      s3store_status status, s3store_error *err)
 {
-    s3s_context(err, "page at byte %llu", (unsigned long long)r->pages.page_offset);
+    s3s_context(err, "page at byte %llu", (unsigned long long)r->page_at);
     return s3s_parquet_in_column(err, c->file, r->leaf->path, status);
 }
 
 typedef struct step_work {
     s3s_parquet_cursor *cursor;
     size_t target;
+    size_t begin, pieces; /* in chains: from where all go on, and by how many pieces */
 } step_work;
 
 static s3store_status step_reader(s3s_parquet_cursor *c, size_t i, size_t target,
@@ -300,7 +331,46 @@ static s3store_status step_reader(s3s_parquet_cursor *c, size_t i, size_t target
 static s3store_status step_item(void *ctx, size_t item, s3store_error *err)
 {
     step_work *work = ctx;
-    return step_reader(work->cursor, work->cursor->order[item], work->target, err);
+    return step_reader(work->cursor, work->cursor->order[item].item, work->target, err);
+}
+
+/* The next rows of a reader; behind them in the same chain, or beside in a chain of its own, pages are
+ * read ahead. */
+static s3store_status step_piece(void *ctx, size_t chain, size_t piece, s3store_error *err)
+{
+    step_work *work = ctx;
+    s3s_parquet_cursor *c = work->cursor;
+    size_t i = chain % c->reader_count, have = s3s_leaf_reader_rows(&c->readers[i]);
+    if (chain >= c->reader_count || piece >= work->pieces) {
+        s3s_leaf_ahead_make(&c->readers[i]);
+        return S3STORE_OK;
+    }
+    if (have < work->begin + piece * PIECE_ROWS)
+        return S3STORE_OK; /* no further row fits this batch */
+    size_t end = work->begin + (piece + 1) * PIECE_ROWS;
+    return step_reader(c, i, end < work->target ? end : work->target, err);
+}
+
+static s3store_status step_in_chains(s3s_parquet_cursor *c, step_work *work, s3store_error *err)
+{
+    size_t n = c->reader_count;
+    work->begin = work->target;
+    for (size_t i = 0; i < n; i++) {
+        size_t have = s3s_leaf_reader_rows(&c->readers[i]);
+        work->begin = have < work->begin ? have : work->begin;
+    }
+    work->pieces = (work->target - work->begin + PIECE_ROWS - 1) / PIECE_ROWS;
+    for (size_t i = 0; i < n; i++) {
+        s3s_leaf_reader *r = &c->readers[i];
+        size_t have = s3s_leaf_reader_rows(r);
+        uint64_t weight = chunk_bytes(r);
+        s3s_leaf_ahead_meet(r);
+        size_t pages = s3s_leaf_ahead_can(r) ? S3S_AHEAD_MAX : 0;
+        bool beside = have >= work->target || s3s_leaf_ahead_rows(r) >= work->target - have;
+        c->chains[i] = (s3s_chain){.weight = weight, .pieces = work->pieces + (beside ? 0 : pages)};
+        c->chains[n + i] = (s3s_chain){.weight = weight, .pieces = beside ? pages : 0};
+    }
+    return s3s_chains_run(c->file->env, c->pool, &c->fan, c->chains, 2 * n, step_piece, work, err);
 }
 
 /* Many rows, or a page to be decompressed; not in a small file. */
@@ -319,8 +389,13 @@ static s3store_status step(s3s_parquet_cursor *c, size_t *target, s3store_error 
 {
     size_t reached = *target;
     s3store_status status = S3STORE_OK;
-    step_work work = {c, *target};
-    if (c->pool != NULL && c->reader_count > 1 && is_worth_threads(c, *target))
+    step_work work = {.cursor = c, .target = *target};
+    bool side_by_side = c->pool != NULL && is_worth_threads(c, *target);
+    for (size_t i = 0; i < c->reader_count; i++)
+        s3s_leaf_ahead_meet(&c->readers[i]);
+    if (side_by_side && c->chains != NULL)
+        status = step_in_chains(c, &work, err);
+    else if (side_by_side)
         status = s3s_fan_out(c->pool, c->reader_count, step_item, &work, &c->fan, err);
     else
         for (size_t i = 0; i < c->reader_count && status == S3STORE_OK; i++)
@@ -400,6 +475,25 @@ static s3store_status take_item(void *ctx, size_t i, s3store_error *err)
                : s3s_parquet_in_column(err, c->file, c->schema->fields[i].name, status);
 }
 
+static s3store_status take_piece(void *ctx, size_t chain, size_t piece, s3store_error *err)
+{
+    (void)piece;
+    return take_item(ctx, chain, err);
+}
+
+static s3store_status take_in_chains(s3s_parquet_cursor *c, take_work *work, s3store_error *err)
+{
+    for (size_t i = 0; i < c->column_count; i++) {
+        const cursor_column *column = &c->columns[i];
+        uint64_t bytes = 0;
+        for (size_t k = 0; k < column->reader_count; k++)
+            bytes += s3s_leaf_reader_bytes(&c->readers[column->first_reader + k]);
+        c->chains[i] = (s3s_chain){.pieces = 1, .weight = bytes};
+    }
+    return s3s_chains_run(c->file->env, c->pool, &c->fan, c->chains, c->column_count, take_piece,
+                          work, err);
+}
+
 static s3store_status take_batch(s3s_parquet_cursor *c, size_t rows, struct ArrowArray *out,
                                  s3store_error *err)
 {
@@ -409,7 +503,11 @@ static s3store_status take_batch(s3s_parquet_cursor *c, size_t rows, struct Arro
         return s3s_fail_memory(err, c->column_count * sizeof *columns);
     s3store_status status = S3STORE_OK;
     take_work work = {c, rows, columns};
-    if (c->pool != NULL && (c->nested || c->column_count > 8) && rows >= SIDE_BY_SIDE_MIN)
+    bool side_by_side = c->pool != NULL && (c->nested || c->column_count > 8) &&
+                        rows >= SIDE_BY_SIDE_MIN;
+    if (side_by_side && c->chains != NULL && c->column_count <= 2 * c->reader_count)
+        status = take_in_chains(c, &work, err);
+    else if (side_by_side)
         status = s3s_fan_out(c->pool, c->column_count, take_item, &work, &c->fan, err);
     else
         for (size_t i = 0; i < c->column_count && status == S3STORE_OK; i++)

@@ -34,6 +34,7 @@ s3store_status s3s_leaf_reader_init(s3s_leaf_reader *r, s3s_env *env, s3s_budget
 
 void s3s_leaf_reader_deinit(s3s_leaf_reader *r)
 {
+    s3s_leaf_ahead_end(r);
     s3s_page_reader_deinit(&r->pages);
     s3s_values_deinit(&r->values);
     s3s_block_deinit(&r->dictionary_page);
@@ -48,7 +49,9 @@ void s3s_leaf_reader_deinit(s3s_leaf_reader *r)
 void s3s_leaf_reader_begin(s3s_leaf_reader *r, const s3s_chunk_place *place, int64_t group_rows,
                            size_t window_max)
 {
+    s3s_leaf_ahead_end(r);
     s3s_page_reader_begin(&r->pages, place, window_max);
+    r->page_at = place->begin;
     r->has_dictionary = r->in_data = false;
     r->page_rows_left = r->page_nulls = 0;
     r->page.num_nulls = -1;
@@ -155,7 +158,11 @@ s3store_status s3s_leaf_next_page(s3s_leaf_reader *r, s3store_error *err)
 {
     s3store_status status = S3STORE_OK;
     while (status == S3STORE_OK) {
-        status = s3s_page_reader_next(&r->pages, &r->page, &r->dictionary_page, err);
+        if (!s3s_leaf_ahead_take(r, &status, err)) {
+            status = s3s_page_reader_next(&r->pages, &r->page, &r->dictionary_page, err);
+            r->page_at = r->pages.page_offset;
+            s3s_leaf_ahead_hold(r);
+        }
         if (status == S3STORE_END)
             return s3s_fail(err, S3STORE_CORRUPT,
                             "the column chunk ends %lld values before its row group",
@@ -693,6 +700,7 @@ s3store_status s3s_leaf_reader_skip(s3s_leaf_reader *r, size_t rows, size_t *ski
             *skipped += (size_t)count;
         }
     }
+    r->page_at = pages->page_offset;
     return status == S3STORE_END ? S3STORE_OK : status;
 }
 
@@ -707,6 +715,7 @@ s3store_status s3s_leaf_reader_jump(s3s_leaf_reader *r, uint64_t data_at, uint64
         s3s_page_reader_fetch_until(pages, data_at);
         s3store_status status =
             s3s_page_reader_next(pages, &r->page, &r->dictionary_page, err);
+        r->page_at = pages->page_offset;
         if (status == S3STORE_OK && r->page.type != S3S_PQ_DICTIONARY_PAGE)
             status = s3s_fail(err, S3STORE_CORRUPT,
                               "a data page before the first one of the page index");

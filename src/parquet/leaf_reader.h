@@ -38,9 +38,14 @@ typedef struct s3s_levels {
     bool all_valid;
 } s3s_levels;
 
+typedef struct s3s_ahead s3s_ahead;
+#define S3S_AHEAD_MAX 4 /* pages that are decompressed before they are needed */
+
 typedef struct s3s_leaf_reader {
     const s3s_leaf *leaf;
     s3s_page_reader pages;
+    s3s_ahead *ahead; /* NULL = pages are read when they are needed */
+    s3s_block held;   /* the body of the current page, where pages are read ahead */
     s3s_values values;
     s3s_block dictionary_page; /* what dictionary entries point into */
     s3s_dictionary dictionary;
@@ -52,6 +57,7 @@ typedef struct s3s_leaf_reader {
     s3s_levels *levels;   /* of nested leaves */
     /* the current data page */
     s3s_page page;
+    uint64_t page_at; /* of its header, for messages */
     s3s_hybrid def;
     size_t page_rows_left, page_nulls;
     /* the chunk */
@@ -94,6 +100,23 @@ static inline uint64_t s3s_leaf_reader_bytes(const s3s_leaf_reader *r)
         r->levels != NULL ? (uint64_t)r->levels->rep.size + r->levels->def.size : 0;
     return levels + s3s_sink_bytes(&r->sink);
 }
+
+/* ---- pages ahead (leaf_ahead.c): of a flat leaf, from whose chunk nothing is left out --------- */
+
+/* After s3s_leaf_reader_begin: pages of this chunk may be read ahead. */
+s3store_status s3s_leaf_ahead_begin(s3s_leaf_reader *r, s3store_error *err);
+void s3s_leaf_ahead_end(s3s_leaf_reader *r);
+/* While nothing else is done with the leaf: decoding sees the pages that were made so far, and reading
+ * ahead the room that decoding left. */
+void s3s_leaf_ahead_meet(s3s_leaf_reader *r);
+/* Rows that can be decoded without reading a page. */
+uint64_t s3s_leaf_ahead_rows(const s3s_leaf_reader *r);
+bool s3s_leaf_ahead_can(const s3s_leaf_reader *r);
+/* Reads the next page, if there is one and room for it; beside the decoding of such rows. */
+void s3s_leaf_ahead_make(s3s_leaf_reader *r);
+/* For leaf_reader.c: false = there is none; and what was read into the page reader is kept. */
+bool s3s_leaf_ahead_take(s3s_leaf_reader *r, s3store_status *status, s3store_error *err);
+void s3s_leaf_ahead_hold(s3s_leaf_reader *r);
 
 /* ---- for leaf_nested.c ----------------------------------------------------------------------- */
 

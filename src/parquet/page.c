@@ -213,7 +213,8 @@ static s3store_status decompress(s3s_page_reader *r, const uint8_t *data, size_t
         return s3s_fail(err, S3STORE_CORRUPT,
                         "%zu compressed bytes claim to hold %zu, which %s cannot", size - before,
                         uncompressed - before, codec->name);
-    if (codec->id == S3S_PQ_UNCOMPRESSED && size == uncompressed && has_slack(r, data, size)) {
+    if (codec->id == S3S_PQ_UNCOMPRESSED && size == uncompressed && !r->own_body &&
+        has_slack(r, data, size)) {
         *out = (s3s_span){data, size}; /* stays in the window until the next page is asked for */
         return S3STORE_OK;
     }

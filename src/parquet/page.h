@@ -54,6 +54,7 @@ typedef struct s3s_page_reader {
     s3s_block_cache *blocks; /* of the file; NULL: pages are read into the window */
     s3s_block *borrowed;     /* the page being read, compressed */
     s3s_block body;       /* of the current page, uncompressed */
+    bool own_body;        /* pages that are not compressed are copied there too */
     s3s_arena arena;      /* of the current header */
 } s3s_page_reader;
 

@@ -345,6 +345,82 @@ static void test_parquet__pages_that_wait_are_few_and_keep_their_order(void **st
     s3s_schema_release(schema);
 }
 
+/* Rows that a cursor gives, with its sum; the status that ends it, and the message. */
+static uint64_t drain(const s3s_buffer *file, uint64_t memory_bytes, s3s_pool *threads,
+                      s3store_status *status, s3store_error *err)
+{
+    s3s_parquet_memory memory = {file->data, file->size};
+    s3s_parquet_limits limits = {.memory_bytes = memory_bytes};
+    s3s_parquet_file *parquet = NULL;
+    s3s_parquet_cursor *cursor = NULL;
+    uint64_t sum = 0;
+    memset(err, 0, sizeof *err);
+    *status = s3s_parquet_open(env, s3s_parquet_memory_source(&memory), "t.parquet", &limits,
+                               &parquet, err);
+    if (*status == S3STORE_OK)
+        *status = s3s_parquet_cursor_new(parquet, NULL, 0, 20000, &cursor, err);
+    if (*status == S3STORE_OK)
+        s3s_parquet_cursor_use_pool(cursor, threads, 0);
+    while (*status == S3STORE_OK) {
+        struct ArrowArray batch;
+        *status = s3s_parquet_cursor_next(cursor, &batch, err);
+        if (*status != S3STORE_OK)
+            break;
+        const int32_t *offsets = batch.children[0]->buffers[1];
+        const uint8_t *text = batch.children[0]->buffers[2];
+        for (int64_t i = 0; i < batch.length; i++)
+            sum = sum * 31 +
+                  s3s_xxh64(text + offsets[i], (size_t)(offsets[i + 1] - offsets[i]), 0);
+        s3s_array_release(&batch);
+    }
+    s3s_parquet_cursor_free(cursor);
+    s3s_parquet_free(parquet);
+    return sum;
+}
+
+/* Pages that are decompressed before they are needed: the same rows, in no more memory than is allowed,
+ * and a damaged page ends them where it would without. */
+static void test_parquet__pages_ahead_change_neither_rows_nor_errors(void **state)
+{
+    (void)state;
+    s3store_error err, ahead_err;
+    s3store_status status, ahead_status;
+    s3s_schema *schema = fixture_one(env, "text", S3S_TYPE_STRING, true);
+    struct ArrowArray batch;
+    fixture_batch(env, schema, 200000, 1, 100, FIXTURE_RANDOM, &batch);
+    s3s_buffer file;
+    s3s_pool *threads = NULL;
+    assert_ok(s3s_pool_new(env, 2, &threads, &err));
+    for (s3store_compression c = S3STORE_COMPRESSION_SNAPPY; c <= S3STORE_COMPRESSION_UNCOMPRESSED;
+         c++) {
+        s3s_parquet_write_options options = {.compression = c, .page_bytes = 60000,
+                                             .row_group_bytes = 2000000};
+        s3s_buffer_init(&file, env, SIZE_MAX);
+        assert_ok(fixture_write(env, schema, &options, &batch, 1, &file, &err));
+        for (uint64_t kib = 64; kib <= 65536; kib *= 2) {
+            uint64_t sum = drain(&file, kib << 10, NULL, &status, &err);
+            uint64_t ahead = drain(&file, kib << 10, threads, &ahead_status, &ahead_err);
+            assert_int_equal(ahead_status, status);
+            assert_true(sum == ahead || status != S3STORE_END);
+            assert_true(kib < 1024 || status == S3STORE_END);
+        }
+        for (size_t at = 1000; at < file.size - 20000; at += file.size / 23) {
+            file.data[at] ^= 0x55;
+            uint64_t sum = drain(&file, 0, NULL, &status, &err);
+            uint64_t ahead = drain(&file, 0, threads, &ahead_status, &ahead_err);
+            assert_int_equal(ahead_status, status);
+            assert_int_equal(status, S3STORE_CORRUPT);
+            assert_string_equal(ahead_err.message, err.message);
+            assert_true(sum == ahead);
+            file.data[at] ^= 0x55;
+        }
+        s3s_buffer_deinit(&file);
+    }
+    s3s_pool_free(threads);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
 /* A column that cannot be written ends the write with its own error, threads or not. */
 static void test_parquet__an_error_of_a_thread_names_its_column(void **state)
 {
@@ -379,6 +455,7 @@ int main(void)
         T(test_kernels__checksums_are_the_same),
         T(test_parquet__bytes_and_values_depend_on_neither_processor_nor_threads),
         T(test_parquet__pages_that_wait_are_few_and_keep_their_order),
+        T(test_parquet__pages_ahead_change_neither_rows_nor_errors),
         T(test_parquet__an_error_of_a_thread_names_its_column),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
