@@ -65,6 +65,13 @@ static s3s_schema *strings_many(s3s_env *env)
     return make(env, fields, 2, 2);
 }
 
+static s3s_schema *strings_sorted(s3s_env *env)
+{
+    static const s3s_field fields[] = {{.name = "path", .type = S3S_TYPE_STRING},
+                                       {.name = "key", .type = S3S_TYPE_STRING, .nullable = true}};
+    return make(env, fields, 2, 2);
+}
+
 static s3s_schema *nested(s3s_env *env)
 {
     static const s3s_field fields[] = {
@@ -100,8 +107,9 @@ static s3s_schema *plain(s3s_env *env)
 
 static const data_set sets[] = {
     {"wide", 1000000, wide},       {"strings-few", 3000000, strings_few},
-    {"strings-many", 2000000, strings_many}, {"lists", 500000, nested},
-    {"nulls", 2000000, nulls},     {"plain", 2000000, plain},
+    {"strings-many", 2000000, strings_many}, {"strings-sorted", 2000000, strings_sorted},
+    {"lists", 500000, nested},     {"nulls", 2000000, nulls},
+    {"plain", 2000000, plain},
 };
 
 const data_set *data_find(const char *name)
@@ -158,11 +166,17 @@ static double real_at(const char *what, uint64_t r)
     return (double)(r >> 11) / 9007199254740992.0;
 }
 
-static size_t text_at(const char *what, uint64_t r, char *out)
+static size_t text_at(const char *what, int64_t row, uint64_t r, char *out)
 {
     static const char *const words[] = {"alpha", "beta", "gamma", "delta-long-word", "Zürich"};
     if (holds(what, "many"))
         return (size_t)sprintf(out, "user-%llu", (unsigned long long)(r % 1000000000000));
+    if (holds(what, "path"))
+        return (size_t)sprintf(out, "warehouse/events/region=%02lld/day=2026-%02lld/part-%08lld",
+                               (long long)row / 100000, (long long)row / 10000 % 10 + 1,
+                               (long long)row * 3 + (long long)(r % 3));
+    if (holds(what, "key"))
+        return (size_t)sprintf(out, "customer-%012lld", (long long)row * 97 + (long long)(r % 97));
     if (holds(what, "long"))
         return (size_t)sprintf(out, "https://example.com/%s/%llx?page=%llu&%s=%llx",
                                words[r % 4], (unsigned long long)r,
@@ -214,7 +228,7 @@ static void make_strings(s3s_env *env, const char *what, uint64_t seed, int64_t 
                 abort();
         }
         if (valid == NULL || (valid[i >> 3] >> (i & 7) & 1) != 0)
-            size += text_at(what, mix((uint64_t)(start + i), seed), data + size);
+            size += text_at(what, start + i, mix((uint64_t)(start + i), seed), data + size);
         offsets[i + 1] = (int32_t)size;
     }
     buffers[1] = offsets;

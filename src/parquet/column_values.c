@@ -112,7 +112,8 @@ static s3store_status append_plain(s3s_column_writer *w, const void *values, siz
     }
     uint8_t *to = s3s_buffer_reserve(&w->page->plain, total + 1, err);
     uint32_t *lengths =
-        to != NULL ? (void *)s3s_buffer_reserve(&w->page->lengths, count * sizeof *lengths, err) : NULL;
+        to == NULL ? NULL
+                   : (void *)s3s_buffer_reserve(&w->page->lengths, count * sizeof *lengths, err);
     if (lengths == NULL)
         return s3s_fail_memory(err, total);
     if (joined && total > 0)
@@ -178,7 +179,8 @@ static s3store_status append_all_entries(s3s_column_writer *w, s3store_error *er
     size_t total = page->size - count * sizeof(uint32_t);
     uint8_t *to = s3s_buffer_reserve(&w->page->plain, total + 1, err);
     uint32_t *lengths =
-        to != NULL ? (void *)s3s_buffer_reserve(&w->page->lengths, count * sizeof *lengths, err) : NULL;
+        to == NULL ? NULL
+                   : (void *)s3s_buffer_reserve(&w->page->lengths, count * sizeof *lengths, err);
     if (lengths == NULL)
         return s3s_fail_memory(err, total);
     const uint8_t *at = page->data;
@@ -269,29 +271,105 @@ s3store_status s3s_column_writer_add_values(s3s_column_writer *w, const void *va
 
 /* ---- encoding -------------------------------------------------------------------------------- */
 
-int32_t s3s_column_writer_choose_encoding(const s3s_column_writer *w, const s3s_page_draft *page)
+static size_t shared_prefix(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size)
+{
+    size_t most = a_size < b_size ? a_size : b_size, n = 0;
+    for (; n + 8 <= most; n += 8) {
+        uint64_t differs = s3s_le64(a + n) ^ s3s_le64(b + n);
+        if (differs != 0)
+            return n + (size_t)__builtin_ctzll(differs) / 8;
+    }
+    while (n < most && a[n] == b[n])
+        n++;
+    return n;
+}
+
+/* Of the first strings of a page; returns the bytes that need not be written again. */
+static size_t find_prefixes(const s3s_page_draft *page, size_t count, uint32_t *prefixes,
+                            size_t *bytes)
+{
+    const uint32_t *lengths = (const void *)page->lengths.data;
+    const uint8_t *at = page->plain.data, *before = at;
+    size_t shared = 0, before_size = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t prefix = shared_prefix(before, before_size, at, lengths[i]);
+        prefixes[i] = (uint32_t)prefix;
+        shared += prefix;
+        before = at;
+        before_size = lengths[i];
+        at += lengths[i];
+    }
+    *bytes = (size_t)(at - page->plain.data);
+    return shared;
+}
+
+/* Is half as much written where strings leave out what they share with the one before? A codec finds
+ * most of it as well: of strings that share less, files were 6 % smaller, and writing took 10 % longer
+ * (snappy) or less (zstd). Much of a page is not looked at whose first strings give no hope. */
+static s3store_status prefixes_pay(s3s_page_encoder *encoder, const s3s_page_draft *page,
+                                   size_t lengths_size, bool *pay, s3store_error *err)
+{
+    size_t count = page->values, some = count < DELTA_TRIAL ? count : DELTA_TRIAL, bytes;
+    *pay = false;
+    s3s_buffer_clear(&encoder->prefixes);
+    uint32_t *prefixes =
+        (void *)s3s_buffer_reserve(&encoder->prefixes, 2 * count * sizeof *prefixes + 1, err);
+    if (prefixes == NULL)
+        return s3s_fail_memory(err, 2 * count * sizeof *prefixes);
+    size_t shared = find_prefixes(page, some, prefixes, &bytes);
+    if (shared < (bytes + some) / 2)
+        return S3STORE_OK;
+    shared = find_prefixes(page, count, prefixes, &bytes);
+    const uint32_t *lengths = (const void *)page->lengths.data;
+    uint32_t *suffixes = prefixes + count;
+    for (size_t i = 0; i < count; i++)
+        suffixes[i] = lengths[i] - prefixes[i];
+    size_t limit = (bytes + lengths_size) / 2;
+    size_t size = bytes - shared;
+    if (size < limit)
+        size += s3s_delta_size(prefixes, sizeof *prefixes, count, limit - size);
+    if (size < limit)
+        size += s3s_delta_size(suffixes, sizeof *suffixes, count, limit - size);
+    *pay = size < limit;
+    return S3STORE_OK;
+}
+
+static s3store_status choose_for_strings(s3s_page_encoder *encoder, const s3s_page_draft *page,
+                                         int32_t *encoding, s3store_error *err)
+{
+    bool pay = false;
+    size_t count = page->values, limit = count * sizeof(uint32_t);
+    size_t size = s3s_delta_size(page->lengths.data, sizeof(uint32_t), count, limit);
+    s3store_status status = prefixes_pay(encoder, page, size, &pay, err);
+    *encoding = pay             ? S3S_PQ_DELTA_BYTE_ARRAY
+                : size < limit ? S3S_PQ_DELTA_LENGTH_BYTE_ARRAY
+                               : S3S_PQ_PLAIN;
+    return status;
+}
+
+s3store_status s3s_column_writer_choose_encoding(const s3s_column_writer *w,
+                                                 s3s_page_encoder *encoder,
+                                                 const s3s_page_draft *page, int32_t *encoding,
+                                                 s3store_error *err)
 {
     const s3s_buffer *plain = &page->plain;
     size_t count = page->values;
+    *encoding = S3S_PQ_PLAIN;
     if (count == 0)
-        return S3S_PQ_PLAIN;
-    if (w->width == 0) {
-        size_t limit = count * sizeof(uint32_t);
-        return s3s_delta_size(page->lengths.data, sizeof(uint32_t), count, limit) < limit
-                   ? S3S_PQ_DELTA_LENGTH_BYTE_ARRAY
-                   : S3S_PQ_PLAIN;
-    }
+        return S3STORE_OK;
+    if (w->width == 0)
+        return choose_for_strings(encoder, page, encoding, err);
     if (w->physical != S3S_PQ_INT32 && w->physical != S3S_PQ_INT64)
-        return S3S_PQ_PLAIN;
+        return S3STORE_OK;
     /* A little less would not be worth the time of reading it; nor is much of a page looked at whose
      * first values give no hope. */
     size_t some = count < DELTA_TRIAL ? count : DELTA_TRIAL, limit = some * w->width;
     if (s3s_delta_size(plain->data, w->width, some, limit) == limit)
-        return S3S_PQ_PLAIN;
+        return S3STORE_OK;
     limit = plain->size - plain->size / 4;
-    return s3s_delta_size(plain->data, w->width, count, limit) < limit
-               ? S3S_PQ_DELTA_BINARY_PACKED
-               : S3S_PQ_PLAIN;
+    if (s3s_delta_size(plain->data, w->width, count, limit) < limit)
+        *encoding = S3S_PQ_DELTA_BINARY_PACKED;
+    return S3STORE_OK;
 }
 
 static s3store_status put_bools(const s3s_page_draft *page, s3s_buffer *body, s3store_error *err)
@@ -327,30 +405,69 @@ static s3store_status put_strings(const s3s_page_draft *page, s3s_buffer *body, 
     return S3STORE_OK;
 }
 
-s3store_status s3s_column_writer_put_values(const s3s_column_writer *w, const s3s_page_draft *page,
-                                            int32_t encoding, s3s_buffer *body,
+/* Lengths of prefixes, lengths of suffixes, suffixes. */
+static s3store_status put_suffixes(const s3s_page_encoder *encoder, const s3s_page_draft *page,
+                                   s3s_buffer *body, s3store_error *err)
+{
+    size_t count = page->values;
+    const uint32_t *prefixes = (const void *)encoder->prefixes.data, *suffixes = prefixes + count;
+    s3store_status status = s3s_delta_encode(prefixes, sizeof *prefixes, count, body, err);
+    if (status == S3STORE_OK)
+        status = s3s_delta_encode(suffixes, sizeof *suffixes, count, body, err);
+    if (status != S3STORE_OK)
+        return status;
+    const uint8_t *from = page->plain.data;
+    uint8_t *to = s3s_buffer_reserve(body, page->plain.size + 1, err);
+    if (to == NULL)
+        return s3s_fail_memory(err, page->plain.size);
+    for (size_t i = 0; i < count; i++) {
+        from += prefixes[i];
+        if (suffixes[i] > 0)
+            s3s_copy_short(to, from, suffixes[i]);
+        to += suffixes[i];
+        from += suffixes[i];
+    }
+    body->size = (size_t)(to - body->data);
+    return S3STORE_OK;
+}
+
+static s3store_status put_lengths_and_bytes(const s3s_page_draft *page, s3s_buffer *body,
                                             s3store_error *err)
 {
-    s3store_status status;
-    if (encoding == S3S_PQ_RLE_DICTIONARY) {
-        /* At least a bit: some readers do not expect indexes of none. */
-        size_t count = page->dictionary_count;
-        uint8_t width = (uint8_t)s3s_bit_width(count > 2 ? count - 1 : 1);
-        status = s3s_buffer_append(body, &width, 1, err);
-        return status != S3STORE_OK
-                   ? status
-                   : s3s_hybrid_encode((const void *)page->indexes.data, page->values, width, body,
-                                       err);
-    }
-    if (encoding == S3S_PQ_DELTA_BINARY_PACKED)
+    s3store_status status =
+        s3s_delta_encode(page->lengths.data, sizeof(uint32_t), page->values, body, err);
+    return status == S3STORE_OK ? s3s_buffer_append(body, page->plain.data, page->plain.size, err)
+                                : status;
+}
+
+/* At least a bit for an index: some readers do not expect indexes of none. */
+static s3store_status put_indexes(const s3s_page_draft *page, s3s_buffer *body, s3store_error *err)
+{
+    size_t count = page->dictionary_count;
+    uint8_t width = (uint8_t)s3s_bit_width(count > 2 ? count - 1 : 1);
+    s3store_status status = s3s_buffer_append(body, &width, 1, err);
+    return status == S3STORE_OK ? s3s_hybrid_encode((const void *)page->indexes.data, page->values,
+                                                    width, body, err)
+                                : status;
+}
+
+s3store_status s3s_column_writer_put_values(const s3s_column_writer *w, s3s_page_encoder *encoder,
+                                            const s3s_page_draft *page, s3store_error *err)
+{
+    s3s_buffer *body = &encoder->body;
+    switch (page->encoding) {
+    case S3S_PQ_RLE_DICTIONARY:
+        return put_indexes(page, body, err);
+    case S3S_PQ_DELTA_BINARY_PACKED:
         return s3s_delta_encode(page->plain.data, w->width, page->values, body, err);
-    if (encoding == S3S_PQ_DELTA_LENGTH_BYTE_ARRAY) {
-        status = s3s_delta_encode(page->lengths.data, sizeof(uint32_t), page->values, body, err);
-        return status == S3STORE_OK ? s3s_buffer_append(body, page->plain.data, page->plain.size, err)
-                                    : status;
+    case S3S_PQ_DELTA_LENGTH_BYTE_ARRAY:
+        return put_lengths_and_bytes(page, body, err);
+    case S3S_PQ_DELTA_BYTE_ARRAY:
+        return put_suffixes(encoder, page, body, err);
+    default:
+        if (w->physical == S3S_PQ_BOOLEAN)
+            return put_bools(page, body, err);
+        return w->width == 0 ? put_strings(page, body, err)
+                             : s3s_buffer_append(body, page->plain.data, page->plain.size, err);
     }
-    if (w->physical == S3S_PQ_BOOLEAN)
-        return put_bools(page, body, err);
-    return w->width == 0 ? put_strings(page, body, err)
-                         : s3s_buffer_append(body, page->plain.data, page->plain.size, err);
 }

@@ -13,7 +13,7 @@
 #define PAGE_ROWS_MAX ((size_t)1 << 17)
 #define DICTIONARY_BYTES_MAX ((size_t)1 << 20)
 
-#define BUFFERS (6 + 2 * S3S_PAGE_ENCODERS)
+#define BUFFERS (6 + 3 * S3S_PAGE_ENCODERS)
 #define PAGE_BUFFERS 7
 
 static void all_buffers(s3s_column_writer *w, s3s_buffer *out[BUFFERS])
@@ -25,6 +25,7 @@ static void all_buffers(s3s_column_writer *w, s3s_buffer *out[BUFFERS])
     for (size_t i = 0; i < S3S_PAGE_ENCODERS; i++) {
         *out++ = &w->encoders[i].body;
         *out++ = &w->encoders[i].packed;
+        *out++ = &w->encoders[i].prefixes;
     }
 }
 
@@ -291,17 +292,20 @@ static s3store_status make_body(const s3s_column_writer *w, s3s_page_encoder *en
         w->physical != S3S_PQ_BOOLEAN)
         *out = &page->plain;
     else if (status == S3STORE_OK)
-        status = s3s_column_writer_put_values(w, page, page->encoding, body, err);
+        status = s3s_column_writer_put_values(w, encoder, page, err);
     return status;
 }
 
 static s3store_status encode_page(const s3s_column_writer *w, s3s_page_encoder *encoder,
                                   s3s_page_draft *page, s3s_buffer *out, s3store_error *err)
 {
-    page->encoding = page->indexed ? S3S_PQ_RLE_DICTIONARY
-                                   : s3s_column_writer_choose_encoding(w, page);
+    page->encoding = S3S_PQ_RLE_DICTIONARY;
     const s3s_buffer *body = NULL;
-    s3store_status status = make_body(w, encoder, page, &body, err);
+    s3store_status status = S3STORE_OK;
+    if (!page->indexed)
+        status = s3s_column_writer_choose_encoding(w, encoder, page, &page->encoding, err);
+    if (status == S3STORE_OK)
+        status = make_body(w, encoder, page, &body, err);
     if (status != S3STORE_OK)
         return status;
     s3s_pq_page_header header = {.type = S3S_PQ_DATA_PAGE};
@@ -480,7 +484,8 @@ static s3store_status add_validity(s3s_column_writer *w, const s3s_column *colum
         s3s_bits_copy(w->page->validity.data, w->page->rows, column->validity,
                       (size_t)(column->offset + start), count);
     else
-        s3s_bits_fill(w->page->validity.data, w->page->rows, count, w->field->type != S3S_TYPE_NULL);
+        s3s_bits_fill(w->page->validity.data, w->page->rows, count,
+                      w->field->type != S3S_TYPE_NULL);
     return S3STORE_OK;
 }
 

@@ -51,6 +51,8 @@ typedef struct s3s_page_draft {
 typedef struct s3s_page_encoder {
     s3s_codec_state codec_state;
     s3s_buffer body, packed; /* of one page: uncompressed, compressed */
+    s3s_buffer prefixes;     /* uint32_t, of strings: those they share with the one before; then the
+                              * lengths of what is left */
 } s3s_page_encoder;
 
 /* Full pages of a column that other threads encode at once. */
@@ -139,11 +141,13 @@ s3store_status s3s_column_writer_give_up_dictionary(s3s_column_writer *w, s3stor
 /* Brings the values of an indexed page into its statistics. */
 s3store_status s3s_column_writer_index_stats(s3s_column_writer *w, s3store_error *err);
 /* Of values that are not indexed: what takes the fewest bytes. */
-int32_t s3s_column_writer_choose_encoding(const s3s_column_writer *w, const s3s_page_draft *page);
+s3store_status s3s_column_writer_choose_encoding(const s3s_column_writer *w,
+                                                 s3s_page_encoder *encoder,
+                                                 const s3s_page_draft *page, int32_t *encoding,
+                                                 s3store_error *err);
 /* Appends them to the body. */
-s3store_status s3s_column_writer_put_values(const s3s_column_writer *w, const s3s_page_draft *page,
-                                            int32_t encoding, s3s_buffer *body,
-                                            s3store_error *err);
+s3store_status s3s_column_writer_put_values(const s3s_column_writer *w, s3s_page_encoder *encoder,
+                                            const s3s_page_draft *page, s3store_error *err);
 
 /* ---- for column_nested.c --------------------------------------------------------------------- */
 

@@ -31,6 +31,10 @@ typedef struct s3s_parquet_write_options {
     size_t bloom_bytes_max;
 } s3s_parquet_write_options;
 
+/* Do both surely make the same bytes of the same rows? Not told of options with lists of columns. */
+bool s3s_parquet_write_options_same(const s3s_parquet_write_options *a,
+                                    const s3s_parquet_write_options *b);
+
 typedef struct s3s_parquet_writer s3s_parquet_writer;
 
 /* Deterministic: same batches and options, same bytes. schema is retained. Buffers rows up to a row

@@ -194,19 +194,24 @@ s3store_status s3s_parquet_writer_new(s3s_env *env, s3s_schema *schema,
     return status;
 }
 
-static bool repeats(const s3s_parquet_write_options *options)
+bool s3s_parquet_write_options_same(const s3s_parquet_write_options *a,
+                                    const s3s_parquet_write_options *b)
 {
-    return options->sorting_column_count == 0 && options->bloom_column_count == 0;
+    _Static_assert(sizeof(void *) != 8 || sizeof *a == 88,
+                   "an option was added: compare it here, or say why not");
+    /* Whatever pool and threads are, the bytes are the same; lists of columns may be gone. */
+    return a->compression == b->compression && a->page_bytes == b->page_bytes &&
+           a->row_group_bytes == b->row_group_bytes && a->no_dictionary == b->no_dictionary &&
+           a->sorting_column_count == 0 && b->sorting_column_count == 0 &&
+           a->bloom_column_count == 0 && b->bloom_column_count == 0 &&
+           a->bloom_bytes_max == b->bloom_bytes_max;
 }
 
 bool s3s_parquet_writer_restart(s3s_parquet_writer *w, const s3s_schema *schema,
                                 const s3s_parquet_write_options *options, s3s_parquet_sink sink)
 {
-    const s3s_parquet_write_options *own = &w->options;
-    if (!w->finished || !repeats(own) || !repeats(options) ||
-        own->compression != options->compression || own->page_bytes != options->page_bytes ||
-        own->row_group_bytes != options->row_group_bytes ||
-        own->no_dictionary != options->no_dictionary || !s3s_schema_equal(w->schema, schema))
+    if (!w->finished || !s3s_parquet_write_options_same(&w->options, options) ||
+        !s3s_schema_equal(w->schema, schema))
         return false;
     /* The columns were made ready for the next row group when the last one was written. */
     s3s_arena_reset(&w->arena);

@@ -12,6 +12,7 @@ typedef struct feed {
     const uint8_t *data;
     size_t size, at;
     uint32_t turn;
+    bool prefixes; /* strings begin as the one before */
 } feed;
 
 /* Never ends, and does not repeat itself exactly. */
@@ -60,7 +61,11 @@ static void make_values(feed *f, const s3s_field *field, int64_t rows, void **bu
             uint64_t v = take(f);
             int32_t size = (int32_t)(v % (list ? 4 : 16));
             offsets[i + 1] = offsets[i] + size;
-            for (int32_t k = 0; !list && k < size; k++)
+            int32_t same = i > 0 && f->prefixes && !list ? offsets[i] - offsets[i - 1] : 0;
+            same = same < size ? same - (int32_t)(v >> 60) % 4 : size - (v >> 62 != 0);
+            for (int32_t k = 0; k < same; k++)
+                bytes[offsets[i] + k] = bytes[offsets[i - 1] + k];
+            for (int32_t k = same > 0 ? same : 0; !list && k < size; k++)
                 bytes[offsets[i] + k] = (uint8_t)(field->type == S3S_TYPE_STRING
                                                       ? 'a' + (v >> (8 + k)) % 26
                                                       : v >> (8 + k));
@@ -181,7 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .no_dictionary = data[0] / 128 != 0,
         .bloom_columns = &first, .bloom_column_count = data[3] / 128, .bloom_bytes_max = 4096};
     s3s_schema *schema = make_schema(data + 4, count, data[1]);
-    feed f = {.data = data + 8, .size = size - 8};
+    feed f = {.data = data + 8, .size = size - 8, .prefixes = data[3] / 64 % 2 != 0};
     struct ArrowArray columns[4], batch;
     for (size_t i = 0; i < count; i++)
         make_array(&f, &schema->fields[i], rows, &columns[i]);

@@ -120,6 +120,19 @@ def read_pyarrow_encodings():
                 expect(f"pyarrow-{encoding}-{page}-{source}", part, path("in.parquet"))
 
 
+def durations_are_numbers():
+    """Parquet has no durations: pyarrow writes whole numbers, and what they were into metadata of its
+    own, which we do not look at."""
+    for unit in ("s", "ms", "us", "ns"):
+        numbers = pa.array([0, -1, None, 2**62, -2**62], pa.int64())
+        table = pa.table({"d": numbers.cast(pa.duration(unit)), "l": pa.array(
+            [[1, None], [], None, [2], [3]], pa.list_(pa.duration(unit)))})
+        pq.write_table(table, path("in.parquet"))
+        assert pq.read_schema(path("in.parquet")).field("d").type == pa.duration(unit)
+        plain = pa.table({"d": numbers, "l": table.column("l").cast(pa.list_(pa.int64()))})
+        expect(f"pyarrow-duration-{unit}", plain, path("in.parquet"))
+
+
 def read_duckdb_files():
     db = duckdb.connect()
     for name, table in TABLES.items():
@@ -284,7 +297,8 @@ def we_prune_their_files():
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     os.makedirs(WORK)
-    for step in (read_nested_files, read_pyarrow_files, read_pyarrow_encodings, read_duckdb_files, read_foreign_files,
+    for step in (read_nested_files, read_pyarrow_files, read_pyarrow_encodings,
+                 durations_are_numbers, read_duckdb_files, read_foreign_files,
                  others_read_ours, others_read_our_nested, predicates_agree,
                  we_prune_their_files):
         before = checks

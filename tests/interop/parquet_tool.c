@@ -3,7 +3,7 @@
  *   parquet_tool dump FILE [max_rows]       types, then one JSON array for each row
  *   parquet_tool rewrite IN OUT [k=v]...    reads IN, writes OUT: compression, page_bytes,
  *                                           row_group_bytes, dictionary=0, batch_rows,
- *                                           bloom=COLUMN
+ *                                           bloom=COLUMN, sorted=COLUMN
  *   parquet_tool scan FILE [repeat [memory]] decodes everything, prints rows and batches
  *
  *   parquet_tool where FILE COLUMN VALUE...  for each value: how many rows a predicate "=" lets in
@@ -181,8 +181,8 @@ static s3store_status rewrite(int argc, char **argv, s3store_error *err)
 {
     s3s_parquet_write_options options = {0};
     int64_t batch_rows = 0;
-    const char *bloom_name = NULL;
-    size_t bloom = 0;
+    const char *bloom_name = NULL, *sorted_name = NULL;
+    size_t bloom = 0, sorted = 0;
     for (int i = 4; i < argc; i++) {
         const char *value = strchr(argv[i], '=') + 1;
         if (strncmp(argv[i], "compression=", 12) == 0)
@@ -197,6 +197,8 @@ static s3store_status rewrite(int argc, char **argv, s3store_error *err)
             batch_rows = atoll(value);
         else if (strncmp(argv[i], "bloom=", 6) == 0)
             bloom_name = value;
+        else if (strncmp(argv[i], "sorted=", 7) == 0)
+            sorted_name = value;
     }
     input in = {.fd = -1};
     s3s_parquet_writer *writer = NULL;
@@ -216,6 +218,11 @@ static s3store_status rewrite(int argc, char **argv, s3store_error *err)
         bloom = s3s_schema_find(schema, bloom_name);
         options.bloom_columns = &bloom;
         options.bloom_column_count = 1;
+    }
+    if (status == S3STORE_OK && sorted_name != NULL) {
+        sorted = s3s_schema_find(schema, sorted_name);
+        options.sorting_columns = &sorted;
+        options.sorting_column_count = 1;
     }
     if (status == S3STORE_OK)
         status = s3s_parquet_writer_new(in.env, schema, &options,

@@ -1,4 +1,4 @@
-"""Compares the codec with arrow-rs (parquet-wasm), hyparquet and parquet-go.
+"""Compares the codec with arrow-rs (parquet-wasm), hyparquet, parquet-go, DuckDB and pyarrow.
 
     peers.py PARQUET_TOOL BUILD_FOLDER wasm|hyparquet|go...
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from canonical import canonical, rows_text
-from tables import NESTED, TABLES
+from tables import NESTED, SORTED, TABLES
 
 TOOL, BUILD, PEERS = sys.argv[1], sys.argv[2], sys.argv[3:]
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -138,6 +138,46 @@ def our_files():
             yield what, path("ours.parquet"), table
 
 
+def sorted_files():
+    """Bloom filters, sorting columns, strings that leave out what they share with the one before."""
+    for turn, (name, table) in enumerate(SORTED.items()):
+        pq.write_table(table, path("in.parquet"), store_schema=False)
+        for i, codec in enumerate(("snappy", "zstd", "gzip", "uncompressed")):
+            what = f"sorted-{name}-{codec}"
+            run(TOOL, "rewrite", path("in.parquet"), path("ours.parquet"), f"compression={codec}",
+                f"dictionary={(i + turn) % 2}", "page_bytes=9000", "row_group_bytes=150000",
+                "bloom=path", "sorted=path")
+            meta = pq.ParquetFile(path("ours.parquet")).metadata
+            assert meta.num_row_groups > 1, what
+            for g in range(meta.num_row_groups):
+                group = meta.row_group(g)
+                assert group.sorting_columns[0].column_index == 0, what
+                assert not group.sorting_columns[0].descending, what
+                assert "DELTA_BYTE_ARRAY" in group.column(0).encodings, what
+                assert "DELTA_BYTE_ARRAY" in group.column(1).encodings, what
+            yield what, path("ours.parquet"), table
+
+
+def pyarrow(what, file, table):
+    whole = pq.ParquetFile(file, page_checksum_verification=True)
+    same("pyarrow", what, whole.read(), table)
+
+
+def arrow_of(result):
+    """The method's name changed between versions of DuckDB."""
+    return result.to_arrow_table() if hasattr(result, "to_arrow_table") \
+        else result.fetch_arrow_table()
+
+
+def in_duckdb(what, file, table):
+    db = duckdb.connect()
+    same("DuckDB", what, arrow_of(db.sql(f"SELECT * FROM '{file}'")), table)
+    for value in table.column("path").to_pylist()[::500]:
+        if value is not None:
+            found = db.execute(f"SELECT count(*) FROM '{file}' WHERE path = ?", [value]).fetchone()
+            assert found == (1,), f"DuckDB: {what}: {value}: {found}"
+
+
 def bloom_filters():
     """What others say of our filters: all that is there, little of what is not."""
     table = pa.table({"n": pa.array([i * 7919 % 20000 * 2 for i in range(20000)], pa.int64())})
@@ -167,6 +207,11 @@ def main():
     shutil.rmtree(WORK, ignore_errors=True)
     os.makedirs(WORK)
     for what, file, table in our_files():
+        for peer in PEERS:
+            {"wasm": wasm, "hyparquet": hyparquet, "go": go}[peer](what, file, table)
+    for what, file, table in sorted_files():
+        pyarrow(what, file, table)
+        in_duckdb(what, file, table)
         for peer in PEERS:
             {"wasm": wasm, "hyparquet": hyparquet, "go": go}[peer](what, file, table)
     bloom_filters()

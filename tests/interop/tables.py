@@ -88,6 +88,43 @@ def make_nested(rows, null_share, seed):
                      for name, (kind, make) in columns.items()})
 
 
+def make_sorted(rows, nullable, seed):
+    """Rows in the order of a path; the paths begin alike, and nothing else of them repeats."""
+    r = random.Random(seed)
+
+    def maybe(make):
+        return None if nullable and r.random() < 0.2 else make()
+
+    def path(i):
+        return f"warehouse/events/region={i // 900:02}/day=2026-{i // 90 % 10:02}/part-{i:09}"
+
+    item = pa.field("element", pa.struct([pa.field("name", pa.string(), nullable),
+                                          pa.field("marks", pa.list_(pa.field(
+                                              "element", pa.string(), nullable)), nullable)]),
+                    nullable)
+    values = {
+        pa.field("path", pa.string(), nullable): path,
+        pa.field("key", pa.binary(), nullable): lambda i: b"customer-\xff-%012d" % (i * 97),
+        pa.field("items", pa.list_(item), nullable): lambda i: [
+            maybe(lambda: {"name": maybe(lambda: path(i + k)),
+                           "marks": maybe(lambda: [maybe(lambda: path(k)) for k in range(i % 3)])})
+            for k in range(i % 4)],
+    }
+    columns = {}
+    for field, make in values.items():
+        column = [maybe(lambda: make(i)) for i in range(rows)]
+        if field.name == "path":
+            column.sort(key=lambda v: (v is not None, v))
+        columns[field] = column
+    return pa.table([pa.array(v, type=f.type) for f, v in columns.items()],
+                    schema=pa.schema(list(columns)))
+
+
+SORTED = {
+    "required": make_sorted(2500, False, 6),
+    "nullable": make_sorted(2500, True, 7),
+}
+
 NESTED = {
     "empty": make_nested(0, 0, 1),
     "one": make_nested(1, 0, 2),

@@ -275,61 +275,110 @@ static s3store_status rewind_scratch(s3s_values *v)
     return S3STORE_OK;
 }
 
-static s3store_status join(s3s_values *v, int64_t prefix, s3store_bytes suffix, s3store_bytes *out,
-                           s3store_error *err)
+#define JOIN_AT_ONCE 32
+_Static_assert(JOIN_AT_ONCE <= S3S_VALUES_SLACK, "joining copies beyond the slack");
+
+/* Copies 32 bytes where that is enough and so many may be read. What `from` holds behind `size` may be
+ * where `to` is, and does not count. */
+static inline void copy_part(uint8_t *to, const uint8_t *from, size_t size, size_t readable)
 {
-    if (prefix < 0 || (uint64_t)prefix > v->previous.size)
-        return s3s_fail(err, S3STORE_CORRUPT,
-                        "a value repeats %lld bytes of one that has only %zu", (long long)prefix,
-                        v->previous.size);
-    uint8_t *to = v->scratch.data + v->scratch.size;
-    if (prefix > 0)
-        memcpy(to, v->previous.data, (size_t)prefix);
-    if (suffix.size > 0)
-        memcpy(to + prefix, suffix.data, suffix.size);
-    *out = (s3store_bytes){.data = (const void *)to, .size = (size_t)prefix + suffix.size};
-    v->scratch.size += out->size;
-    v->previous = *out;
+    if (size > JOIN_AT_ONCE || readable < JOIN_AT_ONCE) {
+        memcpy(to, from, size);
+        return;
+    }
+    uint8_t part[JOIN_AT_ONCE];
+    memcpy(part, from, sizeof part);
+    memcpy(to, part, sizeof part);
+}
+
+/* How many of the next values are right and fit the room behind the value before; *total: their
+ * bytes. The first is looked at whatever room there is. */
+static s3store_status measure_joined(const s3s_values *v, const int64_t *prefixes,
+                                     const int64_t *suffixes, size_t *count, size_t room,
+                                     size_t *total, s3store_error *err)
+{
+    size_t before = v->previous.size, bytes = 0, i = 0;
+    const uint8_t *p = v->p;
+    for (; i < *count; i++) {
+        bool prefix_fits = prefixes[i] >= 0 && (uint64_t)prefixes[i] <= before;
+        bool suffix_fits = suffixes[i] >= 0 && suffixes[i] <= v->end - p;
+        if (!prefix_fits || !suffix_fits)
+            break;
+        size_t size = (size_t)prefixes[i] + (size_t)suffixes[i];
+        if (i > 0 && size > room - bytes)
+            break;
+        bytes += size;
+        p += suffixes[i];
+        before = size;
+        if (bytes > room)
+            break;
+    }
+    if (i == 0 && bytes == 0 && *count > 0) { /* the first one is damaged */
+        if (prefixes[0] < 0 || (uint64_t)prefixes[0] > before)
+            return s3s_fail(err, S3STORE_CORRUPT,
+                            "a value repeats %lld bytes of one that has only %zu",
+                            (long long)prefixes[0], before);
+        if (suffixes[0] < 0 || suffixes[0] > v->end - p)
+            return s3s_fail(err, S3STORE_CORRUPT,
+                            "a value of %lld bytes where %zu remain in the page",
+                            (long long)suffixes[0], (size_t)(v->end - p));
+    }
+    *count = i > 0 ? i : 1;
+    *total = bytes;
     return S3STORE_OK;
 }
 
-/* The values share one scratch block, which must not move while they are handed out: the call ends
- * when it is full, and grows only for its first value. */
+static void join(s3s_values *v, const int64_t *prefixes, const int64_t *suffixes, size_t count,
+                 s3store_bytes *out)
+{
+    uint8_t *to = v->scratch.data + v->scratch.size;
+    const uint8_t *p = v->p, *before = (const uint8_t *)v->previous.data;
+    for (size_t i = 0; i < count; i++) {
+        size_t prefix = (size_t)prefixes[i], suffix = (size_t)suffixes[i];
+        if (prefix > 0)
+            copy_part(to, before, prefix, JOIN_AT_ONCE); /* the scratch memory has slack */
+        copy_part(to + prefix, p, suffix, (size_t)(v->end - p));
+        out[i] = (s3store_bytes){.data = (const void *)to, .size = prefix + suffix};
+        before = to;
+        to += prefix + suffix;
+        p += suffix;
+    }
+    v->scratch.size = (size_t)(to - v->scratch.data);
+    v->previous = out[count - 1];
+    v->p = p;
+}
+
+/* The values share one scratch block, which must not move while they are handed out: a call ends where
+ * it is full, and it grows only for the first value. */
 static s3store_status delta_bytes_get(s3s_values *v, void *out, size_t count, size_t *got,
                                       s3store_error *err)
 {
-    size_t n = 0;
+    int64_t prefixes[LENGTH_BATCH], suffixes[LENGTH_BATCH];
+    s3s_delta prefix_before = v->delta, suffix_before = v->suffix;
+    size_t n = count < LENGTH_BATCH ? count : LENGTH_BATCH, all = n, total = 0;
     s3store_status status = rewind_scratch(v);
-    while (n < count && status == S3STORE_OK) {
-        s3s_delta prefix_next = v->delta, suffix_next = v->suffix;
-        int64_t prefix = 0, size = 0;
-        status = s3s_delta_get(&prefix_next, &prefix, 1, err);
-        if (status == S3STORE_OK)
-            status = s3s_delta_get(&suffix_next, &size, 1, err);
-        if (status != S3STORE_OK)
-            break;
-        size_t needed = (size > 0 && size <= v->end - v->p ? (size_t)size : 0) + v->previous.size +
-                        S3S_VALUES_SLACK;
-        if (n > 0 && v->scratch.size + needed > v->scratch.capacity)
-            break;
-        if (n == 0) {
-            size_t at = v->previous.size; /* lies at the front of the block */
-            size_t room = needed < SCRATCH_MAX ? SCRATCH_MAX : needed;
-            if (v->scratch.capacity - v->scratch.size < needed || v->scratch.data == NULL)
-                status = s3s_block_reserve(&v->scratch, room + S3S_VALUES_SLACK, err);
-            v->previous = (s3store_bytes){.data = (const void *)v->scratch.data, .size = at};
-        }
-        s3store_bytes suffix = {0};
-        if (status == S3STORE_OK)
-            status = take_slice(v, size, &suffix, err);
-        if (status == S3STORE_OK)
-            status = join(v, prefix, suffix, (s3store_bytes *)out + n, err);
-        v->delta = prefix_next;
-        v->suffix = suffix_next;
-        n++;
-    }
+    if (status == S3STORE_OK)
+        status = s3s_delta_get(&v->delta, prefixes, n, err);
+    if (status == S3STORE_OK)
+        status = s3s_delta_get(&v->suffix, suffixes, n, err);
+    if (status == S3STORE_OK)
+        status = measure_joined(v, prefixes, suffixes, &n, SCRATCH_MAX, &total, err);
+    if (status != S3STORE_OK)
+        return status;
+    size_t at = v->previous.size; /* lies at the front of the block */
+    if (v->scratch.data == NULL || v->scratch.capacity - at < total + S3S_VALUES_SLACK)
+        status = s3s_block_reserve(&v->scratch, total + S3S_VALUES_SLACK, err);
+    if (status != S3STORE_OK)
+        return status;
+    v->previous = (s3store_bytes){.data = (const void *)v->scratch.data, .size = at};
+    join(v, prefixes, suffixes, n, out);
     *got = n;
-    return status;
+    if (n == all)
+        return S3STORE_OK;
+    v->delta = prefix_before; /* those that are left are looked at again */
+    v->suffix = suffix_before;
+    status = s3s_delta_get(&v->delta, prefixes, n, err);
+    return status == S3STORE_OK ? s3s_delta_get(&v->suffix, suffixes, n, err) : status;
 }
 
 static s3store_status delta_fixed_get(s3s_values *v, void *out, size_t count, size_t *got,

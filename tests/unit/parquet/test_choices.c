@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
+#include "base/hash.h"
 #include "parquet/encoding/delta.h"
 #include "parquet/metadata.h"
 
@@ -194,6 +195,7 @@ static void test_writer__each_column_gets_the_encoding_that_pays(void **state)
     expect_only(S3S_TYPE_DOUBLE, FEW, S3S_PQ_RLE_DICTIONARY);
     expect_only(S3S_TYPE_STRING, FEW, S3S_PQ_RLE_DICTIONARY);
     expect_only(S3S_TYPE_STRING, RANDOM, S3S_PQ_DELTA_LENGTH_BYTE_ARRAY);
+    expect_only(S3S_TYPE_STRING, SERIAL, S3S_PQ_DELTA_BYTE_ARRAY);
 }
 
 /* The choice is made for each page once the dictionary is given up. */
@@ -207,6 +209,64 @@ static void test_writer__pages_of_one_column_may_differ(void **state)
     assert_true(counts[S3S_PQ_DELTA_BINARY_PACKED] > 0);
 }
 
+/* Paths that begin alike, with all that may lie between them: nulls, empty ones, the same again, the
+ * beginning of the one before, more than a copy moves at once. */
+static void make_paths(const s3s_field *field, size_t rows, struct ArrowArray *out)
+{
+    s3store_error err;
+    struct ArrowArray column;
+    int32_t *offsets = s3s_calloc(env, rows + 1, sizeof *offsets);
+    uint8_t *valid = s3s_calloc(env, rows / 8 + 1, 1);
+    char *text = s3s_alloc(env, rows * 128 + 1);
+    int64_t nulls = 0;
+    for (size_t i = 0; i < rows; i++) {
+        char *at = text + offsets[i];
+        int size = sprintf(at, "warehouse/events/region=%02zu/day=2026-%02zu/part-%0*zu.parquet",
+                           i / 1000, i / 100 % 10, (int)(5 + i / 300 % 40), i);
+        size = i % 11 == 3 ? 0 : i % 13 == 5 ? (int)(i % 50) : size;
+        if (i % 17 == 6)
+            size = sprintf(at, "warehouse/events/region=%02zu/again", i / 1000);
+        bool null = i % 19 == 7;
+        nulls += null;
+        valid[i / 8] |= (uint8_t)(!null << i % 8);
+        offsets[i + 1] = offsets[i] + (null ? 0 : size);
+    }
+    void *buffers[3] = {valid, offsets, text};
+    assert_ok(s3s_array_make(env, field, (int64_t)rows, nulls, buffers, 3, NULL, 0, &column, &err));
+    assert_ok(s3s_batch_make(env, &column, 1, (int64_t)rows, out, &err));
+}
+
+/* The bytes are golden, as those of test_writer__golden_bytes. */
+static void test_writer__prefixes_that_strings_share_are_left_out(void **state)
+{
+    (void)state;
+    s3store_error err;
+    static const char *const golden[] = {"66443 f18883dc6c500eb3", "66437 af1e724e116f66ea"};
+    static const s3s_type types[] = {S3S_TYPE_STRING, S3S_TYPE_BINARY};
+    for (size_t t = 0; t < 2; t++) {
+        s3s_schema *schema = fixture_one(env, "path", types[t], true);
+        struct ArrowArray batch;
+        s3s_buffer file;
+        int32_t counts[S3S_PQ_ENCODING_COUNT];
+        char text[64];
+        make_paths(&schema->fields[0], 4000, &batch);
+        s3s_parquet_write_options options = {.compression = S3STORE_COMPRESSION_UNCOMPRESSED,
+                                             .page_bytes = 30000, .no_dictionary = true};
+        s3s_buffer_init(&file, env, SIZE_MAX);
+        assert_ok(fixture_write(env, schema, &options, &batch, 1, &file, &err));
+        page_encodings(&file, counts);
+        assert_true(counts[S3S_PQ_DELTA_BYTE_ARRAY] > 5);
+        for (int64_t max_rows = 0; max_rows < 2000; max_rows = max_rows * 9 + 7)
+            fixture_expect(env, &file, schema, &batch, 1, max_rows);
+        snprintf(text, sizeof text, "%zu %016llx", file.size,
+                 (unsigned long long)s3s_xxh64(file.data, file.size, 0));
+        assert_string_equal(text, golden[t]);
+        s3s_buffer_deinit(&file);
+        s3s_array_release(&batch);
+        s3s_schema_release(schema);
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -215,6 +275,7 @@ int main(void)
         T(test_delta__writes_every_width_and_count),
         T(test_writer__each_column_gets_the_encoding_that_pays),
         T(test_writer__pages_of_one_column_may_differ),
+        T(test_writer__prefixes_that_strings_share_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
