@@ -380,6 +380,11 @@ s3store_status s3s_element_for_field(const s3s_field *field, s3s_pq_schema_eleme
     char text[128];
     memset(out, 0, sizeof *out);
     const written_type *type = &written_types[field->type];
+    if (field->type == S3S_TYPE_DURATION)
+        return s3s_fail(err, S3STORE_UNSUPPORTED,
+                        "column \"%s\": Parquet has no durations: write an int64, and the unit into "
+                        "its name",
+                        field->name);
     if (type->physical < 0 || (field->type == S3S_TYPE_DECIMAL && field->scale < 0))
         return s3s_fail(err, S3STORE_UNSUPPORTED, "column \"%s\": type %s cannot be written yet",
                         field->name, s3s_field_type_text(field, text, sizeof text));

@@ -356,6 +356,10 @@ static void test_writer__types_that_parquet_lacks_are_refused_by_name(void **sta
     schema->fields[0].children = &item;
     assert_fails(s3s_parquet_writer_new(env, schema, NULL, (s3s_parquet_sink){0}, &writer, &err),
                  S3STORE_UNSUPPORTED, "\"tags\"");
+    schema->fields[0] = item;
+    schema->fields[0].name = "took";
+    assert_fails(s3s_parquet_writer_new(env, schema, NULL, (s3s_parquet_sink){0}, &writer, &err),
+                 S3STORE_UNSUPPORTED, "\"took\": Parquet has no durations: write an int64");
     s3s_schema_release(schema);
 }
 
