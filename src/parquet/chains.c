@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/sync.h"
 
+#define THREADS_MAX 64
+
 typedef struct chains_run {
     s3s_piece_fn fn;
     void *ctx;
@@ -74,7 +76,7 @@ s3store_status s3s_chains_run(s3s_env *env, s3s_pool *pool, const s3s_fan_option
     s3store_status status = s3s_mutex_init(&r.mutex, env, err);
     if (status != S3STORE_OK)
         return status;
-    status = s3s_fan_out(pool, count, work, &r, options, err);
+    status = s3s_fan_out(pool, count < THREADS_MAX ? count : THREADS_MAX, work, &r, options, err);
     s3s_mutex_deinit(&r.mutex);
     if (status == S3STORE_OK && r.locked.failed != SIZE_MAX) {
         status = r.locked.status;
