@@ -117,6 +117,14 @@ static size_t bloom_bytes(const s3s_parquet_write_options *options, size_t colum
     return 0;
 }
 
+/* Chain 0 is what is done beside; then come those of each column: adding, and the encoders. */
+#define COLUMN_CHAINS (1 + S3S_PAGE_ENCODERS)
+
+static size_t chain_count(const s3s_parquet_writer *w)
+{
+    return 1 + COLUMN_CHAINS * w->column_count;
+}
+
 static s3store_status make_columns(s3s_parquet_writer *w, const s3s_column_options *column_options,
                                    const s3s_parquet_write_options *options, s3store_error *err)
 {
@@ -126,7 +134,8 @@ static s3store_status make_columns(s3s_parquet_writer *w, const s3s_column_optio
                             options->bloom_columns[i]);
     w->columns = s3s_arena_calloc(&w->schema_arena, w->column_count, sizeof *w->columns);
     w->order = s3s_arena_calloc(&w->schema_arena, w->column_count, sizeof *w->order);
-    w->chains = s3s_arena_calloc(&w->schema_arena, S3S_CHAINS_MAX, sizeof *w->chains);
+    size_t chains = chain_count(w) <= S3S_CHAINS_MAX ? chain_count(w) : 1;
+    w->chains = s3s_arena_calloc(&w->schema_arena, chains, sizeof *w->chains);
     if (w->columns == NULL || w->order == NULL || w->chains == NULL)
         return s3s_fail_memory(err, w->column_count * sizeof *w->columns);
     for (size_t i = 0; i < w->column_count; i++) {
@@ -502,9 +511,6 @@ static uint64_t bytes_so_far(const s3s_column_writer *c)
     return c->uncompressed_bytes + c->page->plain_bytes;
 }
 
-/* Chain 0 is what is done beside; then come those of each column: adding, and the encoders. */
-#define COLUMN_CHAINS (1 + S3S_PAGE_ENCODERS)
-
 static s3store_status work_on_piece(void *ctx, size_t chain, size_t piece, s3store_error *err)
 {
     const column_work *work = ctx;
@@ -524,7 +530,7 @@ static void make_chains(s3s_parquet_writer *w, const column_work *work)
 {
     uint64_t all = 0;
     size_t adding = work->batch == NULL ? 1 : (work->count + PIECE_ROWS - 1) / PIECE_ROWS;
-    memset(w->chains, 0, S3S_CHAINS_MAX * sizeof *w->chains);
+    memset(w->chains, 0, chain_count(w) * sizeof *w->chains);
     w->chains[0] = (s3s_chain){.pieces = work->beside != NULL, .weight = work->bytes};
     for (size_t i = 0; i < w->column_count; i++)
         all += bytes_so_far(&w->columns[i]);
@@ -548,11 +554,10 @@ static void make_chains(s3s_parquet_writer *w, const column_work *work)
 static s3store_status work_side_by_side(s3s_parquet_writer *w, column_work *work,
                                         s3store_error *err)
 {
-    size_t chains = 1 + COLUMN_CHAINS * w->column_count;
-    if (chains <= S3S_CHAINS_MAX) {
+    if (chain_count(w) <= S3S_CHAINS_MAX) {
         make_chains(w, work);
-        s3store_status status = s3s_chains_run(w->env, w->pool, &w->fan, w->chains, chains,
-                                               work_on_piece, work, err);
+        s3store_status status = s3s_chains_run(w->env, w->pool, &w->fan, w->chains,
+                                               chain_count(w), work_on_piece, work, err);
         for (size_t i = 0; i < w->column_count && status == S3STORE_OK; i++)
             s3s_column_writer_take_back(&w->columns[i]);
         return status;
