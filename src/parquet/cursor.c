@@ -340,12 +340,12 @@ static s3store_status step_piece(void *ctx, size_t chain, size_t piece, s3store_
 {
     step_work *work = ctx;
     s3s_parquet_cursor *c = work->cursor;
-    size_t i = chain % c->reader_count, have = s3s_leaf_reader_rows(&c->readers[i]);
+    size_t i = chain % c->reader_count;
     if (chain >= c->reader_count || piece >= work->pieces) {
         s3s_leaf_ahead_make(&c->readers[i]);
         return S3STORE_OK;
     }
-    if (have < work->begin + piece * PIECE_ROWS)
+    if (s3s_leaf_reader_rows(&c->readers[i]) < work->begin + piece * PIECE_ROWS)
         return S3STORE_OK; /* no further row fits this batch */
     size_t end = work->begin + (piece + 1) * PIECE_ROWS;
     return step_reader(c, i, end < work->target ? end : work->target, err);
