@@ -470,11 +470,13 @@ static size_t mixed_offsets(const s3s_pending *p, size_t *rows, size_t fit, int3
     return size;
 }
 
-static void copy_spans(const s3s_leaf_reader *r, size_t count, uint8_t *to, size_t total)
+/* Behind the values of the sink, which has no memory yet where there was none to copy. */
+static void copy_spans(const s3s_leaf_reader *r, size_t count, size_t total)
 {
     const s3store_bytes *spans = &r->pending->spans[r->pending->span_at];
     if (count == 0 || total == 0)
         return;
+    uint8_t *to = r->sink.values.data + r->sink.values.size;
     if (is_joined(r)) {
         memcpy(to, spans[0].data, total);
         return;
@@ -501,7 +503,7 @@ static size_t copy_rows(s3s_leaf_reader *r, size_t rows, size_t fit)
     } else {
         end = mixed_offsets(p, &rows, fit, offsets + 1, size, &used);
     }
-    copy_spans(r, used, sink->values.data + size, end - size);
+    copy_spans(r, used, end - size);
     p->span_at += used;
     sink->values.size = end;
     sink->offsets.size += rows * 4;
