@@ -7,8 +7,10 @@
 
 #include "base/bits.h"
 #include "base/cpu.h"
+#include "base/error.h"
 #include "base/hash.h"
 #include "base/pool.h"
+#include "parquet/chains.h"
 #include "parquet/encoding/bits.h"
 #include "parquet/encoding/kernels.h"
 
@@ -421,6 +423,90 @@ static void test_parquet__pages_ahead_change_neither_rows_nor_errors(void **stat
     s3s_schema_release(schema);
 }
 
+/* So many columns that nobody chooses among chains of them: the largest go first. */
+static void test_parquet__many_columns_side_by_side_make_the_same_file(void **state)
+{
+    (void)state;
+    enum { COLUMNS = 300 };
+    s3store_error err;
+    s3s_schema *schema = NULL;
+    struct ArrowArray batch;
+    s3s_buffer one, three;
+    char name[16];
+    assert_ok(s3s_schema_new(env, COLUMNS, &schema, &err));
+    for (size_t i = 0; i < COLUMNS; i++) {
+        snprintf(name, sizeof name, "c%zu", i);
+        s3s_field field = {.name = name, .type = i % 7 == 0 ? S3S_TYPE_STRING : S3S_TYPE_INT64,
+                           .nullable = i % 2 == 0};
+        assert_true(s3s_field_copy(&schema->arena, &field, &schema->fields[i]));
+    }
+    fixture_batch(env, schema, 4500, 3, 100, FIXTURE_RANDOM, &batch);
+    pool = NULL;
+    write_all(schema, &batch, 1, &one);
+    assert_ok(s3s_pool_new(env, 2, &pool, &err));
+    write_all(schema, &batch, 1, &three);
+    assert_int_equal(one.size, three.size);
+    assert_memory_equal(one.data, three.data, one.size);
+    assert_true(digest(&one, NULL) == digest(&one, pool));
+    s3s_pool_free(pool);
+    pool = NULL;
+    s3s_buffer_deinit(&one);
+    s3s_buffer_deinit(&three);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
+enum { CHAINS = 40, PIECES = 6 };
+
+typedef struct pieces {
+    size_t next[CHAINS]; /* piece of each chain; one thread at a time may be there */
+    size_t failing, failing_at;
+} pieces;
+
+static s3store_status run_piece(void *ctx, size_t chain, size_t piece, s3store_error *err)
+{
+    pieces *p = ctx;
+    if (p->next[chain]++ != piece)
+        return s3s_fail(err, S3STORE_INTERNAL, "chain %zu: piece %zu", chain, piece);
+    if (chain >= p->failing && piece == p->failing_at)
+        return s3s_fail(err, S3STORE_CORRUPT, "chain %zu", chain);
+    return S3STORE_OK;
+}
+
+static void test_chains__pieces_run_in_order_and_a_failure_ends_them(void **state)
+{
+    (void)state;
+    s3store_error err;
+    assert_ok(s3s_pool_new(env, 2, &pool, &err));
+    for (size_t failing = 0; failing <= CHAINS; failing += CHAINS / 2) {
+        pieces p = {.failing = failing, .failing_at = PIECES - 1};
+        s3s_chain chains[CHAINS];
+        for (size_t i = 0; i < CHAINS; i++)
+            chains[i] = (s3s_chain){.pieces = PIECES, .weight = i == failing ? 1000 : i};
+        memset(&err, 0, sizeof err);
+        s3store_status status =
+            s3s_chains_run(env, pool, NULL, chains, CHAINS, run_piece, &p, &err);
+        size_t all = 0;
+        for (size_t i = 0; i < CHAINS; i++)
+            all += p.next[i];
+        if (failing == CHAINS) {
+            assert_int_equal(status, S3STORE_OK);
+            assert_int_equal(all, CHAINS * PIECES);
+        } else {
+            assert_int_equal(status, S3STORE_CORRUPT);
+            assert_non_null(strstr(err.message, "chain "));
+            assert_true(all < CHAINS * PIECES);
+        }
+    }
+    s3s_weighed items[] = {{5, 0}, {7, 1}, {5, 2}, {0, 3}, {9, 4}};
+    static const size_t order[] = {4, 1, 0, 2, 3};
+    s3s_weighed_sort(items, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(items[i].item, order[i]);
+    s3s_pool_free(pool);
+    pool = NULL;
+}
+
 /* A column that cannot be written ends the write with its own error, threads or not. */
 static void test_parquet__an_error_of_a_thread_names_its_column(void **state)
 {
@@ -456,6 +542,8 @@ int main(void)
         T(test_parquet__bytes_and_values_depend_on_neither_processor_nor_threads),
         T(test_parquet__pages_that_wait_are_few_and_keep_their_order),
         T(test_parquet__pages_ahead_change_neither_rows_nor_errors),
+        T(test_parquet__many_columns_side_by_side_make_the_same_file),
+        T(test_chains__pieces_run_in_order_and_a_failure_ends_them),
         T(test_parquet__an_error_of_a_thread_names_its_column),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
