@@ -81,7 +81,7 @@ s3store_status __wrap_s3s_fan_out(s3s_pool *p, size_t n, s3s_item_fn fn, void *c
     return status;
 }
 
-/* The same of chains: each thread goes on with the chain that has the most left and is not busy then. */
+/* The same of chains: a thread goes on with the chain that has the most left and is not busy then. */
 s3store_status __real_s3s_chains_run(s3s_env *e, s3s_pool *p, const s3s_fan_options *options,
                                      s3s_chain *chains, size_t count, s3s_piece_fn fn, void *ctx,
                                      s3store_error *err);
