@@ -582,7 +582,7 @@ static s3store_status work_on_columns(s3s_parquet_writer *w, column_work *work, 
     }
     for (size_t i = 0; i < w->column_count && status == S3STORE_OK; i++) {
         status = work_on_column(work, i, err);
-        if (status == S3STORE_OK) /* small batches alone shall not let pages pile up */
+        if (status == S3STORE_OK && w->columns[i].defer) /* small batches let no pages pile up */
             status = s3s_column_writer_encode_all(&w->columns[i], err);
     }
     return status;
