@@ -47,7 +47,6 @@ static cli_format detect_format(const char *const *paths, size_t path_count, boo
 
 typedef struct parquet_input {
     struct ArrowArrayStream *streams;
-    cli_source *sources; /* of standard input, spooled */
     size_t count, at;
 } parquet_input;
 
@@ -80,13 +79,10 @@ static const char *parquet_error(struct ArrowArrayStream *stream)
 static void parquet_release(struct ArrowArrayStream *stream)
 {
     parquet_input *in = stream->private_data;
-    for (size_t i = 0; i < in->count; i++) {
+    for (size_t i = 0; i < in->count; i++)
         if (in->streams[i].release != NULL)
             in->streams[i].release(&in->streams[i]);
-        cli_source_close(&in->sources[i]);
-    }
     free(in->streams);
-    free(in->sources);
     free(in);
     stream->release = NULL;
 }
@@ -120,17 +116,18 @@ static bool same_columns(struct ArrowArrayStream *a, struct ArrowArrayStream *b)
 static s3store_status open_parquet(parquet_input *in, const char *path,
                                    const cli_input_options *options, s3store_error *err)
 {
-    cli_source *source = &in->sources[in->count];
+    cli_source source = {0};
     char name[64];
     const char *from = path;
     if (strcmp(path, "-") == 0) { /* a Parquet file is read from its end */
-        s3store_status status = cli_source_open(path, options, source, err);
+        s3store_status status = cli_source_open(path, options, &source, err);
         if (status != S3STORE_OK)
             return status;
-        snprintf(name, sizeof name, "/proc/self/fd/%d", fileno(source->file));
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fileno(source.file));
         from = name;
     }
     s3store_status status = s3store_parquet_read_file(from, &in->streams[in->count], err);
+    cli_source_close(&source); /* what was spooled lives as long as the stream has it open */
     if (status != S3STORE_OK)
         return status;
     in->count++;
@@ -150,14 +147,10 @@ static s3store_status parquet_input_open(const char *const *paths, size_t path_c
                                          struct ArrowArrayStream *out, s3store_error *err)
 {
     parquet_input *in = calloc(1, sizeof *in);
-    if (in != NULL) {
+    if (in != NULL)
         in->streams = calloc(path_count, sizeof *in->streams);
-        in->sources = calloc(path_count, sizeof *in->sources);
-    }
-    if (in == NULL || in->streams == NULL || in->sources == NULL) {
+    if (in == NULL || in->streams == NULL) {
         err->status = S3STORE_OUT_OF_MEMORY;
-        if (in != NULL)
-            free(in->streams);
         free(in);
         return S3STORE_OUT_OF_MEMORY;
     }
@@ -169,8 +162,16 @@ static s3store_status parquet_input_open(const char *const *paths, size_t path_c
     s3store_status status = S3STORE_OK;
     for (size_t i = 0; i < path_count && status == S3STORE_OK; i++)
         status = open_parquet(in, paths[i], options, err);
-    if (status != S3STORE_OK)
-        out->release(out);
+    if (status == S3STORE_OK && path_count > 1)
+        return status;
+    struct ArrowArrayStream only = {0};
+    if (status == S3STORE_OK) {
+        /* The library knows its own stream: it need not check its batches, nor copy them. */
+        only = in->streams[0];
+        in->streams[0].release = NULL;
+    }
+    out->release(out);
+    *out = only;
     return status;
 }
 

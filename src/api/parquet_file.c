@@ -36,7 +36,7 @@ s3store_status s3store_parquet_read(const char *place, const s3store_parquet_opt
         return status;
     }
     s3s_schema *schema = (s3s_schema *)s3s_parquet_input_schema(in);
-    s3s_batch_source source = {.impl = in, .next = next_batch, .free = free_source};
+    s3s_batch_source source = {.impl = in, .next = next_batch, .free = free_source, .valid = true};
     return s3s_stream_make(in->env, schema, source, out, err);
 }
 
