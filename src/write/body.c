@@ -8,7 +8,8 @@
 
 /* ---- the pool -------------------------------------------------------------------------------- */
 
-#define ENCODER_BYTES_MAX (1u << 20) /* of one that is kept: above, memory is not what it costs */
+/* Of one that is kept: what it has grown, it need not grow again for the next chunk. */
+#define ENCODER_BYTES_MAX (4u << 20)
 
 /* A buffer that is kept: its memory begins with this. */
 typedef struct kept {
