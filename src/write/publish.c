@@ -10,6 +10,13 @@
 #define TRY_BOUND_US S3S_TRY_BOUND_US
 #define REF_BUDGET_US (30 * INT64_C(1000000))
 
+/* A chunk that is to be encoded, and waits for its turn. */
+typedef struct waiter {
+    struct waiter *next;
+    uint64_t bytes;
+    s3s_cond turn;
+} waiter;
+
 /* Everything that is sealed. */
 typedef struct publishing {
     s3s_write_call *call;
@@ -18,12 +25,12 @@ typedef struct publishing {
     uint64_t budget; /* for rows taken and bodies encoded */
     size_t encoders_max;
     s3s_mutex mutex;
-    s3s_cond changed;
     struct {
         size_t encoders; /* at work */
         size_t encodes;  /* and whose bodies are not yet stored */
         size_t waiting;  /* chunks that did not come to be encoded yet */
         uint64_t encode_bytes;
+        waiter *first, **end; /* in the order of their coming */
     } locked;
 } publishing;
 
@@ -50,25 +57,67 @@ static void arrive_locked(chunk_work *w)
     w->has_arrived = true;
 }
 
+static bool has_room_locked(const publishing *job, uint64_t bytes)
+{
+    return job->locked.encoders < job->encoders_max &&
+           (job->locked.encodes == 0 || job->locked.encode_bytes + bytes <= job->budget);
+}
+
+/* Many wait for few turns: only the one that has it is woken. */
+static void wake_first_locked(publishing *job)
+{
+    waiter *first = job->locked.first;
+    if (first != NULL && has_room_locked(job, first->bytes))
+        s3s_cond_signal(&first->turn);
+}
+
+static void leave_locked(publishing *job, waiter *w)
+{
+    waiter **at = &job->locked.first;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    if (w->next == NULL)
+        job->locked.end = at;
+}
+
+static s3store_status wait_for_turn_locked(publishing *job, uint64_t bytes, s3store_error *err)
+{
+    const s3store_call *call = &job->call->call;
+    waiter w = {.bytes = bytes};
+    if (job->locked.first == NULL && has_room_locked(job, bytes))
+        return S3STORE_OK;
+    s3store_status status = s3s_cond_init(&w.turn, job->call->env, err);
+    if (status != S3STORE_OK)
+        return status;
+    *job->locked.end = &w;
+    job->locked.end = &w.next;
+    while (status == S3STORE_OK && !(job->locked.first == &w && has_room_locked(job, bytes)))
+        status = s3s_cond_wait(&w.turn, &job->mutex, call->deadline_us, call->cancel);
+    leave_locked(job, &w);
+    s3s_cond_deinit(&w.turn);
+    if (status == S3STORE_CANCELLED)
+        return s3s_fail(err, status, "cancelled by the caller before a partition was encoded");
+    if (status == S3STORE_TIMEOUT)
+        return s3s_fail(err, status, "the deadline passed before a partition was encoded");
+    return status;
+}
+
 /* Encoders are as many as there are cores (where chunks are fewer, several threads are for one);
  * bodies wait for the network together, within the budget. One that is larger than all of it goes
  * alone. */
 static s3store_status reserve(chunk_work *w, s3store_error *err)
 {
     publishing *job = w->job;
-    const s3store_call *call = &job->call->call;
     uint64_t bytes = w->chunk->byte_count + 1;
-    s3store_status status = S3STORE_OK;
     if (w->encodes)
         return S3STORE_OK;
     s3s_mutex_lock(&job->mutex);
     job->locked.encode_bytes -= w->reserved;
     job->locked.encodes -= w->reserved > 0;
     w->reserved = 0;
-    while (status == S3STORE_OK &&
-           (job->locked.encoders >= job->encoders_max ||
-            (job->locked.encodes > 0 && job->locked.encode_bytes + bytes > job->budget)))
-        status = s3s_cond_wait(&job->changed, &job->mutex, call->deadline_us, call->cancel);
+    wake_first_locked(job);
+    s3store_status status = wait_for_turn_locked(job, bytes, err);
     if (status == S3STORE_OK) {
         w->encodes = true;
         job->locked.encoders++;
@@ -79,11 +128,8 @@ static s3store_status reserve(chunk_work *w, s3store_error *err)
         size_t chunks = job->locked.encoders + job->locked.waiting;
         w->threads = chunks < job->encoders_max ? job->encoders_max / chunks : 1;
     }
+    wake_first_locked(job);
     s3s_mutex_unlock(&job->mutex);
-    if (status == S3STORE_CANCELLED)
-        return s3s_fail(err, status, "cancelled by the caller before a partition was encoded");
-    if (status == S3STORE_TIMEOUT)
-        return s3s_fail(err, status, "the deadline passed before a partition was encoded");
     return status;
 }
 
@@ -99,7 +145,7 @@ static void end_encoding(chunk_work *w)
     job->locked.encoders--;
     job->locked.encode_bytes += bytes - w->reserved;
     w->reserved = bytes;
-    s3s_cond_broadcast(&job->changed);
+    wake_first_locked(job);
     s3s_mutex_unlock(&job->mutex);
 }
 
@@ -111,7 +157,7 @@ static void unreserve(chunk_work *w)
     arrive_locked(w);
     job->locked.encodes -= w->reserved > 0;
     job->locked.encode_bytes -= w->reserved;
-    s3s_cond_broadcast(&job->changed);
+    wake_first_locked(job);
     s3s_mutex_unlock(&job->mutex);
     w->reserved = 0;
 }
@@ -587,15 +633,12 @@ static uint64_t encode_budget(const s3s_write_call *c)
 static s3store_status run_job(publishing *job, size_t count, s3store_error *err)
 {
     s3s_write_call *c = job->call;
+    s3s_fan_options fan = {.keep_going = c->options->keep_going, .call = &c->call};
+    job->locked.end = &job->locked.first;
     s3store_status status = s3s_mutex_init(&job->mutex, c->env, err);
     if (status != S3STORE_OK)
         return status;
-    status = s3s_cond_init(&job->changed, c->env, err);
-    if (status == S3STORE_OK) {
-        s3s_fan_options fan = {.keep_going = c->options->keep_going, .call = &c->call};
-        status = s3s_fan_out(c->target->pool, count, publish_part, job, &fan, err);
-        s3s_cond_deinit(&job->changed);
-    }
+    status = s3s_fan_out(c->target->pool, count, publish_part, job, &fan, err);
     s3s_mutex_deinit(&job->mutex);
     return status;
 }
