@@ -5,6 +5,10 @@
  * of equal values cost one comparison, others one probe of a hash table. Text is made, and
  * checked, once for each distinct value; keys once for each distinct combination. A counting sort
  * then collects the rows.
+ *
+ * With threads, batches are numbered side by side as far as their values are known: those of the first
+ * batch are. Where an unknown one comes, a batch is left, and gone on with in turn: so numbers, and
+ * the error that is told, are the same.
  */
 #include "dataset/partition.h"
 
@@ -18,6 +22,9 @@
 #include "dataset/valuetext.h"
 
 #define CHUNK_ROWS 4096
+#define SIDE_BY_SIDE_MIN 65536 /* rows that are worth waking threads for */
+#define STRIPES_MAX 16
+#define ROWS_PER_PLACE 64 /* at least, of a group in a stripe: else counting costs more than it saves */
 
 /* One part of the key. */
 typedef struct part {
@@ -44,9 +51,23 @@ typedef struct grouping {
     size_t part_count;
     size_t row_count;
     uint32_t *combinations; /* of each row */
-    uint32_t *ids;          /* CHUNK_ROWS text ids */
+    size_t *before;         /* rows of the batches before each, and of all */
+    int64_t *numbered;      /* rows of each batch that have their number, in the current part */
     s3s_arena texts;        /* of numbers */
+    s3s_pool *pool;         /* NULL = one thread */
+    s3s_fan_options fan;
 } grouping;
+
+/* The numbering of one batch. */
+typedef struct numbering {
+    grouping *g;
+    part *p;
+    s3s_column column;
+    size_t before;    /* rows of earlier batches */
+    bool known_only;  /* nothing is added, nothing fails: */
+    bool is_unknown;  /* it ends where it would have to */
+    uint32_t ids[CHUNK_ROWS];
+} numbering;
 
 /* ---- set-up ---------------------------------------------------------------------------------- */
 
@@ -97,9 +118,15 @@ static s3store_status count_rows(grouping *g, s3store_error *err)
     if (!fits || !s3s_mul(g->row_count, sizeof(s3s_row), &bytes))
         return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "the input has too many rows for one call");
     g->combinations = s3s_alloc(g->env, g->row_count * sizeof *g->combinations);
-    g->ids = s3s_alloc(g->env, CHUNK_ROWS * sizeof *g->ids);
-    if (g->combinations == NULL || g->ids == NULL)
+    g->before = s3s_alloc(g->env, (g->batch_count + 1) * sizeof *g->before);
+    g->numbered = s3s_alloc(g->env, (g->batch_count + 1) * sizeof *g->numbered);
+    if (g->combinations == NULL || g->before == NULL || g->numbered == NULL)
         return s3s_fail_memory(err, bytes);
+    g->before[0] = 0;
+    for (size_t i = 0; i < g->batch_count; i++)
+        g->before[i + 1] = g->before[i] + (size_t)g->batches[i]->length;
+    if (g->row_count < SIDE_BY_SIDE_MIN || g->batch_count < 2)
+        g->pool = NULL;
     return S3STORE_OK;
 }
 
@@ -113,7 +140,8 @@ static void close_grouping(grouping *g)
     }
     s3s_free(g->env, g->parts);
     s3s_free(g->env, g->combinations);
-    s3s_free(g->env, g->ids);
+    s3s_free(g->env, g->before);
+    s3s_free(g->env, g->numbered);
     s3s_arena_deinit(&g->texts);
 }
 
@@ -140,20 +168,27 @@ static s3store_status admit_text(grouping *g, part *p, s3s_slice text, size_t ro
     return s3s_text_set_add(&p->texts, text, id, err);
 }
 
-static s3store_status intern_text(grouping *g, part *p, s3s_slice text, size_t row, uint32_t *id,
+static s3store_status intern_text(numbering *n, s3s_slice text, size_t row, uint32_t *id,
                                   s3store_error *err)
 {
     /* Longer ones are not even hashed. */
-    *id = text.size <= S3STORE_KEY_MAX_BYTES ? s3s_text_set_find(&p->texts, text) : S3S_NO_ID;
-    return *id != S3S_NO_ID ? S3STORE_OK : admit_text(g, p, text, row, id, err);
+    *id = text.size <= S3STORE_KEY_MAX_BYTES ? s3s_text_set_find(&n->p->texts, text) : S3S_NO_ID;
+    if (*id != S3S_NO_ID)
+        return S3STORE_OK;
+    n->is_unknown = n->known_only;
+    return n->is_unknown ? S3STORE_OK : admit_text(n->g, n->p, text, row, id, err);
 }
 
 /* Several reduced values may share a text: the days of a month. */
-static s3store_status intern_number(grouping *g, part *p, int64_t number, size_t row, uint32_t *id,
+static s3store_status intern_number(numbering *n, int64_t number, size_t row, uint32_t *id,
                                     s3store_error *err)
 {
+    part *p = n->p;
     *id = s3s_number_map_find(&p->numbers, (uint64_t)number);
     if (*id != S3S_NO_ID)
+        return S3STORE_OK;
+    n->is_unknown = n->known_only;
+    if (n->is_unknown)
         return S3STORE_OK;
 
     char buffer[S3S_VALUE_TEXT_SIZE];
@@ -165,73 +200,74 @@ static s3store_status intern_number(grouping *g, part *p, int64_t number, size_t
     }
     *id = s3s_text_set_find(&p->texts, text);
     if (*id == S3S_NO_ID) {
-        text.data = s3s_arena_strndup(&g->texts, buffer, text.size);
+        text.data = s3s_arena_strndup(&n->g->texts, buffer, text.size);
         if (text.data == NULL)
             return s3s_fail_memory(err, text.size);
-        status = admit_text(g, p, text, row, id, err);
+        status = admit_text(n->g, p, text, row, id, err);
         if (status != S3STORE_OK)
             return status;
     }
     return s3s_number_map_add(&p->numbers, (uint64_t)number, *id, err);
 }
 
-static s3store_status null_value(const part *p, size_t row, s3store_error *err)
+static s3store_status null_value(numbering *n, size_t row, s3store_error *err)
 {
-    return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
-                    "row %zu: column %s is null, and partition column %s is made from it", row,
-                    s3s_quote_text(p->spec->column).text, s3s_quote_text(p->spec->name).text);
+    n->is_unknown = n->known_only;
+    return n->is_unknown
+               ? S3STORE_OK
+               : s3s_fail(err, S3STORE_INVALID_ARGUMENT,
+                          "row %zu: column %s is null, and partition column %s is made from it",
+                          row, s3s_quote_text(n->p->spec->column).text,
+                          s3s_quote_text(n->p->spec->name).text);
 }
 
-/* Text ids of rows [start, start + n) of a column; before: rows of earlier batches. */
-static s3store_status number_texts(grouping *g, part *p, const s3s_column *column, int64_t start,
-                                   int64_t n, size_t before, s3store_error *err)
+/* Text ids of `count` rows of the column from `start` on. */
+static s3store_status number_texts(numbering *n, int64_t start, int64_t count, s3store_error *err)
 {
     s3s_slice last = {NULL, 0};
     uint32_t id = S3S_NO_ID;
-    for (int64_t i = 0; i < n; i++) {
-        size_t row = before + (size_t)(start + i) + 1;
-        if (p->form.kind == S3S_TEXT_NULL || s3s_column_is_null(column, start + i)) {
-            if (!g->skip_nulls)
-                return null_value(p, row, err);
-            g->ids[i] = S3S_NO_ID;
+    s3store_status status = S3STORE_OK;
+    for (int64_t i = 0; i < count && status == S3STORE_OK && !n->is_unknown; i++) {
+        size_t row = n->before + (size_t)(start + i) + 1;
+        if (n->p->form.kind == S3S_TEXT_NULL || s3s_column_is_null(&n->column, start + i)) {
+            if (!n->g->skip_nulls)
+                status = null_value(n, row, err);
+            n->ids[i] = S3S_NO_ID;
             continue;
         }
-        s3store_bytes bytes = s3s_column_bytes(column, start + i);
+        s3store_bytes bytes = s3s_column_bytes(&n->column, start + i);
         s3s_slice text = {bytes.data, bytes.size};
         if (id == S3S_NO_ID || !s3s_slice_same(text, last)) {
-            s3store_status status = intern_text(g, p, text, row, &id, err);
-            if (status != S3STORE_OK)
-                return status;
+            status = intern_text(n, text, row, &id, err);
             last = text;
         }
-        g->ids[i] = id;
+        n->ids[i] = id;
     }
-    return S3STORE_OK;
+    return status;
 }
 
-static s3store_status number_numbers(grouping *g, part *p, const s3s_column *column, int64_t start,
-                                     int64_t n, size_t before, s3store_error *err)
+static s3store_status number_numbers(numbering *n, int64_t start, int64_t count,
+                                     s3store_error *err)
 {
     int64_t last = 0;
     uint32_t id = S3S_NO_ID;
-    for (int64_t i = 0; i < n; i++) {
-        if (s3s_column_is_null(column, start + i)) {
-            if (!g->skip_nulls)
-                return null_value(p, before + (size_t)(start + i) + 1, err);
-            g->ids[i] = S3S_NO_ID;
+    s3store_status status = S3STORE_OK;
+    for (int64_t i = 0; i < count && status == S3STORE_OK && !n->is_unknown; i++) {
+        size_t row = n->before + (size_t)(start + i) + 1;
+        if (s3s_column_is_null(&n->column, start + i)) {
+            if (!n->g->skip_nulls)
+                status = null_value(n, row, err);
+            n->ids[i] = S3S_NO_ID;
             continue;
         }
-        int64_t number = s3s_text_form_reduce(&p->form, column, start + i);
+        int64_t number = s3s_text_form_reduce(&n->p->form, &n->column, start + i);
         if (id == S3S_NO_ID || number != last) {
-            s3store_status status =
-                intern_number(g, p, number, before + (size_t)(start + i) + 1, &id, err);
-            if (status != S3STORE_OK)
-                return status;
+            status = intern_number(n, number, row, &id, err);
             last = number;
         }
-        g->ids[i] = id;
+        n->ids[i] = id;
     }
-    return S3STORE_OK;
+    return status;
 }
 
 /* ---- combinations ---------------------------------------------------------------------------- */
@@ -254,67 +290,92 @@ static s3store_status add_pair(grouping *g, part *p, uint64_t pair, uint32_t *nu
     return s3s_number_map_add(&p->pair_numbers, pair, *number, err);
 }
 
-/* Replaces the numbers of n rows by those of (number, text id). */
-static s3store_status combine(grouping *g, part *p, uint32_t *numbers, int64_t n,
+/* Replaces the text ids of rows by the numbers of (number so far, text id). */
+static s3store_status combine(numbering *n, const uint32_t *numbers, int64_t count,
                               s3store_error *err)
 {
     uint64_t last = 0;
     uint32_t number = S3S_NO_ID;
-    for (int64_t i = 0; i < n; i++) {
-        if (numbers[i] == S3S_NO_ID || g->ids[i] == S3S_NO_ID) {
-            numbers[i] = S3S_NO_ID;
+    for (int64_t i = 0; i < count; i++) {
+        if (numbers[i] == S3S_NO_ID || n->ids[i] == S3S_NO_ID) {
+            n->ids[i] = S3S_NO_ID;
             continue;
         }
-        uint64_t pair = (uint64_t)numbers[i] << 32 | g->ids[i];
+        uint64_t pair = (uint64_t)numbers[i] << 32 | n->ids[i];
         if (number == S3S_NO_ID || pair != last) {
-            number = s3s_number_map_find(&p->pair_numbers, pair);
+            number = s3s_number_map_find(&n->p->pair_numbers, pair);
+            n->is_unknown = number == S3S_NO_ID && n->known_only;
+            if (n->is_unknown)
+                return S3STORE_OK;
             s3store_status status =
-                number != S3S_NO_ID ? S3STORE_OK : add_pair(g, p, pair, &number, err);
+                number != S3S_NO_ID ? S3STORE_OK : add_pair(n->g, n->p, pair, &number, err);
             if (status != S3STORE_OK)
                 return status;
             last = pair;
         }
-        numbers[i] = number;
+        n->ids[i] = number;
     }
     return S3STORE_OK;
 }
 
-static s3store_status number_batch(grouping *g, size_t part_index, size_t batch, size_t before,
+/* From where it was left; to its end, or with known_only to what is not known. */
+static s3store_status number_batch(grouping *g, part *p, size_t batch, bool known_only,
                                    s3store_error *err)
 {
-    part *p = &g->parts[part_index];
     bool is_text = p->form.kind == S3S_TEXT_BYTES || p->form.kind == S3S_TEXT_NULL;
-    s3s_column column;
     int64_t length = g->batches[batch]->length;
-    s3s_batch_column(g->schema, g->batches[batch], p->position, &column);
-    for (int64_t start = 0; start < length; start += CHUNK_ROWS) {
-        int64_t n = length - start < CHUNK_ROWS ? length - start : CHUNK_ROWS;
-        s3store_status status =
-            is_text ? number_texts(g, p, &column, start, n, before, err)
-                    : number_numbers(g, p, &column, start, n, before, err);
-        if (status != S3STORE_OK)
-            return status;
-        uint32_t *numbers = g->combinations + before + (size_t)start;
-        if (part_index == 0)
-            memcpy(numbers, g->ids, (size_t)n * sizeof *numbers);
-        else
-            status = combine(g, p, numbers, n, err);
-        if (status != S3STORE_OK)
-            return status;
+    numbering *n = s3s_alloc(g->env, sizeof *n);
+    if (n == NULL)
+        return s3s_fail_memory(err, sizeof *n);
+    n->g = g;
+    n->p = p;
+    n->before = g->before[batch];
+    n->known_only = known_only;
+    n->is_unknown = false;
+    s3s_batch_column(g->schema, g->batches[batch], p->position, &n->column);
+    s3store_status status = S3STORE_OK;
+    while (g->numbered[batch] < length) {
+        int64_t start = g->numbered[batch];
+        int64_t count = length - start < CHUNK_ROWS ? length - start : CHUNK_ROWS;
+        uint32_t *numbers = g->combinations + n->before + (size_t)start;
+        status = is_text ? number_texts(n, start, count, err) : number_numbers(n, start, count, err);
+        if (status == S3STORE_OK && !n->is_unknown && p != g->parts)
+            status = combine(n, numbers, count, err);
+        if (status != S3STORE_OK || n->is_unknown)
+            break;
+        memcpy(numbers, n->ids, (size_t)count * sizeof *numbers);
+        g->numbered[batch] += count;
     }
-    return S3STORE_OK;
+    s3s_free(g->env, n);
+    return status;
+}
+
+typedef struct known_values {
+    grouping *g;
+    part *p;
+} known_values;
+
+static s3store_status number_known(void *ctx, size_t i, s3store_error *err)
+{
+    const known_values *known = ctx;
+    return number_batch(known->g, known->p, i + 1, true, err);
 }
 
 static s3store_status number_rows(grouping *g, s3store_error *err)
 {
-    for (size_t part_index = 0; part_index < g->part_count; part_index++) {
-        size_t before = 0;
-        for (size_t batch = 0; batch < g->batch_count; batch++) {
-            s3store_status status = number_batch(g, part_index, batch, before, err);
-            if (status != S3STORE_OK)
-                return status;
-            before += (size_t)g->batches[batch]->length;
+    for (size_t i = 0; i < g->part_count; i++) {
+        part *p = &g->parts[i];
+        known_values known = {g, p};
+        s3store_status status = S3STORE_OK;
+        memset(g->numbered, 0, g->batch_count * sizeof *g->numbered);
+        for (size_t batch = 0; batch < g->batch_count && status == S3STORE_OK; batch++) {
+            status = number_batch(g, p, batch, false, err);
+            if (status == S3STORE_OK && batch == 0 && g->pool != NULL)
+                status = s3s_fan_out(g->pool, g->batch_count - 1, number_known, &known, &g->fan,
+                                     err);
         }
+        if (status != S3STORE_OK)
+            return status;
     }
     return S3STORE_OK;
 }
@@ -368,33 +429,93 @@ static s3store_status make_key(const grouping *g, uint32_t number, s3s_arena *ar
     return *out != NULL ? S3STORE_OK : s3s_fail_memory(err, sizeof key);
 }
 
-/* Counting sort: items[rank of its combination] gets each row, in input order. */
+/* A counting sort by the rank of the combination, in input order. Each stripe is some batches in a row;
+ * its rows of a group stand behind those of the stripes before it. */
+typedef struct collecting {
+    const grouping *g;
+    s3s_groups *out;
+    const size_t *rank;
+    size_t *places; /* for each stripe and group: how many rows, then where the next one goes */
+    size_t stripes;
+} collecting;
+
+static size_t first_batch(const collecting *c, size_t stripe)
+{
+    return c->g->batch_count * stripe / c->stripes;
+}
+
+static s3store_status count_stripe(void *ctx, size_t stripe, s3store_error *err)
+{
+    const collecting *c = ctx;
+    const uint32_t *combinations = c->g->combinations;
+    size_t *places = c->places + stripe * c->out->count;
+    size_t end = c->g->before[first_batch(c, stripe + 1)];
+    (void)err;
+    for (size_t row = c->g->before[first_batch(c, stripe)]; row < end; row++)
+        places[c->rank[combinations[row]]]++;
+    return S3STORE_OK;
+}
+
+static s3store_status place_stripe(void *ctx, size_t stripe, s3store_error *err)
+{
+    const collecting *c = ctx;
+    size_t *places = c->places + stripe * c->out->count;
+    (void)err;
+    for (size_t batch = first_batch(c, stripe); batch < first_batch(c, stripe + 1); batch++) {
+        const uint32_t *combinations = c->g->combinations + c->g->before[batch];
+        for (uint32_t i = 0; i < (uint32_t)c->g->batches[batch]->length; i++)
+            c->out->rows[places[c->rank[combinations[i]]]++] =
+                (s3s_row){.batch = (uint32_t)batch, .row = i};
+    }
+    return S3STORE_OK;
+}
+
+static s3store_status for_stripes(const collecting *c, s3s_item_fn fn, s3store_error *err)
+{
+    return c->stripes == 1 ? fn((void *)c, 0, err)
+                           : s3s_fan_out(c->g->pool, c->stripes, fn, (void *)c, &c->g->fan, err);
+}
+
+/* From counts to places. */
+static void begin_groups(const collecting *c, const named *order)
+{
+    s3s_groups *out = c->out;
+    size_t place = 0;
+    for (size_t i = 0; i < out->count; i++) {
+        out->items[i].key = order[i].key;
+        out->items[i].rows = out->rows + place;
+        for (size_t stripe = 0; stripe < c->stripes; stripe++) {
+            size_t *at = &c->places[stripe * out->count + i], rows = *at;
+            *at = place;
+            place += rows;
+            out->items[i].row_count += rows;
+        }
+    }
+}
+
 static s3store_status collect_rows(const grouping *g, const named *order, s3s_groups *out,
                                    s3store_error *err)
 {
-    size_t bytes = out->count * sizeof(size_t);
-    size_t *rank = s3s_alloc(g->env, bytes);
-    if (rank == NULL)
-        return s3s_fail_memory(err, bytes);
-    for (size_t i = 0; i < out->count; i++)
+    collecting c = {.g = g, .out = out, .stripes = 1};
+    if (g->pool != NULL && out->count < g->row_count / ROWS_PER_PLACE)
+        c.stripes = g->batch_count < STRIPES_MAX ? g->batch_count : STRIPES_MAX;
+    size_t *rank = s3s_alloc(g->env, out->count * sizeof *rank);
+    c.rank = rank;
+    c.places = s3s_calloc(g->env, c.stripes * out->count, sizeof *c.places);
+    s3store_status status = S3STORE_OK;
+    if (rank == NULL || c.places == NULL)
+        status = s3s_fail_memory(err, c.stripes * out->count * sizeof *c.places);
+    for (size_t i = 0; i < out->count && status == S3STORE_OK; i++)
         rank[order[i].number] = i;
-    for (size_t row = 0; row < g->row_count; row++)
-        out->items[rank[g->combinations[row]]].row_count++;
-    s3s_row *next = out->rows;
-    for (size_t i = 0; i < out->count; i++) {
-        out->items[i].key = order[i].key;
-        out->items[i].rows = next;
-        next += out->items[i].row_count;
-        out->items[i].row_count = 0;
+    if (status == S3STORE_OK)
+        status = for_stripes(&c, count_stripe, err);
+    if (status == S3STORE_OK) {
+        begin_groups(&c, order);
+        status = for_stripes(&c, place_stripe, err);
     }
-    size_t row = 0;
-    for (size_t batch = 0; batch < g->batch_count; batch++)
-        for (uint32_t i = 0; i < (uint32_t)g->batches[batch]->length; i++, row++) {
-            s3s_group *group = &out->items[rank[g->combinations[row]]];
-            group->rows[group->row_count++] = (s3s_row){.batch = (uint32_t)batch, .row = i};
-        }
     s3s_free(g->env, rank);
-    return S3STORE_OK;
+    s3s_free(g->env, c.places);
+    return status;
 }
 
 static s3store_status make_groups(const grouping *g, s3s_groups *out, s3store_error *err)
@@ -434,14 +555,17 @@ static s3store_status number_all(grouping *g, const s3s_part_spec *specs, size_t
 s3store_status s3s_group_batches(s3s_env *env, const s3s_schema *schema,
                                  const struct ArrowArray *const *batches, size_t batch_count,
                                  const s3s_part_spec *specs, size_t spec_count,
-                                 bool allow_unaddressable, s3s_groups *out, s3store_error *err)
+                                 const s3s_group_options *options, s3s_groups *out,
+                                 s3store_error *err)
 {
     grouping g = {.env = env,
                   .schema = schema,
                   .batches = batches,
                   .batch_count = batch_count,
-                  .allow_unaddressable = allow_unaddressable,
-                  .what = "partition column"};
+                  .allow_unaddressable = options->allow_unaddressable,
+                  .what = "partition column",
+                  .pool = options->threads > 1 ? options->pool : NULL,
+                  .fan = {.limit = options->threads, .call = options->call}};
 
     memset(out, 0, sizeof *out);
     out->env = env;

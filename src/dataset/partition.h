@@ -5,6 +5,7 @@
 #define S3S_DATASET_PARTITION_H
 
 #include "arrow/array.h"
+#include "base/pool.h"
 #include "dataset/layout.h"
 
 /* How a value becomes text. NONE: string verbatim; integers decimal; bool true/false; date
@@ -56,13 +57,22 @@ typedef struct s3s_groups {
     s3s_group *items;
     size_t count;
 } s3s_groups;
+typedef struct s3s_group_options {
+    bool allow_unaddressable;
+    /* Batches are looked at side by side, by so many threads; NULL: one after the other. Groups and errors
+     * are the same. */
+    s3s_pool *pool;
+    size_t threads;
+    const s3store_call *call;
+} s3s_group_options;
 /* Every value must obey the value rule, and be addressable unless allow_unaddressable. Missing
  * columns: INVALID_ARGUMENT naming the part and its column. Linear in rows; keys are made once for
  * each distinct combination, not once per row. */
 s3store_status s3s_group_batches(s3s_env *env, const s3s_schema *schema,
                                  const struct ArrowArray *const *batches, size_t batch_count,
                                  const s3s_part_spec *specs, size_t spec_count,
-                                 bool allow_unaddressable, s3s_groups *out, s3store_error *err);
+                                 const s3s_group_options *options, s3s_groups *out,
+                                 s3store_error *err);
 /* The same by a function, which gives the key of each row into a buffer of S3S_KEY_SIZE bytes. names:
  * of the parts. */
 typedef s3store_status (*s3s_row_key_fn)(void *ctx, size_t batch, int64_t row, char *key,

@@ -10,33 +10,61 @@
 #define MIN_ROWS 8192
 #define MIN_RUN_LENGTH 8
 
-typedef struct arranging {
-    s3s_write_call *call;
-    s3s_row *rows;  /* of every batch, by partition */
-    size_t *starts; /* of each batch in them, and the end */
-} arranging;
+#define SAMPLED 16 /* one row of so many is looked at */
 
 static bool is_scattered(const s3s_groups *groups, size_t count)
 {
-    size_t runs = 1;
-    for (size_t i = 1; i < count; i++)
+    size_t runs = 0;
+    for (size_t i = SAMPLED; i < count; i += SAMPLED)
         runs += groups->rows[i].batch != groups->rows[i - 1].batch ||
                 groups->rows[i].row != groups->rows[i - 1].row + 1;
-    return runs > count / MIN_RUN_LENGTH;
+    return runs > count / SAMPLED / MIN_RUN_LENGTH;
 }
 
-static s3store_status arrange_batch(void *ctx, size_t i, s3store_error *err)
+/* The rows of a group that are of this batch: they stand together. */
+static s3s_row *find_run(const s3s_group *group, size_t batch, size_t *size)
 {
-    const arranging *a = ctx;
-    s3s_input *input = &a->call->input;
-    const s3s_row *rows = a->rows + a->starts[i];
-    size_t count = a->starts[i + 1] - a->starts[i];
-    const struct ArrowArray *batch = &input->batches[i];
+    size_t ends[2];
+    for (size_t i = 0; i < 2; i++) {
+        size_t low = 0, high = group->row_count;
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+            if (group->rows[middle].batch < batch + i)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        ends[i] = low;
+    }
+    *size = ends[1] - ends[0];
+    return group->rows + ends[0];
+}
+
+/* The rows of a batch by partition; the groups name them by their new places. */
+static void place_rows(const s3s_groups *groups, size_t batch, s3s_row *rows)
+{
+    uint32_t at = 0;
+    for (size_t i = 0; i < groups->count; i++) {
+        size_t size;
+        s3s_row *run = find_run(&groups->items[i], batch, &size);
+        for (size_t k = 0; k < size; k++, at++) {
+            rows[at] = (s3s_row){.batch = 0, .row = run[k].row};
+            run[k].row = at;
+        }
+    }
+}
+
+static s3store_status take_arranged(s3s_input *input, size_t i, const s3s_row *rows,
+                                    s3store_error *err)
+{
+    struct ArrowArray *batch = &input->batches[i];
+    const struct ArrowArray *from = batch;
     struct ArrowArray arranged = {0};
+    size_t count = (size_t)batch->length;
     uint32_t *sizes = s3s_alloc(input->env, count * sizeof *sizes);
     if (sizes == NULL)
         return s3s_fail_memory(err, count * sizeof *sizes);
-    s3store_status status = s3s_batch_take(input->env, input->schema, &batch, 1, rows, count, NULL,
+    s3store_status status = s3s_batch_take(input->env, input->schema, &from, 1, rows, count, NULL,
                                            0, &arranged, err);
     if (status != S3STORE_OK) {
         s3s_free(input->env, sizes);
@@ -46,39 +74,22 @@ static s3store_status arrange_batch(void *ctx, size_t i, s3store_error *err)
         sizes[k] = input->row_sizes[i][rows[k].row];
     s3s_free(input->env, input->row_sizes[i]);
     input->row_sizes[i] = sizes;
-    s3s_array_release(&input->batches[i]);
-    input->batches[i] = arranged;
+    s3s_array_release(batch);
+    *batch = arranged;
     return S3STORE_OK;
 }
 
-/* Where each row of a batch goes; the groups name the rows by their new places. */
-static void place_rows(const arranging *a, s3s_groups *groups, size_t count, size_t *next)
+static s3store_status arrange_batch(void *ctx, size_t i, s3store_error *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        s3s_row *row = &groups->rows[i];
-        size_t at = next[row->batch]++;
-        a->rows[at] = (s3s_row){.batch = 0, .row = row->row};
-        row->row = (uint32_t)(at - a->starts[row->batch]);
-    }
-}
-
-static s3store_status arrange(arranging *a, s3s_groups *groups, size_t count, s3store_error *err)
-{
-    s3s_write_call *c = a->call;
-    size_t batch_count = c->input.batch_count, bytes = count * sizeof *a->rows;
-    a->starts = s3s_alloc(c->env, 2 * (batch_count + 1) * sizeof *a->starts);
-    a->rows = s3s_alloc(c->env, bytes);
-    if (a->starts == NULL || a->rows == NULL)
+    s3s_write_call *c = ctx;
+    size_t bytes = (size_t)c->input.batches[i].length * sizeof(s3s_row);
+    s3s_row *rows = s3s_alloc(c->env, bytes);
+    if (rows == NULL)
         return s3s_fail_memory(err, bytes);
-    size_t *next = a->starts + batch_count + 1, at = 0;
-    for (size_t i = 0; i < batch_count; i++) {
-        a->starts[i] = next[i] = at;
-        at += (size_t)c->input.batches[i].length;
-    }
-    a->starts[batch_count] = at;
-    place_rows(a, groups, count, next);
-    s3s_fan_options fan = {.limit = c->writer->encoders_max, .call = &c->call};
-    return s3s_fan_out(c->target->pool, batch_count, arrange_batch, a, &fan, err);
+    place_rows(&c->plan.groups, i, rows);
+    s3store_status status = take_arranged(&c->input, i, rows, err);
+    s3s_free(c->env, rows);
+    return status;
 }
 
 s3store_status s3s_arrange_held(s3s_write_call *c, s3store_error *err)
@@ -89,9 +100,6 @@ s3store_status s3s_arrange_held(s3s_write_call *c, s3store_error *err)
     if (count < MIN_ROWS || groups->count < 2 || count / MIN_RUN_LENGTH < runs ||
         !is_scattered(groups, count))
         return S3STORE_OK;
-    arranging a = {.call = c};
-    s3store_status status = arrange(&a, groups, count, err);
-    s3s_free(c->env, a.rows);
-    s3s_free(c->env, a.starts);
-    return status;
+    s3s_fan_options fan = {.limit = c->writer->encoders_max, .call = &c->call};
+    return s3s_fan_out(c->target->pool, c->input.batch_count, arrange_batch, c, &fan, err);
 }

@@ -163,9 +163,13 @@ static s3store_status one_partition(s3s_write_call *c, s3store_error *err)
 static s3store_status by_columns(s3s_write_call *c, s3store_error *err)
 {
     const s3s_descriptor *settings = &c->target->settings;
+    s3s_group_options options = {.allow_unaddressable = c->writer->allow_unaddressable,
+                                 .pool = c->target->pool,
+                                 .threads = c->writer->encoders_max,
+                                 .call = &c->call};
     s3store_status status = s3s_group_batches(
         c->env, c->input.schema, c->plan.batches, c->input.batch_count, settings->parts,
-        settings->part_count, c->writer->allow_unaddressable, &c->plan.groups, err);
+        settings->part_count, &options, &c->plan.groups, err);
     if (status != S3STORE_OK)
         return status;
     return merge_groups(c, c->plan.groups.items, c->plan.groups.count, err);

@@ -217,8 +217,9 @@ static s3store_status group_table(void *ctx)
     };
     const table *t = ctx;
     s3s_groups groups;
+    s3s_group_options options = {0};
     s3store_status status = s3s_group_batches(env, t->schema, t->pointers, t->batch_count, specs, 3,
-                                              false, &groups, &err);
+                                              &options, &groups, &err);
     s3s_groups_deinit(&groups);
     return status;
 }

@@ -195,9 +195,10 @@ static s3store_status group(const table *t, const char *const *texts, size_t cou
     s3s_part_spec specs[4];
     for (size_t i = 0; i < count; i++)
         specs[i] = spec_of(texts[i]);
+    s3s_group_options options = {.allow_unaddressable = allow};
     memset(&err, 0, sizeof err);
-    return s3s_group_batches(env, t->schema, t->pointers, t->batch_count, specs, count, allow, out,
-                             &err);
+    return s3s_group_batches(env, t->schema, t->pointers, t->batch_count, specs, count, &options,
+                             out, &err);
 }
 
 /* "key: batch.row batch.row; key: ..." */
