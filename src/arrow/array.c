@@ -32,6 +32,12 @@ static void release_array(struct ArrowArray *array)
     s3s_env_drop(env);
 }
 
+s3s_env *s3s_array_env(const struct ArrowArray *array)
+{
+    return array->release == release_array ? ((const array_private *)array->private_data)->env
+                                           : NULL;
+}
+
 s3store_status s3s_array_reserve(s3s_env *env, size_t buffer_count, size_t child_count,
                                  struct ArrowArray *out, s3store_error *err)
 {

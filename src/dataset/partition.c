@@ -23,6 +23,7 @@
 
 #define CHUNK_ROWS 4096
 #define SIDE_BY_SIDE_MIN 65536 /* rows that are worth waking threads for */
+#define RECENT_TEXTS 1024
 #define STRIPES_MAX 16
 #define ROWS_PER_PLACE 64 /* at least, of a group in a stripe: else counting costs more than it saves */
 
@@ -58,6 +59,13 @@ typedef struct grouping {
     s3s_fan_options fan;
 } grouping;
 
+/* Most texts are short, and few of them come again and again: an id that is found by one multiplication. */
+typedef struct recent_text {
+    uint64_t value;
+    uint32_t size;
+    uint32_t id;
+} recent_text;
+
 /* The numbering of one batch. */
 typedef struct numbering {
     grouping *g;
@@ -66,6 +74,7 @@ typedef struct numbering {
     size_t before;    /* rows of earlier batches */
     bool known_only;  /* nothing is added, nothing fails: */
     bool is_unknown;  /* it ends where it would have to */
+    recent_text recent[RECENT_TEXTS];
     uint32_t ids[CHUNK_ROWS];
 } numbering;
 
@@ -122,6 +131,7 @@ static s3store_status count_rows(grouping *g, s3store_error *err)
     g->numbered = s3s_alloc(g->env, (g->batch_count + 1) * sizeof *g->numbered);
     if (g->combinations == NULL || g->before == NULL || g->numbered == NULL)
         return s3s_fail_memory(err, bytes);
+    s3s_expect_dense(g->combinations, g->row_count * sizeof *g->combinations);
     g->before[0] = 0;
     for (size_t i = 0; i < g->batch_count; i++)
         g->before[i + 1] = g->before[i] + (size_t)g->batches[i]->length;
@@ -168,8 +178,8 @@ static s3store_status admit_text(grouping *g, part *p, s3s_slice text, size_t ro
     return s3s_text_set_add(&p->texts, text, id, err);
 }
 
-static s3store_status intern_text(numbering *n, s3s_slice text, size_t row, uint32_t *id,
-                                  s3store_error *err)
+static s3store_status look_up_text(numbering *n, s3s_slice text, size_t row, uint32_t *id,
+                                   s3store_error *err)
 {
     /* Longer ones are not even hashed. */
     *id = text.size <= S3STORE_KEY_MAX_BYTES ? s3s_text_set_find(&n->p->texts, text) : S3S_NO_ID;
@@ -177,6 +187,36 @@ static s3store_status intern_text(numbering *n, s3s_slice text, size_t row, uint
         return S3STORE_OK;
     n->is_unknown = n->known_only;
     return n->is_unknown ? S3STORE_OK : admit_text(n->g, n->p, text, row, id, err);
+}
+
+/* All bytes of a text of at most 8 as a number: with its size it is the text. */
+static inline uint64_t short_value(s3s_slice text)
+{
+    const char *p = text.data;
+    uint64_t value = 0;
+    if (text.size >= 4)
+        return s3s_le32(p) | (uint64_t)s3s_le32(p + text.size - 4) << 32;
+    for (size_t i = 0; i < text.size; i++)
+        value |= (uint64_t)(uint8_t)p[i] << (8 * i);
+    return value;
+}
+
+static s3store_status intern_text(numbering *n, s3s_slice text, size_t row, uint32_t *id,
+                                  s3store_error *err)
+{
+    if (text.size == 0 || text.size > sizeof(uint64_t))
+        return look_up_text(n, text, row, id, err);
+    uint64_t value = short_value(text);
+    size_t at = (value + text.size) * UINT64_C(0x9E3779B97F4A7C15) >> 32;
+    recent_text *r = &n->recent[at % RECENT_TEXTS];
+    if (r->value == value && r->size == text.size) {
+        *id = r->id;
+        return S3STORE_OK;
+    }
+    s3store_status status = look_up_text(n, text, row, id, err);
+    if (status == S3STORE_OK && !n->is_unknown)
+        *r = (recent_text){value, (uint32_t)text.size, *id};
+    return status;
 }
 
 /* Several reduced values may share a text: the days of a month. */
@@ -332,6 +372,8 @@ static s3store_status number_batch(grouping *g, part *p, size_t batch, bool know
     n->before = g->before[batch];
     n->known_only = known_only;
     n->is_unknown = false;
+    if (is_text)
+        memset(n->recent, 0, sizeof n->recent);
     s3s_batch_column(g->schema, g->batches[batch], p->position, &n->column);
     s3store_status status = S3STORE_OK;
     while (g->numbered[batch] < length) {
@@ -529,6 +571,8 @@ static s3store_status make_groups(const grouping *g, s3s_groups *out, s3store_er
     out->items = s3s_calloc(g->env, count, sizeof *out->items);
     if (order == NULL || out->rows == NULL || out->items == NULL)
         status = s3s_fail_memory(err, g->row_count * sizeof *out->rows + count * sizeof *order);
+    else
+        s3s_expect_dense(out->rows, g->row_count * sizeof *out->rows);
     for (size_t i = 0; i < count && status == S3STORE_OK; i++) {
         order[i].number = (uint32_t)i;
         status = make_key(g, (uint32_t)i, &out->arena, &order[i].key, err);

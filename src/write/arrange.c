@@ -60,12 +60,13 @@ static s3store_status take_arranged(s3s_input *input, size_t i, const s3s_row *r
     struct ArrowArray *batch = &input->batches[i];
     const struct ArrowArray *from = batch;
     struct ArrowArray arranged = {0};
+    s3s_env *env = s3s_array_env(batch); /* what batches before it were in is used again */
     size_t count = (size_t)batch->length;
     uint32_t *sizes = s3s_alloc(input->env, count * sizeof *sizes);
     if (sizes == NULL)
         return s3s_fail_memory(err, count * sizeof *sizes);
-    s3store_status status = s3s_batch_take(input->env, input->schema, &from, 1, rows, count, NULL,
-                                           0, &arranged, err);
+    s3store_status status = s3s_batch_take(env != NULL ? env : input->env, input->schema, &from, 1,
+                                           rows, count, NULL, 0, &arranged, err);
     if (status != S3STORE_OK) {
         s3s_free(input->env, sizes);
         return status;

@@ -10,6 +10,7 @@
 #include "write/write_private.h"
 
 #define UNLIMITED INT64_MAX
+#define SIDE_BY_SIDE_MIN 65536 /* rows that are worth waking threads for */
 
 void s3s_plan_init(s3s_plan *plan, s3s_env *env)
 {
@@ -308,6 +309,33 @@ static s3store_status name_part(s3s_write_call *c, s3s_part *part, s3store_error
     return status == S3STORE_OK ? status : fail_part(c, part, status, &why, err);
 }
 
+static uint64_t row_size(const s3s_write_call *c, s3s_row row)
+{
+    return c->input.row_sizes[row.batch][row.row];
+}
+
+static s3store_status measure_part(void *ctx, size_t i, s3store_error *err)
+{
+    s3s_write_call *c = ctx;
+    s3s_part *part = c->plan.parts[i];
+    uint64_t bytes = 0;
+    (void)err;
+    for (size_t k = 0; k < part->row_count; k++)
+        bytes += row_size(c, part->rows[k]);
+    part->row_bytes = bytes;
+    return S3STORE_OK;
+}
+
+static s3store_status measure_parts(s3s_write_call *c, s3store_error *err)
+{
+    s3s_fan_options fan = {.limit = c->writer->encoders_max, .call = &c->call};
+    if (c->input.held_rows >= SIDE_BY_SIDE_MIN)
+        return s3s_fan_out(c->target->pool, c->plan.count, measure_part, c, &fan, err);
+    for (size_t i = 0; i < c->plan.count; i++)
+        (void)measure_part(c, i, err);
+    return S3STORE_OK;
+}
+
 s3store_status s3s_plan_group(s3s_write_call *c, s3store_error *err)
 {
     s3s_plan *plan = &c->plan;
@@ -332,6 +360,8 @@ s3store_status s3s_plan_group(s3s_write_call *c, s3store_error *err)
     if (status == S3STORE_OK && c->options->partition == NULL && c->writer->views.count == 0 &&
         !c->options->dry_run)
         status = s3s_arrange_held(c, err);
+    if (status == S3STORE_OK)
+        status = measure_parts(c, err);
     for (size_t i = 0; i < plan->count && status == S3STORE_OK; i++)
         if (plan->parts[i]->row_count > 0)
             status = name_part(c, plan->parts[i], err);
@@ -342,11 +372,6 @@ s3store_status s3s_plan_group(s3s_write_call *c, s3store_error *err)
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
-static uint64_t row_size(const s3s_write_call *c, s3s_row row)
-{
-    return c->input.row_sizes[row.batch][row.row];
-}
-
 /* Whether a chunk that has rows takes one more of this size. */
 static bool is_full(const s3s_chunk *chunk, uint64_t size)
 {
@@ -354,14 +379,20 @@ static bool is_full(const s3s_chunk *chunk, uint64_t size)
     return chunk->row_count >= limits->rows || chunk->byte_count + size > limits->bytes;
 }
 
-bool s3s_plan_exceeds(const s3s_write_call *c, const s3s_part *part)
+bool s3s_plan_exceeds(const s3s_part *part)
 {
-    uint64_t bytes = 0;
-    if (part->row_count > part->limits.rows)
-        return true;
-    for (size_t i = 0; i < part->row_count; i++)
-        bytes += row_size(c, part->rows[i]);
-    return bytes > part->limits.bytes && part->row_count > 1;
+    return part->row_count > part->limits.rows ||
+           (part->row_bytes > part->limits.bytes && part->row_count > 1);
+}
+
+/* Whether the open chunk takes all rows that are not yet cut. */
+static bool takes_all(const s3s_part *part)
+{
+    const s3s_chunk *chunk = part->open;
+    uint64_t rows, bytes;
+    return chunk != NULL && !__builtin_add_overflow(chunk->row_count, part->row_count, &rows) &&
+           !__builtin_add_overflow(chunk->byte_count, part->row_bytes, &bytes) &&
+           rows <= part->limits.rows && bytes <= part->limits.bytes;
 }
 
 /* A partition turns out to need several commits: is it said what is needed for that? */
@@ -424,7 +455,15 @@ static s3store_status cut_part(s3s_write_call *c, s3s_part *part, s3store_error 
 {
     s3store_status status = S3STORE_OK;
     s3s_chunk *chunk = part->open;
-    for (size_t i = 0; i < part->row_count && status == S3STORE_OK; i++) {
+    bool at_once = part->row_count > 0 && takes_all(part);
+    if (at_once) {
+        if (chunk->held_count == 0)
+            chunk->rows = part->rows;
+        chunk->held_count += part->row_count;
+        chunk->row_count += part->row_count;
+        chunk->byte_count += part->row_bytes;
+    }
+    for (size_t i = 0; !at_once && i < part->row_count && status == S3STORE_OK; i++) {
         uint64_t size = row_size(c, part->rows[i]);
         if (chunk->row_count > 0 && is_full(chunk, size)) {
             status = open_next(c, part, err);
@@ -440,7 +479,7 @@ static s3store_status cut_part(s3s_write_call *c, s3s_part *part, s3store_error 
     }
     if (part->open != NULL)
         part->open->outcome->commit.row_count = (int64_t)part->open->row_count;
-    part->row_count = 0;
+    part->row_count = part->row_bytes = 0;
     return status;
 }
 
@@ -495,6 +534,7 @@ s3store_status s3s_plan_cut_again(s3s_write_call *c, s3s_part *part, s3store_err
     s3s_chunk *only = part->sealed;
     part->rows = only->rows;
     part->row_count = only->held_count;
+    part->row_bytes = only->byte_count;
     only->held_count = only->row_count = only->byte_count = 0;
     part->sealed = NULL;
     part->sealed_end = &part->sealed;

@@ -713,7 +713,7 @@ s3store_status s3s_ask_prior(s3s_write_call *c, bool ends, s3store_error *err)
     for (size_t i = 0; i < c->plan.count; i++) {
         s3s_part *part = c->plan.parts[i];
         bool is_new = !part->is_asked && !part->is_begun && !part->is_failed && part->token != NULL;
-        if (is_new && (!ends || s3s_plan_exceeds(c, part)))
+        if (is_new && (!ends || s3s_plan_exceeds(part)))
             a.parts[count++] = part;
     }
     s3s_fan_options fan = {.keep_going = c->options->keep_going, .call = &c->call};

@@ -172,6 +172,7 @@ typedef struct s3s_part {
     s3s_chunk *sealed, **sealed_end;
     const s3s_row *rows; /* of the held batches, not yet cut */
     size_t row_count;
+    uint64_t row_bytes; /* of those */
 } s3s_part;
 
 typedef struct s3s_plan {
@@ -234,7 +235,7 @@ void s3s_plan_init(s3s_plan *plan, s3s_env *env);
 /* The held rows to their partitions. */
 s3store_status s3s_plan_group(s3s_write_call *c, s3store_error *err);
 /* Whether the rows of a new partition are more than its limits let into one chunk. */
-bool s3s_plan_exceeds(const s3s_write_call *c, const s3s_part *part);
+bool s3s_plan_exceeds(const s3s_part *part);
 /* The rows of every partition to chunks; ends: the last chunks are sealed too. */
 s3store_status s3s_plan_cut(s3s_write_call *c, bool ends, s3store_error *err);
 /* Takes the only chunk of a partition apart again and cuts it by the limits of the prior commit. */

@@ -8,6 +8,7 @@
  * many slots, so that long ones do not pay for that. */
 #define SLOTS_FIRST 64
 #define SLOTS_SMALL 1024
+#define SLOTS_PER_VALUE 64 /* a table that is emptier than that is not kept */
 #define PROBES_MAX 256 /* values chosen to collide must not make this quadratic */
 
 void s3s_dictionary_init(s3s_dictionary_builder *d, s3s_env *env, size_t width, size_t max_bytes)
@@ -29,8 +30,15 @@ void s3s_dictionary_deinit(s3s_dictionary_builder *d)
 void s3s_dictionary_clear(s3s_dictionary_builder *d)
 {
     s3s_buffer_clear(&d->page);
-    if (d->count > 0) /* an empty dictionary has empty slots */
+    /* An empty dictionary has empty slots. What a long column has left goes: the short ones that come
+     * would clear it each time. */
+    if (d->count > 0 && d->slot_count > SLOTS_SMALL && d->count < d->slot_count / SLOTS_PER_VALUE) {
+        s3s_free(d->env, d->slots);
+        d->slots = NULL;
+        d->slot_count = 0;
+    } else if (d->count > 0) {
         memset(d->slots, 0, d->slot_count * sizeof *d->slots);
+    }
     d->count = 0;
     d->failed = false;
 }
