@@ -11,6 +11,7 @@
 #include "base/tempfile.h"
 
 #define READ_BYTES ((size_t)64 << 10) /* the page cache reads ahead by itself */
+#define AHEAD_SHARE 64 /* of the budget, for a batch that is decoded while one is used */
 
 /* ---- local files ----------------------------------------------------------------------------- */
 
@@ -92,6 +93,7 @@ void s3s_parquet_input_free(s3s_parquet_input *in)
     if (in == NULL)
         return;
     s3s_env *env = in->env;
+    s3s_parquet_ahead_free(in->ahead);
     s3s_parquet_cursor_free(in->local_cursor);
     s3s_parquet_free(in->local);
     s3s_pool_free(in->pool);
@@ -127,9 +129,10 @@ s3store_status s3s_parquet_input_open(const char *place, const s3store_parquet_o
         return s3s_fail_memory(err, sizeof *in);
     }
     in->env = env; /* the input owns it from here */
-    s3s_env_keep_blocks(env, s3s_keep_bytes(options->memory_bytes != 0
-                                                ? options->memory_bytes
-                                                : S3STORE_DEFAULT_MEMORY_BYTES));
+    uint64_t memory_bytes =
+        options->memory_bytes != 0 ? options->memory_bytes : S3STORE_DEFAULT_MEMORY_BYTES;
+    s3s_env_keep_blocks(env, s3s_keep_bytes(memory_bytes));
+    in->ahead_bytes = memory_bytes / AHEAD_SHARE;
     in->fd = -1;
     in->requests = options->requests;
     in->rows_left = options->limit > 0 ? options->limit : INT64_MAX;
@@ -202,14 +205,33 @@ const s3s_schema *s3s_parquet_input_schema(const s3s_parquet_input *in)
                                      : s3s_parquet_cursor_schema(in->local_cursor);
 }
 
+static s3store_status next_batch(s3s_parquet_input *in, struct ArrowArray *out, s3store_error *err)
+{
+    if (in->object_cursor != NULL)
+        return s3s_datafile_cursor_next(in->object_cursor, out, err);
+    return in->ahead != NULL ? s3s_parquet_ahead_next(in->ahead, out, err)
+                             : s3s_parquet_cursor_next(in->local_cursor, out, err);
+}
+
+/* After a batch that is not large, and not all. Without a thread for it all goes on as before. An object is
+ * not read ahead: who ends early would wait for the network. */
+static void read_ahead(s3s_parquet_input *in, const struct ArrowArray *batch)
+{
+    if (in->pool != NULL && in->ahead == NULL && batch->length < in->rows_left &&
+        batch->length < s3s_parquet_row_count(in->local) &&
+        s3s_batch_bytes(s3s_parquet_input_schema(in), batch) <= in->ahead_bytes)
+        (void)s3s_parquet_ahead_new(in->env, in->pool, in->local_cursor, in->ahead_bytes,
+                                    &in->ahead, NULL);
+}
+
 s3store_status s3s_parquet_input_next(s3s_parquet_input *in, struct ArrowArray *out,
                                       s3store_error *err)
 {
     if (in->rows_left == 0)
         return S3STORE_END;
-    s3store_status status = in->object_cursor != NULL
-                                ? s3s_datafile_cursor_next(in->object_cursor, out, err)
-                                : s3s_parquet_cursor_next(in->local_cursor, out, err);
+    s3store_status status = next_batch(in, out, err);
+    if (status == S3STORE_OK)
+        read_ahead(in, out);
     if (status != S3STORE_OK || out->length <= in->rows_left) {
         in->rows_left -= status == S3STORE_OK ? out->length : 0;
         return status;

@@ -3,6 +3,7 @@
 #define S3S_API_PARQUET_INPUT_H
 
 #include "api/api.h"
+#include "api/parquet_ahead.h"
 #include "datafile/datafile.h"
 
 typedef struct s3s_parquet_input {
@@ -13,6 +14,8 @@ typedef struct s3s_parquet_input {
     s3s_parquet_file *local;
     s3s_parquet_cursor *local_cursor;
     s3s_pool *pool; /* for its columns; NULL = one core, or no memory for it */
+    s3s_parquet_ahead *ahead; /* of more than one batch; NULL = not yet, or without */
+    uint64_t ahead_bytes;
     /* an object */
     s3store_target *target;
     s3s_datafile *object;

@@ -41,6 +41,36 @@ static inline void s3s_put_le64(void *p, uint64_t v)
     memcpy(p, &v, 8);
 }
 
+/* The bytes of 4 to 16 as two numbers, which may overlap. */
+static inline void s3s_two_parts(const void *from, size_t size, uint64_t *a, uint64_t *b)
+{
+    const uint8_t *p = (const uint8_t *)from;
+    if (size >= 8) {
+        *a = s3s_le64(p);
+        *b = s3s_le64(p + size - 8);
+    } else {
+        *a = s3s_le32(p);
+        *b = s3s_le32(p + size - 4);
+    }
+}
+
+/* memcmp for sizes that mostly are small, and equality alone. */
+static inline bool s3s_same_bytes(const void *x, const void *y, size_t size)
+{
+    const uint8_t *a = (const uint8_t *)x, *b = (const uint8_t *)y;
+    uint64_t a1 = 0, a2 = 0, b1 = 0, b2 = 0;
+    if (size > 16)
+        return memcmp(a, b, size) == 0;
+    if (size >= 4) {
+        s3s_two_parts(a, size, &a1, &a2);
+        s3s_two_parts(b, size, &b1, &b2);
+        return ((a1 ^ b1) | (a2 ^ b2)) == 0;
+    }
+    for (size_t i = 0; i < size; i++)
+        a1 |= a[i] ^ b[i];
+    return a1 == 0;
+}
+
 /* memcpy for sizes that mostly are small: two moves, which may overlap, instead of a call. */
 static inline void s3s_copy_short(void *to, const void *from, size_t size)
 {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/env.h"
 #include "base/uuid.h"
 
@@ -98,7 +99,7 @@ s3store_status s3s_partition_addressable(const char *const *names, size_t count,
 int s3s_slice_compare(s3s_slice a, s3s_slice b);
 static inline bool s3s_slice_same(s3s_slice a, s3s_slice b)
 {
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+    return a.size == b.size && s3s_same_bytes(a.data, b.data, a.size);
 }
 
 #endif

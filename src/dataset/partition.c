@@ -74,6 +74,7 @@ typedef struct numbering {
     size_t before;    /* rows of earlier batches */
     bool known_only;  /* nothing is added, nothing fails: */
     bool is_unknown;  /* it ends where it would have to */
+    bool remembers;   /* texts in recent; not for a few rows: it is cleared first */
     recent_text recent[RECENT_TEXTS];
     uint32_t ids[CHUNK_ROWS];
 } numbering;
@@ -204,7 +205,7 @@ static inline uint64_t short_value(s3s_slice text)
 static s3store_status intern_text(numbering *n, s3s_slice text, size_t row, uint32_t *id,
                                   s3store_error *err)
 {
-    if (text.size == 0 || text.size > sizeof(uint64_t))
+    if (!n->remembers || text.size == 0 || text.size > sizeof(uint64_t))
         return look_up_text(n, text, row, id, err);
     uint64_t value = short_value(text);
     size_t at = (value + text.size) * UINT64_C(0x9E3779B97F4A7C15) >> 32;
@@ -372,7 +373,8 @@ static s3store_status number_batch(grouping *g, part *p, size_t batch, bool know
     n->before = g->before[batch];
     n->known_only = known_only;
     n->is_unknown = false;
-    if (is_text)
+    n->remembers = is_text && length >= CHUNK_ROWS;
+    if (n->remembers)
         memset(n->recent, 0, sizeof n->recent);
     s3s_batch_column(g->schema, g->batches[batch], p->position, &n->column);
     s3store_status status = S3STORE_OK;

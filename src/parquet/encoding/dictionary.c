@@ -52,50 +52,23 @@ static inline uint32_t mix(uint64_t h)
     return (uint32_t)(h >> 32);
 }
 
-/* The bytes of 4 to 16 as two numbers, which may overlap. */
-static inline void two_parts(const uint8_t *p, size_t size, uint64_t *a, uint64_t *b)
-{
-    if (size >= 8) {
-        *a = s3s_le64(p);
-        *b = s3s_le64(p + size - 8);
-    } else {
-        *a = s3s_le32(p);
-        *b = s3s_le32(p + size - 4);
-    }
-}
-
 static inline uint32_t hash_bytes(const uint8_t *p, size_t size)
 {
     uint64_t a = size, b = 0, c = 0, d = 0;
     if (size > 32)
         return (uint32_t)(s3s_xxh64(p, size, 0) >> 32);
     if (size > 16) {
-        two_parts(p, 16, &a, &b);
-        two_parts(p + size - 16, 16, &c, &d);
+        s3s_two_parts(p, 16, &a, &b);
+        s3s_two_parts(p + size - 16, 16, &c, &d);
         a ^= c * UINT64_C(0x94d049bb133111eb) ^ d * UINT64_C(0xbf58476d1ce4e5b9);
     } else
     if (size >= 4)
-        two_parts(p, size, &a, &b);
+        s3s_two_parts(p, size, &a, &b);
     else
         for (size_t i = 0; i < size; i++)
             a = a << 8 | p[i];
     a ^= (b << 29 | b >> 35) * UINT64_C(0xd6e8feb86659fd93);
     return mix(a + size * UINT64_C(0xa0761d6478bd642f));
-}
-
-static inline bool same_bytes(const uint8_t *a, const uint8_t *b, size_t size)
-{
-    uint64_t a1 = 0, a2 = 0, b1 = 0, b2 = 0;
-    if (size > 16)
-        return memcmp(a, b, size) == 0;
-    if (size >= 4) {
-        two_parts(a, size, &a1, &a2);
-        two_parts(b, size, &b1, &b2);
-        return ((a1 ^ b1) | (a2 ^ b2)) == 0;
-    }
-    for (size_t i = 0; i < size; i++)
-        a1 |= a[i] ^ b[i];
-    return a1 == 0;
 }
 
 /* width: of fixed values, a constant where this is inlined. */
@@ -108,7 +81,7 @@ static inline bool same_fixed(size_t width, const uint8_t *a, const uint8_t *b)
 {
     return width == 8   ? s3s_le64(a) == s3s_le64(b)
            : width == 4 ? s3s_le32(a) == s3s_le32(b)
-                        : same_bytes(a, b, width);
+                        : s3s_same_bytes(a, b, width);
 }
 
 static inline bool equal(const s3s_dictionary_builder *d, size_t width, size_t index,
@@ -118,7 +91,7 @@ static inline bool equal(const s3s_dictionary_builder *d, size_t width, size_t i
     if (width != 0)
         return same_fixed(width, page + index * width, p);
     const uint8_t *have = page + d->starts[index];
-    return s3s_le32(have - 4) == size && same_bytes(have, p, size);
+    return s3s_le32(have - 4) == size && s3s_same_bytes(have, p, size);
 }
 
 /* ---- adding ---------------------------------------------------------------------------------- */
@@ -287,7 +260,7 @@ static size_t add_spans_in_room(s3s_dictionary_builder *d, const s3store_bytes *
         while ((index = slots[at].index) != 0 && probes < PROBES_MAX) {
             const uint8_t *have = page + starts[index - 1];
             if (slots[at].hash == hash && s3s_le32(have - 4) == span->size &&
-                same_bytes(have, bytes, span->size))
+                s3s_same_bytes(have, bytes, span->size))
                 break;
             at = (at + 1) & mask;
             probes++;

@@ -1,6 +1,7 @@
 /* From columns to partition keys: text forms, and splitting batches. */
 #include <stdlib.h>
 
+#include "base/cancel.h"
 #include "dataset/partition.h"
 #include "table.h"
 
@@ -502,6 +503,151 @@ static void test_groups__many_distinct_values(void **state)
     table_close(&t);
 }
 
+/* ---- side by side ---------------------------------------------------------------------------- */
+
+enum { BATCHES = 8, BATCH_ROWS = 12000 }; /* together enough to be worth threads */
+
+typedef enum many_kind {
+    MANY_KNOWN,     /* the first batch has all values */
+    MANY_NEW,       /* each batch has some of its own */
+    MANY_ALL_NEW,   /* each row has its own */
+} many_kind;
+
+static void open_many(table *t, many_kind kind)
+{
+    table_open(t, env, two_columns, two_types, 2);
+    for (int b = 0; b < BATCHES; b++) {
+        for (int r = 0; r < BATCH_ROWS; r++) {
+            static const char *const endings[] = {"", "-longer", "-longer-than-a-short-one"};
+            int row = b * BATCH_ROWS + r, value = row * 7919 % 211;
+            char text[64];
+            snprintf(text, sizeof text, "c%d%s",
+                     kind == MANY_ALL_NEW                    ? row
+                     : kind == MANY_NEW && r % 1000 == 999 && r > 6000 ? 1000 * (b + 1) + r / 1000
+                                                                       : value,
+                     endings[value % 3]);
+            add(t, T + 86400 * (value % 5), text);
+        }
+        table_cut(t);
+    }
+}
+
+static s3store_status group_beside(const table *t, const char *const *texts, size_t count,
+                                   const s3s_group_options *options, s3s_groups *out)
+{
+    s3s_part_spec specs[4];
+    for (size_t i = 0; i < count; i++)
+        specs[i] = spec_of(texts[i]);
+    memset(&err, 0, sizeof err);
+    return s3s_group_batches(env, t->schema, t->pointers, t->batch_count, specs, count, options,
+                             out, &err);
+}
+
+static void assert_same_groups(const s3s_groups *a, const s3s_groups *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (size_t i = 0; i < a->count; i++) {
+        assert_string_equal(a->items[i].key, b->items[i].key);
+        assert_int_equal(a->items[i].row_count, b->items[i].row_count);
+        assert_memory_equal(a->items[i].rows, b->items[i].rows,
+                            a->items[i].row_count * sizeof(s3s_row));
+    }
+}
+
+static void test_groups__are_the_same_on_any_number_of_threads(void **state)
+{
+    (void)state;
+    const char *const parts[] = {"customer", "day=time:day"};
+    s3s_pool *pool;
+    assert_ok(s3s_pool_new(env, 3, &pool, &err));
+    for (many_kind kind = MANY_KNOWN; kind <= MANY_ALL_NEW; kind++) {
+        table t;
+        open_many(&t, kind);
+        for (size_t count = 1; count <= 2; count++) {
+            s3s_groups alone, beside;
+            assert_ok(group(&t, parts, count, false, &alone));
+            assert_true(alone.count >= (kind == MANY_ALL_NEW ? BATCHES * BATCH_ROWS : 211));
+            for (size_t threads = 2; threads <= 4; threads += 2) {
+                s3s_group_options options = {.pool = pool, .threads = threads};
+                assert_ok(group_beside(&t, parts, count, &options, &beside));
+                assert_same_groups(&alone, &beside);
+                s3s_groups_deinit(&beside);
+            }
+            s3s_groups_deinit(&alone);
+        }
+        table_close(&t);
+    }
+    s3s_pool_free(pool);
+}
+
+/* Two wrong rows in batches that are looked at side by side: the first one is told, whatever it has. */
+static void test_groups__the_first_error_of_the_input_is_told_side_by_side(void **state)
+{
+    (void)state;
+    const char *const parts[] = {"customer"};
+    s3s_pool *pool;
+    assert_ok(s3s_pool_new(env, 3, &pool, &err));
+    s3s_group_options options = {.pool = pool, .threads = 4};
+    for (int null_first = 0; null_first < 2; null_first++) {
+        table t;
+        s3s_groups groups;
+        table_open(&t, env, two_columns, two_types, 2);
+        for (int b = 0; b < BATCHES; b++) {
+            for (int r = 0; r < BATCH_ROWS; r++) {
+                bool wrong = (b == 2 && r == 9000) || (b == 6 && r == 5);
+                if (wrong && (b == 2) == null_first) {
+                    table_int(&t, 0, T);
+                    table_null(&t, 1);
+                } else {
+                    add(&t, T, wrong ? "a/b" : r % 2 == 0 ? "even" : "odd");
+                }
+            }
+            table_cut(&t);
+        }
+        assert_fails(group_beside(&t, parts, 1, &options, &groups), S3STORE_INVALID_ARGUMENT,
+                     null_first ? "row 33001: column \"customer\" is null"
+                                : "row 33001: the value \"a/b\" of column \"customer\"");
+        assert_int_equal(groups.count, 0);
+        table_close(&t);
+    }
+    s3s_pool_free(pool);
+}
+
+static void test_groups__end_when_the_call_is_cancelled_or_memory_ends(void **state)
+{
+    (void)state;
+    const char *const parts[] = {"customer", "day=time:day"};
+    table t;
+    s3s_groups groups;
+    s3s_pool *pool;
+    s3store_cancel *cancel;
+    assert_ok(s3s_pool_new(env, 3, &pool, &err));
+    assert_ok(s3s_cancel_new(env, NULL, &cancel, &err));
+    open_many(&t, MANY_NEW);
+    s3store_cancel_trigger(cancel);
+    s3store_call call = {.deadline_us = S3STORE_TIME_NONE, .cancel = cancel};
+    s3s_group_options options = {.pool = pool, .threads = 4, .call = &call};
+    assert_int_equal(group_beside(&t, parts, 2, &options, &groups), S3STORE_CANCELLED);
+    assert_int_equal(groups.count, 0);
+
+    options.call = NULL;
+    size_t failures = 0, successes = 0;
+    for (uint64_t n = 0; successes < 3; n++) {
+        s3s_env_fail_alloc_at(env, n);
+        s3store_status status = group_beside(&t, parts, 2, &options, &groups);
+        s3s_env_fail_alloc_at(env, UINT64_MAX);
+        assert_true(status == S3STORE_OK || status == S3STORE_OUT_OF_MEMORY);
+        failures += status != S3STORE_OK;
+        successes += status == S3STORE_OK;
+        assert_int_equal(groups.count > 0, status == S3STORE_OK);
+        s3s_groups_deinit(&groups);
+    }
+    assert_true(failures > 20);
+    table_close(&t);
+    s3store_cancel_free(cancel);
+    s3s_pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -520,6 +666,9 @@ int main(void)
         cmocka_unit_test(test_groups__far_time_names_the_row),
         cmocka_unit_test(test_groups__agree_with_text_of_every_row),
         cmocka_unit_test(test_groups__many_distinct_values),
+        cmocka_unit_test(test_groups__are_the_same_on_any_number_of_threads),
+        cmocka_unit_test(test_groups__the_first_error_of_the_input_is_told_side_by_side),
+        cmocka_unit_test(test_groups__end_when_the_call_is_cancelled_or_memory_ends),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
