@@ -169,6 +169,7 @@ static s3store_status open_input(cli_context *cli, s3store_target *target, const
                                .constant_count = key->count,
                                .recorded = &recorded,
                                .spill_dir = cli->globals.spill_dir,
+                               .memory_bytes = cli->globals.memory,
                                .cancel = cli->cancel,
                                .progress = progress->line.on ? show_reading : NULL,
                                .progress_ctx = progress};

@@ -126,7 +126,9 @@ static s3store_status open_parquet(parquet_input *in, const char *path,
         snprintf(name, sizeof name, "/proc/self/fd/%d", fileno(source.file));
         from = name;
     }
-    s3store_status status = s3store_parquet_read_file(from, &in->streams[in->count], err);
+    s3store_parquet_options parquet = S3STORE_PARQUET_OPTIONS_INIT;
+    parquet.memory_bytes = options->memory_bytes;
+    s3store_status status = s3store_parquet_read(from, &parquet, &in->streams[in->count], err);
     cli_source_close(&source); /* what was spooled lives as long as the stream has it open */
     if (status != S3STORE_OK)
         return status;

@@ -25,6 +25,7 @@ typedef struct cli_input_options {
     size_t constant_count;
     const struct ArrowSchema *recorded; /* the dataset's schema: its types bind; NULL = none */
     const char *spill_dir;              /* where standard input is spooled; NULL = TMPDIR, /tmp */
+    uint64_t memory_bytes;              /* for decoding Parquet; 0 = the library's default */
     s3store_cancel *cancel;
     /* Told while text is looked at for the first time: bytes of an input that is spooled, then records of
      * all of it. NULL = nobody. */

@@ -213,8 +213,8 @@ static s3store_status next_batch(s3s_parquet_input *in, struct ArrowArray *out, 
                              : s3s_parquet_cursor_next(in->local_cursor, out, err);
 }
 
-/* After a batch that is not large, and not all. Without a thread for it all goes on as before. An object is
- * not read ahead: who ends early would wait for the network. */
+/* After a batch that is not large, and not all. Without a thread for it all goes on as before. An
+ * object is not read ahead: who ends early would wait for the network. */
 static void read_ahead(s3s_parquet_input *in, const struct ArrowArray *batch)
 {
     if (in->pool != NULL && in->ahead == NULL && batch->length < in->rows_left &&

@@ -72,8 +72,8 @@ s3store_status s3s_array_make(s3s_env *env, const s3s_field *field, int64_t leng
 s3store_status s3s_batch_make(s3s_env *env, struct ArrowArray *columns, size_t column_count,
                               int64_t length, struct ArrowArray *out, s3store_error *err);
 void s3s_array_release(struct ArrowArray *array); /* does nothing for released or zeroed ones */
-/* Whose memory an array of our own holds: what replaces it may be taken from there, as it goes back. NULL:
- * it is another producer's. */
+/* Whose memory an array of our own holds: what replaces it may be taken from there, as it goes back.
+ * NULL: it is another producer's. */
 s3s_env *s3s_array_env(const struct ArrowArray *array);
 void s3s_schema_abi_release(struct ArrowSchema *schema);
 

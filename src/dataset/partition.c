@@ -25,7 +25,7 @@
 #define SIDE_BY_SIDE_MIN 65536 /* rows that are worth waking threads for */
 #define RECENT_TEXTS 1024
 #define STRIPES_MAX 16
-#define ROWS_PER_PLACE 64 /* at least, of a group in a stripe: else counting costs more than it saves */
+#define ROWS_PER_PLACE 64 /* with fewer in a group, counting costs more than threads save */
 
 /* One part of the key. */
 typedef struct part {
@@ -59,7 +59,7 @@ typedef struct grouping {
     s3s_fan_options fan;
 } grouping;
 
-/* Most texts are short, and few of them come again and again: an id that is found by one multiplication. */
+/* Most texts are short, and few of them come again and again: these are found by one multiplication. */
 typedef struct recent_text {
     uint64_t value;
     uint32_t size;
@@ -473,8 +473,8 @@ static s3store_status make_key(const grouping *g, uint32_t number, s3s_arena *ar
     return *out != NULL ? S3STORE_OK : s3s_fail_memory(err, sizeof key);
 }
 
-/* A counting sort by the rank of the combination, in input order. Each stripe is some batches in a row;
- * its rows of a group stand behind those of the stripes before it. */
+/* A counting sort by the rank of the combination, in input order. Each stripe is some batches in a
+ * row; its rows of a group stand behind those of the stripes before it. */
 typedef struct collecting {
     const grouping *g;
     s3s_groups *out;

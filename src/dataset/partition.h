@@ -59,8 +59,8 @@ typedef struct s3s_groups {
 } s3s_groups;
 typedef struct s3s_group_options {
     bool allow_unaddressable;
-    /* Batches are looked at side by side, by so many threads; NULL: one after the other. Groups and errors
-     * are the same. */
+    /* Batches are looked at side by side, by so many threads; NULL: one after the other. Groups and
+     * errors are the same. */
     s3s_pool *pool;
     size_t threads;
     const s3store_call *call;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A generated CSV through `s3store write -` stays below --memory + 32 MiB, wherever it is cut.
+"""A generated CSV through `s3store write -` stays below --memory + 32 MiB, wherever it is cut; and so
+does the same as a Parquet file, which is decoded ahead.
 
     write_memory.py COMMAND      200 MB; with S3S_FULL=1 10 GB
 """
@@ -31,10 +32,27 @@ def blocks(total_bytes):
     yield number * ROWS_PER_BLOCK
 
 
-def write(command, url, memory_mib, total_bytes):
-    """Rows that were sent, rows that were committed, lines, and peak MiB."""
-    argv = [command, "write", url, "-", "--format", "csv", "--token", "t", "--memory",
-            f"{memory_mib}M"]
+def command_line(command, url, memory_mib, *rest):
+    return [command, "write", url, *rest, "--token", "t", "--memory", f"{memory_mib}M"]
+
+
+def ended(process, out):
+    """Rows that were committed, lines, and peak MiB."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"write_memory: exit code {process.returncode}")
+    lines = [json.loads(line) for line in out.splitlines()]
+    return sum(line["row_count"] for line in lines), len(lines), usage.ru_maxrss / 1024
+
+
+def write_file(argv):
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+        return ended(process, process.stdout.read())
+
+
+def write_csv(argv, total_bytes):
+    """Rows that were sent, and what became of them."""
     sent = 0
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         out = []
@@ -47,12 +65,7 @@ def write(command, url, memory_mib, total_bytes):
                 process.stdin.write(block)
         process.stdin.close()
         reader.join()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"write_memory: exit code {process.returncode}")
-    lines = [json.loads(line) for line in out[0].splitlines()]
-    return sent, sum(line["row_count"] for line in lines), len(lines), usage.ru_maxrss / 1024
+        return sent, ended(process, out[0])
 
 
 def main(command):
@@ -63,16 +76,27 @@ def main(command):
     cases = [("year=day:year", 500000, 64)] + [("day", 1000000, 256)] * full
     for parts, chunk_rows, memory_mib in cases:
         with tempfile.TemporaryDirectory(prefix="s3store-") as folder:
-            url = f"file://{folder}/ds?fsync=0"
-            subprocess.run([command, "init", url, "--partition-by", parts, "--chunk-rows",
-                            str(chunk_rows)], check=True, stdout=subprocess.DEVNULL)
-            sent, got, commits, peak = write(command, url, memory_mib, total_bytes)
-            print(f"{parts}: {sent} rows in {commits} commits, {peak:.0f} MiB with --memory "
-                  f"{memory_mib}M")
-            if got != sent:
-                problems.append(f"{parts}: {got} of {sent} rows were committed")
-            if peak >= memory_mib + 32:
-                problems.append(f"{parts}: {peak:.0f} MiB were needed")
+            urls = {form: f"file://{folder}/{form}?fsync=0" for form in ("csv", "parquet")}
+            for url in urls.values():
+                subprocess.run([command, "init", url, "--partition-by", parts, "--chunk-rows",
+                                str(chunk_rows)], check=True, stdout=subprocess.DEVNULL)
+            argv = command_line(command, urls["csv"], memory_mib, "-", "--format", "csv")
+            sent, results = write_csv(argv, total_bytes)
+            results = {"csv": results}
+            if not full:
+                path = f"{folder}/all.parquet"
+                with open(path, "wb") as file:
+                    subprocess.run([command, "read", urls["csv"], "--format", "parquet"], check=True,
+                                   stdout=file)
+                results["parquet"] = write_file(
+                    command_line(command, urls["parquet"], memory_mib, path))
+            for form, (got, commits, peak) in results.items():
+                print(f"{form} by {parts}: {sent} rows in {commits} commits, {peak:.0f} MiB with "
+                      f"--memory {memory_mib}M")
+                if got != sent:
+                    problems.append(f"{form} by {parts}: {got} of {sent} rows were committed")
+                if peak >= memory_mib + 32:
+                    problems.append(f"{form} by {parts}: {peak:.0f} MiB were needed")
     for problem in problems:
         print(f"FAILED: {problem}")
     return 1 if problems else 0

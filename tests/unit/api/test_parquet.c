@@ -243,7 +243,8 @@ static void test_parquet__batches_come_in_order_and_may_be_left_at_any(void **st
     tempdir_remove(dir);
 }
 
-/* A byte in the middle of the values of n, which are most of the file, is another one: in the second batch. */
+/* A byte in the middle of the values of n, which are most of the file, is another one: in the second
+ * batch. */
 static void damage(const char *path, const char *damaged)
 {
     char *data = malloc(8 << 20);
