@@ -57,12 +57,12 @@ class Gateway:
 class Load:
     """The dataset, what was acknowledged, what readers saw."""
 
-    def __init__(self, place):
+    def __init__(self, place, seconds=SECONDS):
         self.place, self.endpoint = place, None
         self.url = place.new("mixed", "--partition-by", "p", "--entity", "id", "--version", "v",
                              "--commit-timeout", f"{TIMEOUT_S}s", "--max-clock-skew", "0s")
         self.lock = threading.Lock()
-        self.end = time.monotonic() + SECONDS
+        self.end = time.monotonic() + seconds
         self.acknowledged = {}       # token -> lines
         self.begun = set()           # tokens
         self.followed, self.since = [], []

@@ -34,7 +34,7 @@ class Place:
     """Where datasets are made."""
 
     def __init__(self, kind, command):
-        self.command = os.path.abspath(command)
+        self.command = [os.path.abspath(command)]  # and what goes before it
         self.is_s3 = kind == "s3"
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="s3store-proof-"))
         self.seed = int(os.environ.get("S3S_SEED") or random.SystemRandom().randrange(1 << 32))
@@ -70,7 +70,7 @@ class Place:
 
     def run(self, verb, url, *arguments, text=None, endpoint=None):
         """The command to its end."""
-        return subprocess.run([self.command, verb, url, *arguments], input=text, text=True,
+        return subprocess.run([*self.command, verb, url, *arguments], input=text, text=True,
                               env=self.env_for(endpoint), capture_output=True, timeout=LIMIT_S,
                               check=False)
 
@@ -78,7 +78,7 @@ class Place:
         """The command in the background; source, out, err are files."""
         stdin = open(source, "rb") if source else subprocess.DEVNULL
         try:
-            return subprocess.Popen([self.command, verb, url, *arguments], stdin=stdin, stdout=out,
+            return subprocess.Popen([*self.command, verb, url, *arguments], stdin=stdin, stdout=out,
                                     stderr=err or subprocess.DEVNULL, env=self.env_for(endpoint))
         finally:
             if source:

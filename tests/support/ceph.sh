@@ -15,6 +15,7 @@
 #   CEPH_STS=1       session tokens: role arn:aws:iam:::role/s3role may be assumed (then every
 #                    authentication error is a plain AccessDenied)
 #   CEPH_TLS=1       https only, with a CA of this instance's own: AWS_CA_BUNDLE names it
+#   CEPH_ALSO=IP     the gateway listens there too (plain http): an address of a namespace of its own
 #   CEPH_DEBUG=20    what the gateway thinks of our signatures: DIR/rgw.log
 #   CEPH_KEEP=1      stop leaves DIR as it is, for a look at the logs
 set -u
@@ -88,7 +89,7 @@ frontend_port() {
     if [ "${CEPH_TLS:-0}" = 1 ]; then
         echo "ssl_endpoint=127.0.0.1:$s3_port ssl_certificate=$dir/server.pem"
     else
-        echo "endpoint=127.0.0.1:$s3_port"
+        echo "endpoint=127.0.0.1:$s3_port${CEPH_ALSO:+ endpoint=$CEPH_ALSO:$s3_port}"
     fi
 }
 
