@@ -344,8 +344,8 @@ s3store_status s3s_http_perform(s3s_http *http, const s3store_call *call,
     if (atomic_load_explicit(&http->may_use_tls, memory_order_relaxed))
         s3s_sigpipe_block(&guard);
     status = s3s_http_transfer(http, lease->handle, call, request, result, err);
-    if (lease == &own)
-        give_handle(http, own.handle);
+    if (request->lease == NULL)
+        give_handle(http, lease->handle);
     s3s_sigpipe_restore(&guard);
     return status;
 }
