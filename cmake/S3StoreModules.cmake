@@ -6,6 +6,8 @@
 #   link error.
 # s3s_live_test(<test> <program target> [argument ...])
 #   Runs a test program on a real S3 server (tests/support/with_s3.sh).
+# s3s_scale_limits()
+#   To be called in a folder of tests: what sanitizers cost is put on top of each TIMEOUT there (s3s_test does).
 # s3s_build_libraries()
 #   libs3store.a and libs3store.so of all modules.
 include_guard()
@@ -48,7 +50,32 @@ function(s3s_link_modules target)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
 endfunction()
 
+# The one place that says how much slower a test may be under a sanitizer.
+function(s3s_multiply_limits)
+  set(factor 3)
+  if(S3STORE_SANITIZE MATCHES thread)
+    set(factor 12)
+  endif()
+  get_property(tests DIRECTORY PROPERTY TESTS)
+  foreach(test IN LISTS tests)
+    get_test_property(${test} TIMEOUT limit)
+    if(limit)
+      math(EXPR limit "${limit} * ${factor}")
+      set_tests_properties(${test} PROPERTIES TIMEOUT ${limit})
+    endif()
+  endforeach()
+endfunction()
+
+function(s3s_scale_limits)
+  get_property(done DIRECTORY PROPERTY S3S_LIMITS_SCALED)
+  if(S3STORE_SANITIZE AND NOT done)
+    set_property(DIRECTORY PROPERTY S3S_LIMITS_SCALED TRUE)
+    cmake_language(DEFER CALL s3s_multiply_limits) # when the folder has named all its tests
+  endif()
+endfunction()
+
 function(s3s_test name)
+  s3s_scale_limits()
   cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;MODULES;LIBS;LABELS;ARGS" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   s3s_link_modules(${name} ${T_MODULES})

@@ -2,7 +2,7 @@
 """Eight writers that are killed at random moments, again and again, and repeat what was not
 acknowledged with the same token. At the end every acknowledged row is there once, every token's result
 is what it was, and what lies around uncommitted is on no path. 40 kills, 500 with S3S_FULL=1, or
-PROOF_KILLS.
+PROOF_KILLS; with PROOF_KILL_SECONDS as many as that time gives, ten at least.
 
     crash.py file|s3 COMMAND [TEST...]
 """
@@ -19,6 +19,7 @@ from proxy import Fate, Proxy  # noqa: E402  pylint: disable=wrong-import-positi
 
 WRITERS = 8
 KILLS = int(os.environ.get("PROOF_KILLS") or (500 if proof.FULL else 40))
+SECONDS = float(os.environ.get("PROOF_KILL_SECONDS") or 0)
 PARTITIONS, ROWS = 3, 4
 JITTER_S = 0.03
 TIMEOUT_S = 15
@@ -32,6 +33,7 @@ class Crash:
         self.url = place.new("crash", "--partition-by", "p", "--entity", "id", "--version", "v",
                              "--commit-timeout", f"{TIMEOUT_S}s", "--max-clock-skew", "0s")
         self.lock = threading.Lock()
+        self.end = time.monotonic() + SECONDS
         self.kills = 0
         self.acknowledged = {}  # token -> lines
         self.took_s = 1.0       # how long an undisturbed write takes, about
@@ -45,6 +47,8 @@ class Crash:
     def enough(self):
         """Whether all kills are done."""
         with self.lock:
+            if SECONDS:
+                return self.kills >= 10 and time.monotonic() > self.end
             return self.kills >= KILLS
 
     def write_once(self, worker, token, source, dice):
@@ -156,7 +160,7 @@ def test_killed_writers_lose_nothing_and_leave_nothing_torn(place):
     time.sleep(1)
     wanted = check_stream(crash, follower.stop())
     data, refs = check_leftovers(crash, wanted)
-    assert crash.kills >= KILLS
+    assert crash.kills >= (10 if SECONDS else KILLS)
     print(f"{crash.kills} kills; {len(crash.acknowledged)} writes, {count} commits, {rows} rows; "
           f"uncommitted, and seen by nobody: {data} data objects, {refs} of their refs")
     print(f"kills {crash.kills}")

@@ -234,6 +234,9 @@ def side_by_side(jobs):
 def main(tests):
     """Runs the tests; 77 = skipped."""
     kind, command, *wanted = sys.argv[1:]
+    # A shell's background jobs ignore Ctrl-C, and would hand that on; told to end, it cleans up.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         place = Place(kind, command)
     except Skip as why:
