@@ -16,13 +16,7 @@
 
 #define SECONDS(us) ((double)(us) / 1e6)
 
-/* Sanitizers look at memory, which is the same in all histories: the first ones of each plan are
- * enough for them. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HISTORIES_MAX 200
-#else
-#define HISTORIES_MAX 0
-#endif
+#define HISTORIES_MAX (WORLD_SANITIZED ? 200 : 0)
 
 static const history_rule first_dies[] = {
     {.verb = S3S_VERB_PUT, .kind = FAULTY_DATA, .from = 1, .to = 1, .fate = {.crash = true}},

@@ -450,6 +450,8 @@ static void explore(s3store_status (*run)(void *, s3s_explorer *, s3store_error 
 {
     s3store_error err = {0};
     uint64_t histories = 0;
+    if (WORLD_SANITIZED)
+        most = at_least = 100;
     s3store_status status = s3s_explore(run, p, most, &histories, &err);
     if (status != S3STORE_OK && (status != S3STORE_LIMIT_EXCEEDED || most == 0)) {
         char trace[4096] = "", choices[256] = "";

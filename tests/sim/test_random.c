@@ -15,12 +15,9 @@
 #include <time.h>
 
 #include "sim/storm.h"
+#include "sim/world.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SHORT_COUNT 40
-#else
-#define SHORT_COUNT 300
-#endif
+#define SHORT_COUNT (WORLD_SANITIZED ? 40 : 300)
 
 static int64_t now_us(void)
 {

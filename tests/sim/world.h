@@ -8,6 +8,14 @@
 #include "support/faulty_store.h"
 #include "write/write.h"
 
+/* Sanitizers look at memory and locks, which are the same in all histories: the first ones are enough for
+ * them. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WORLD_SANITIZED 1
+#else
+#define WORLD_SANITIZED 0
+#endif
+
 #define WORLD_WRITERS 2
 #define WORLD_READER WORLD_WRITERS
 #define WORLD_CUTTER (WORLD_WRITERS + 1) /* reads snapshots */
