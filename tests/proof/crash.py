@@ -107,13 +107,15 @@ def check_rows(crash):
 
 def check_results(crash):
     """Asked again, every token has the result that was told."""
-    for token, told in crash.acknowledged.items():
-        for line in told:
-            done = crash.place.run("commit", crash.url, line["partition"], token)
-            assert done.returncode == 0, done.stderr
-            again = proof.lines(done.stdout)[0]
-            for member in ("data_path", "ref_path", "inserted_at", "row_count"):
-                assert again[member] == line[member], (token, again, line)
+    def check(told):
+        token, line = told
+        done = crash.place.run("commit", crash.url, line["partition"], token)
+        assert done.returncode == 0, done.stderr
+        again = proof.lines(done.stdout)[0]
+        for member in ("data_path", "ref_path", "inserted_at", "row_count"):
+            assert again[member] == line[member], (token, again, line)
+    proof.for_each([(token, line) for token, told in crash.acknowledged.items() for line in told],
+                   check)
 
 
 def check_stream(crash, followed):

@@ -208,14 +208,15 @@ def check_snapshot(load):
 
 def check_results(load):
     """Asked again, every token has the result that was told."""
-    for token, told in load.acknowledged.items():
-        for line in told:
-            done = load.place.run("commit", load.url, line["partition"], token)
-            assert done.returncode == 0, done.stderr
-            again = proof.lines(done.stdout)[0]
-            names = BASE if line["status"] != "committed_late" else ("data_path", "row_count")
-            for name in names:
-                assert again[name] == line[name], (token, again, line)
+    def check(told):
+        token, line = told
+        done = load.place.run("commit", load.url, line["partition"], token)
+        assert done.returncode == 0, done.stderr
+        again = proof.lines(done.stdout)[0]
+        for name in BASE if line["status"] != "committed_late" else ("data_path", "row_count"):
+            assert again[name] == line[name], (token, again, line)
+    proof.for_each([(token, line) for token, told in load.acknowledged.items() for line in told],
+                   check)
 
 
 def check_stream(load):

@@ -4,6 +4,7 @@ that follows the stream all the while, and the objects as they lie there.
 The programs take PLACE COMMAND [TEST...]: PLACE is "file" (a directory of their own) or "s3" (below
 S3STORE_TEST_URL). S3S_FULL=1: the full counts. S3S_SEED: the seed that an earlier run printed.
 """
+import concurrent.futures
 import datetime
 import hashlib
 import hmac
@@ -229,6 +230,13 @@ def side_by_side(jobs):
         thread.join()
     if failures:
         raise failures[0]
+
+
+def for_each(items, job):
+    """Some at a time; the first failure is raised."""
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(job, items):
+            pass
 
 
 def main(tests):
