@@ -167,10 +167,9 @@ static void put_value(hasher *h, const nested *n, const s3s_column *c, int64_t r
     case S3S_TYPE_TIME32:
     case S3S_TYPE_TIME64:
     case S3S_TYPE_DURATION: {
-        int64_t nanos;
-        if (__builtin_mul_overflow(s3s_column_int(c, row), nanos_per_unit(c->field->unit),
-                                   &nanos))
-            nanos = INT64_MAX;
+        int64_t value = s3s_column_int(c, row), nanos;
+        if (__builtin_mul_overflow(value, nanos_per_unit(c->field->unit), &nanos))
+            nanos = value < 0 ? INT64_MIN : INT64_MAX;
         put_tagged(h, TAG_CLOCK, &nanos, 8);
         return;
     }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "dataset/document.h"
+#include "dataset/quote.h"
 
 #define DESCRIPTOR_FORMAT 1
 #define DESCRIPTOR_MAX_COLUMNS 1000 /* partition or entity columns: no key would hold more */
@@ -286,29 +287,10 @@ static s3store_status agree_size(const char *setting, uint64_t recorded, uint64_
     return contradiction(setting, have, want, key, err);
 }
 
-/* "a,b,c" for messages; cut with "..." when it is long. */
-typedef struct name_list {
-    char text[200];
-    size_t size;
-} name_list;
-
-static void list_name(name_list *list, const char *name)
-{
-    size_t room = sizeof list->text - list->size;
-    int n = snprintf(list->text + list->size, room, "%s%s", list->size > 0 ? "," : "", name);
-
-    if (n >= 0 && (size_t)n < room) {
-        list->size += (size_t)n;
-    } else {
-        memcpy(list->text + sizeof list->text - 4, "...", 4);
-        list->size = sizeof list->text - 1;
-    }
-}
-
 s3store_status s3s_descriptor_agree(const s3s_descriptor *recorded, const s3s_descriptor *wanted,
                                     const char *key, s3store_error *err)
 {
-    name_list have = {0}, want = {0};
+    s3s_name_list have = {0}, want = {0};
     bool same;
     s3store_status status;
 
@@ -317,9 +299,9 @@ s3store_status s3s_descriptor_agree(const s3s_descriptor *recorded, const s3s_de
         for (size_t i = 0; same && i < wanted->part_count; i++)
             same = s3s_part_spec_equal(&recorded->parts[i], &wanted->parts[i]);
         for (size_t i = 0; !same && i < recorded->part_count; i++)
-            list_name(&have, recorded->parts[i].text);
+            s3s_name_list_add(&have, recorded->parts[i].text);
         for (size_t i = 0; !same && i < wanted->part_count; i++)
-            list_name(&want, wanted->parts[i].text);
+            s3s_name_list_add(&want, wanted->parts[i].text);
         if (!same)
             return contradiction("partition-by", have.text, want.text, key, err);
     }
@@ -328,9 +310,9 @@ s3store_status s3s_descriptor_agree(const s3s_descriptor *recorded, const s3s_de
         for (size_t i = 0; same && i < wanted->entity_count; i++)
             same = strcmp(recorded->entity[i], wanted->entity[i]) == 0;
         for (size_t i = 0; !same && i < recorded->entity_count; i++)
-            list_name(&have, recorded->entity[i]);
+            s3s_name_list_add(&have, recorded->entity[i]);
         for (size_t i = 0; !same && i < wanted->entity_count; i++)
-            list_name(&want, wanted->entity[i]);
+            s3s_name_list_add(&want, wanted->entity[i]);
         if (!same)
             return contradiction("entity", have.text, want.text, key, err);
     }

@@ -2,6 +2,7 @@
 #include "dataset/quote.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 s3s_quoted s3s_quote(const char *data, size_t size)
@@ -50,4 +51,17 @@ s3s_quoted s3s_quote_text(const char *text)
         return s3s_quote(text, strlen(text));
     s3s_quoted q = {"(none)"};
     return q;
+}
+
+void s3s_name_list_add(s3s_name_list *list, const char *name)
+{
+    size_t room = sizeof list->text - list->size;
+    int n = snprintf(list->text + list->size, room, "%s%s", list->size > 0 ? "," : "", name);
+
+    if (n >= 0 && (size_t)n < room) {
+        list->size += (size_t)n;
+        return;
+    }
+    memcpy(list->text + sizeof list->text - 4, "...", 4);
+    list->size = sizeof list->text - 1;
 }

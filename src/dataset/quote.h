@@ -15,4 +15,11 @@ typedef struct s3s_quoted {
 s3s_quoted s3s_quote(const char *data, size_t size);
 s3s_quoted s3s_quote_text(const char *text); /* NULL is shown as (none) */
 
+/* "a,b,c" for messages; ends with "..." when not all of it has room. Zeroed at first. */
+typedef struct s3s_name_list {
+    char text[200];
+    size_t size;
+} s3s_name_list;
+void s3s_name_list_add(s3s_name_list *list, const char *name);
+
 #endif

@@ -15,7 +15,7 @@
 
 /* ---- one column ----------------------------------------------------------------------------- */
 
-/* Bits of an integer type, 0 for others. */
+/* Bits of an integer type. */
 static int int_bits(s3s_type type)
 {
     switch (type) {
@@ -28,11 +28,8 @@ static int int_bits(s3s_type type)
     case S3S_TYPE_INT32:
     case S3S_TYPE_UINT32:
         return 32;
-    case S3S_TYPE_INT64:
-    case S3S_TYPE_UINT64:
-        return 64;
     default:
-        return 0;
+        return 64;
     }
 }
 

@@ -2,7 +2,6 @@
  * "Self-description"). */
 #include "dataset/view.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "arrow/builder.h"
@@ -199,23 +198,10 @@ s3store_status s3s_view_def_write(const s3s_view_def *def, s3s_buffer *out, s3st
 
 /* ---- agreement ------------------------------------------------------------------------------- */
 
-/* "a, b=c:day"; cut when it is long. */
-static void list_columns(const s3s_view_def *def, char *out, size_t size)
-{
-    size_t at = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < def->count && at + 1 < size; i++) {
-        int n = snprintf(out + at, size - at, "%s%s", i > 0 ? "," : "", def->columns[i].text);
-        at += n > 0 ? (size_t)n : 0;
-    }
-    if (at >= size)
-        memcpy(out + size - 4, "...", 4);
-}
-
 s3store_status s3s_view_def_agree(const s3s_view_def *recorded, const s3s_view_def *given,
                                   const char *key, s3store_error *err)
 {
-    char have[200], want[200];
+    s3s_name_list have = {0}, want = {0};
     bool same = recorded->count == given->count;
     if (given->of != NULL)
         return s3s_fail_key(err, S3STORE_BAD_CONFIG, key,
@@ -226,12 +212,14 @@ s3store_status s3s_view_def_agree(const s3s_view_def *recorded, const s3s_view_d
         same = s3s_part_spec_equal(&recorded->columns[i], &given->columns[i]);
     if (same)
         return S3STORE_OK;
-    list_columns(recorded, have, sizeof have);
-    list_columns(given, want, sizeof want);
+    for (size_t i = 0; i < recorded->count; i++)
+        s3s_name_list_add(&have, recorded->columns[i].text);
+    for (size_t i = 0; i < given->count; i++)
+        s3s_name_list_add(&want, given->columns[i].text);
     return s3s_fail_key(err, S3STORE_BAD_CONFIG, key,
                         "view %s is \"%s\" in %s, but \"%s\" was given: it cannot be changed, use "
                         "another name",
-                        s3s_quote_text(given->name).text, have, key, want);
+                        s3s_quote_text(given->name).text, have.text, key, want.text);
 }
 
 s3store_status s3s_view_def_check(const s3s_view_def *def, const s3s_schema *schema,

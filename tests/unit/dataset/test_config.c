@@ -1,4 +1,5 @@
 /* Timing objects, dataset.json, schema versions, and how a schema grows. */
+#include "support/alloc_steps.h"
 #include "target_support.h"
 
 #define KEY "p/_config/x"
@@ -128,6 +129,9 @@ static void test_descriptor__bad_documents_name_the_key_and_the_member(void **st
         {"{\"format\": 1, \"chunk_rows\": 0}", S3STORE_BAD_CONFIG, "chunk_rows"},
         {"{\"format\": 1, \"chunk_bytes\": \"128M\"}", S3STORE_BAD_CONFIG, "chunk_bytes"},
         {"{\"format\": 1, \"consistency\": \"a\\r\\nEvil: 1\"}", S3STORE_BAD_CONFIG, "consistency"},
+        {"{\"format\": 1, \"consistency\": \"a\\u007f\"}", S3STORE_BAD_CONFIG, "printable"},
+        {"{\"format\": 1, \"consistency\": \"\"}", S3STORE_BAD_CONFIG, "consistency"},
+        {"{\"format\": 1, \"inserted_at_column\": \"\"}", S3STORE_BAD_CONFIG, "inserted_at_column"},
         {"{\"format\": 1, \"format\": 1}", S3STORE_BAD_CONFIG, KEY},
     };
     s3store_error err;
@@ -138,6 +142,21 @@ static void test_descriptor__bad_documents_name_the_key_and_the_member(void **st
         assert_fails(parse_descriptor(cases[i].text, &d, &err), cases[i].status, cases[i].names);
         assert_string_equal(err.key, KEY);
     }
+}
+
+static void test_descriptor__no_key_has_more_than_a_thousand_columns(void **state)
+{
+    static char text[20000];
+    size_t size = (size_t)snprintf(text, sizeof text, "{\"format\": 1, \"entity\": [\"c\"");
+    s3store_error err;
+    s3s_descriptor d;
+
+    (void)state;
+    for (int i = 1; i <= 1000; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, ", \"c%d\"", i);
+    snprintf(text + size, sizeof text - size, "], \"version\": \"v\"}");
+    assert_fails(parse_descriptor(text, &d, &err), S3STORE_BAD_CONFIG,
+                 "\"entity\" is not a list of 1 to 1000 names");
 }
 
 static void check_disagreement(const char *recorded, const char *wanted, const char *names)
@@ -176,6 +195,34 @@ static void test_descriptor__a_contradiction_names_setting_and_both_values(void 
     check_disagreement("{\"format\":1,\"entity\":[\"e\"],\"version\":\"v\"}", "{\"format\":1}",
                        NULL);
     check_disagreement("{\"format\":1}", "{\"format\":1,\"inserted_at_column\":\"x\"}", NULL);
+    check_disagreement("{\"format\":1,\"partition_by\":[\"a\"]}", "{\"format\":1}", NULL);
+    check_disagreement("{\"format\":1}", "{\"format\":1,\"chunk_rows\":8}", NULL);
+    check_disagreement("{\"format\":1,\"chunk_rows\":8}", "{\"format\":1,\"chunk_rows\":8}",
+                       NULL);
+    check_disagreement("{\"format\":1,\"compression\":\"zstd\"}", "{\"format\":1}", NULL);
+}
+
+/* The message has room for both lists, however long they are. */
+static void test_descriptor__long_lists_of_columns_are_cut_in_messages(void **state)
+{
+    static char recorded[4000], wanted[] = "{\"format\":1,\"entity\":[\"e\"],\"version\":\"v\"}";
+    size_t size = (size_t)snprintf(recorded, sizeof recorded, "{\"format\":1,\"version\":\"v\","
+                                                              "\"entity\":[\"first\"");
+    s3store_error err;
+    s3s_descriptor a, b;
+
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        size += (size_t)snprintf(recorded + size, sizeof recorded - size, ",\"column-%d\"", i);
+    snprintf(recorded + size, sizeof recorded - size, "]}");
+    assert_ok(parse_descriptor(recorded, &a, &err));
+    assert_ok(parse_descriptor(wanted, &b, &err));
+    assert_fails(s3s_descriptor_agree(&a, &b, KEY, &err), S3STORE_BAD_CONFIG,
+                 "entity is \"first,column-0,column-1,");
+    assert_non_null(strstr(err.message, "...\" in p/_config/x, but \"e\" was given"));
+    assert_null(strstr(err.message, "column-39"));
+    s3s_descriptor_deinit(&a);
+    s3s_descriptor_deinit(&b);
 }
 
 /* ---- schema versions ------------------------------------------------------------------------ */
@@ -224,6 +271,9 @@ static void test_schema_json__bad_documents_name_the_key(void **state)
         {"{\"format\": 1, \"version\": 4294967296, \"columns\": []}", S3STORE_BAD_CONFIG,
          "version"},
         {"{\"format\": 1, \"version\": 1}", S3STORE_BAD_CONFIG, "columns"},
+        {"{\"format\": 1, \"version\": 1, \"columns\": {}}", S3STORE_BAD_CONFIG, "columns"},
+        {"{\"format\": 1, \"version\": 1, \"columns\": [{\"name\": \"a\", \"type\": \"list\"}]}",
+         S3STORE_BAD_CONFIG, "a list needs"},
         {"{\"format\": 1, \"version\": 1, \"columns\": [3]}", S3STORE_BAD_CONFIG, "column 0"},
         {"{\"format\": 1, \"version\": 1, \"columns\": [{\"name\": \"a\"}]}", S3STORE_BAD_CONFIG,
          "type"},
@@ -347,6 +397,47 @@ static void test_schema_json__what_has_no_known_type_is_not_recorded(void **stat
     s3s_buffer_deinit(&out);
 }
 
+/* How to show a value, not what it is. */
+static void test_schema_json__an_unknown_hint_is_left_out(void **state)
+{
+    static const char text[] = "{\"format\": 1, \"version\": 3, \"columns\": ["
+                               "{\"name\": \"a\", \"type\": \"string\", \"hint\": \"yaml\"},"
+                               "{\"name\": \"b\", \"type\": \"string\", \"hint\": 7},"
+                               "{\"name\": \"c\", \"type\": \"string\", \"hint\": \"enum\"}]}";
+    s3store_error err;
+    s3s_schema *schema;
+    uint32_t version;
+
+    (void)state;
+    assert_ok(s3s_schema_json_parse(NULL, text, strlen(text), KEY, &version, &schema, &err));
+    assert_int_equal(schema->fields[0].hint, S3S_HINT_NONE);
+    assert_int_equal(schema->fields[1].hint, S3S_HINT_NONE);
+    assert_int_equal(schema->fields[2].hint, S3S_HINT_ENUM);
+    s3s_schema_release(schema);
+}
+
+static void test_schema_json__more_than_ten_thousand_columns_are_refused(void **state)
+{
+    enum { COLUMNS = 10001 };
+    s3store_error err;
+    s3s_schema *schema;
+    s3s_buffer text;
+    uint32_t version;
+
+    (void)state;
+    s3s_buffer_init(&text, NULL, 1 << 20);
+    assert_ok(s3s_buffer_printf(&text, &err, "{\"format\": 1, \"version\": 1, \"columns\": ["));
+    for (int i = 0; i < COLUMNS; i++)
+        assert_ok(s3s_buffer_printf(&text, &err, "%s{\"name\": \"%d\", \"type\": \"int8\"}",
+                                    i > 0 ? "," : "", i));
+    assert_ok(s3s_buffer_printf(&text, &err, "]}"));
+    assert_fails(s3s_schema_json_parse(NULL, (const char *)text.data, text.size, KEY, &version,
+                                       &schema, &err),
+                 S3STORE_BAD_CONFIG, KEY ": a JSON object or array has more than 10000");
+    assert_null(schema);
+    s3s_buffer_deinit(&text);
+}
+
 /* ---- growth --------------------------------------------------------------------------------- */
 
 /* have + in -> expected (NULL = refused). */
@@ -390,6 +481,10 @@ static void test_evolve__types_widen_without_loss_and_never_narrow(void **state)
         {"int64", "uint32", "int64"},
         {"int64", "uint64", "int64"},
         {"uint64", "int64", "uint64"},
+        {"int64", "uint8", "int64"},
+        {"uint8", "int64", "int64"},
+        {"int16", "uint16", "int32"},
+        {"int8", "uint64", "int64"},
         {"int8", "float", "float"},
         {"int32", "float", "double"},
         {"int64", "double", "double"},
@@ -399,13 +494,20 @@ static void test_evolve__types_widen_without_loss_and_never_narrow(void **state)
         {"float", "double", "double"},
         {"double", "float", "double"},
         {"float16", "int64", "double"},
+        {"float16", "int16", "float"},
+        {"float16", "float", "float"},
+        {"float", "float16", "float"},
+        {"int16", "float16", "float"},
         {"timestamp(us, UTC)", "timestamp(ns, UTC)", "timestamp(ns, UTC)"},
         {"timestamp(ns, UTC)", "timestamp(s, UTC)", "timestamp(ns, UTC)"},
         {"timestamp(us, UTC)", "timestamp(us)", NULL},
+        {"timestamp(us, UTC)", "date", NULL},
         {"string", "large_string", "string"},
         {"large_binary", "binary", "large_binary"},
         {"string", "json", "string"},
         {"string", "null", "string"},
+        {"null", "string", "string"},
+        {"binary", "string", NULL},
         {"string", "binary", NULL},
         {"string", "int64", NULL},
         {"int64", "string", NULL},
@@ -539,6 +641,107 @@ static void test_evolve__a_column_twice_is_refused(void **state)
     s3s_schema_release(incoming);
 }
 
+static s3s_schema *many_columns(size_t count, const char *first)
+{
+    s3store_error err;
+    s3s_schema *schema;
+
+    assert_ok(s3s_schema_new(NULL, count, &schema, &err));
+    for (size_t i = 0; i < count; i++) {
+        schema->fields[i].type = S3S_TYPE_BOOL;
+        schema->fields[i].nullable = true;
+        schema->fields[i].name = s3s_arena_printf(&schema->arena, "%s%zu", first, i);
+        assert_non_null(schema->fields[i].name);
+    }
+    return schema;
+}
+
+static void test_evolve__a_dataset_has_ten_thousand_columns_at_most(void **state)
+{
+    s3store_error err;
+    s3s_schema *full = many_columns(10000, "c"), *more = many_columns(10001, "c");
+    s3s_schema *other = many_columns(1, "d"), *out;
+    bool grown;
+
+    (void)state;
+    assert_ok(s3s_schema_evolve(NULL, full, full, &out, &grown, &err));
+    assert_false(grown);
+    s3s_schema_release(out);
+    assert_ok(s3s_schema_evolve(NULL, NULL, full, &out, &grown, &err));
+    assert_int_equal(out->field_count, 10000);
+    s3s_schema_release(out);
+    assert_fails(s3s_schema_evolve(NULL, full, other, &out, &grown, &err), S3STORE_LIMIT_EXCEEDED,
+                 "the dataset would have more than 10000 columns");
+    assert_null(out);
+    assert_false(grown);
+    assert_fails(s3s_schema_evolve(NULL, NULL, more, &out, &grown, &err), S3STORE_LIMIT_EXCEEDED,
+                 "more than 10000 columns");
+    /* Also where a version says so that somebody else recorded: it is not even compared. */
+    assert_fails(s3s_schema_evolve(NULL, more, more, &out, &grown, &err), S3STORE_LIMIT_EXCEEDED,
+                 "more than 10000 columns");
+    s3s_schema_release(full);
+    s3s_schema_release(more);
+    s3s_schema_release(other);
+}
+
+/* ---- allocations ---------------------------------------------------------------------------- */
+
+static s3store_status sweep_evolve(void *ctx, s3s_env *env, s3store_error *err)
+{
+    static const char *const have[] = {"a", "int64", "b", "string", "c", "int8", NULL};
+    static const char *const in[] = {"c", "int32", "d", "date", "a", "int64", NULL};
+    s3s_schema *recorded = make_schema(NULL, have), *incoming = make_schema(NULL, in), *out;
+    bool grown;
+    s3store_status status = s3s_schema_evolve(env, recorded, incoming, &out, &grown, err);
+
+    (void)ctx;
+    assert_true((out != NULL) == (status == S3STORE_OK));
+    s3s_schema_release(out);
+    s3s_schema_release(recorded);
+    s3s_schema_release(incoming);
+    return status;
+}
+
+static const char descriptor_text[] =
+    "{\"format\": 1, \"partition_by\": [\"a\", \"d=t:day\"], \"entity\": [\"e\", \"f\"],"
+    " \"version\": \"v\", \"inserted_at_column\": \"i\", \"compression\": \"zstd\","
+    " \"consistency\": \"all\"}";
+
+static s3store_status sweep_descriptor(void *ctx, s3s_env *env, s3store_error *err)
+{
+    s3s_descriptor d;
+    s3store_status status =
+        s3s_descriptor_parse(env, descriptor_text, strlen(descriptor_text), KEY, &d, err);
+
+    (void)ctx;
+    if (status == S3STORE_OK)
+        s3s_descriptor_deinit(&d);
+    return status;
+}
+
+static s3store_status sweep_schema_json(void *ctx, s3s_env *env, s3store_error *err)
+{
+    static const char text[] = "{\"format\": 1, \"version\": 1, \"columns\": [{\"name\": \"a\","
+                               " \"type\": \"int64\"}, {\"name\": \"b\", \"type\": \"string\"}]}";
+    uint32_t version;
+    s3s_schema *schema;
+    s3store_status status =
+        s3s_schema_json_parse(env, text, strlen(text), KEY, &version, &schema, err);
+
+    (void)ctx;
+    assert_true((schema != NULL) == (status == S3STORE_OK));
+    s3s_schema_release(schema);
+    return status;
+}
+
+static void test_config__every_failed_allocation_is_an_error(void **state)
+{
+    (void)state;
+    alloc_steps(sweep_evolve, NULL);
+    alloc_steps(sweep_descriptor, NULL);
+    alloc_steps(sweep_schema_json, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -549,7 +752,11 @@ int main(void)
         cmocka_unit_test(test_descriptor__bad_documents_name_the_key_and_the_member),
         cmocka_unit_test(test_descriptor__a_contradiction_names_setting_and_both_values),
         cmocka_unit_test(test_schema_json__what_is_written_reads_back),
+        cmocka_unit_test(test_descriptor__no_key_has_more_than_a_thousand_columns),
+        cmocka_unit_test(test_descriptor__long_lists_of_columns_are_cut_in_messages),
         cmocka_unit_test(test_schema_json__bad_documents_name_the_key),
+        cmocka_unit_test(test_schema_json__an_unknown_hint_is_left_out),
+        cmocka_unit_test(test_schema_json__more_than_ten_thousand_columns_are_refused),
         cmocka_unit_test(test_evolve__types_widen_without_loss_and_never_narrow),
         cmocka_unit_test(test_evolve__new_columns_follow_and_unknown_ones_are_left_out),
         cmocka_unit_test(test_evolve__a_column_twice_is_refused),
@@ -557,6 +764,8 @@ int main(void)
         cmocka_unit_test(test_schema_json__what_has_no_known_type_is_not_recorded),
         cmocka_unit_test(test_evolve__nested_mismatches_name_the_path),
         cmocka_unit_test(test_evolve__nested_types_take_the_form_that_is_recorded),
+        cmocka_unit_test(test_evolve__a_dataset_has_ten_thousand_columns_at_most),
+        cmocka_unit_test(test_config__every_failed_allocation_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,6 +157,10 @@ static void test_init__the_descriptor_must_agree_wholly(void **state)
     assert_fails(s3s_dataset_init(w->env, &other, NULL, NULL, &err), S3STORE_BAD_CONFIG,
                  "consistency");
     assert_text(w, "p/_config/dataset.json", before);
+    put_text(w, "p/_config/dataset.json", "{\"format\":1}");
+    c = world_config(w, by_day);
+    assert_fails(s3s_dataset_init(w->env, &c, NULL, NULL, &err), S3STORE_BAD_CONFIG,
+                 "partition-by was asked for, but is not recorded in");
 }
 
 static void test_init__types_beyond_the_recorded_schema_are_refused(void **state)
@@ -214,6 +218,18 @@ static void test_init__bad_options_are_named(void **state)
     assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
                  "longer than 292 years");
     o = (s3store_init_options)S3STORE_INIT_OPTIONS_INIT;
+    o.max_clock_skew_us = INT64_MAX / 1000 + 1;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "longer than 292 years");
+    o = (s3store_init_options)S3STORE_INIT_OPTIONS_INIT;
+    o.compression = (s3store_compression)-1;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "compression");
+    o = (s3store_init_options)S3STORE_INIT_OPTIONS_INIT;
+    o.chunk_rows = UINT64_MAX;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "chunk_rows or chunk_bytes is above 2^63");
+    o = (s3store_init_options)S3STORE_INIT_OPTIONS_INIT;
     o.chunk_bytes = UINT64_MAX;
     assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
                  "chunk_bytes is above 2^63");
@@ -248,6 +264,159 @@ static void test_init__chunks_are_recorded_and_bind_later_ones(void **state)
     s3s_target_release(t);
     o.chunk_bytes = 1 << 21;
     assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_BAD_CONFIG, "2097152");
+}
+
+/* ---- views and types ------------------------------------------------------------------------ */
+
+static s3store_status no_tuples(void *ctx, const void *record, s3store_view_row *row,
+                                s3store_error *err)
+{
+    (void)ctx;
+    (void)record;
+    (void)row;
+    (void)err;
+    return S3STORE_OK;
+}
+
+typedef struct viewed {
+    int64_t id;
+} viewed;
+static const s3store_record_type viewed_type = S3STORE_RECORD_TYPE(
+    viewed, ((const s3store_field[]){{"id", S3STORE_KIND_INT64, offsetof(viewed, id)}}));
+
+static s3store_view_def view_of(const char *name, const char *const *columns)
+{
+    s3store_view_def v = S3STORE_VIEW_DEF_INIT;
+
+    v.name = name;
+    v.columns = columns;
+    v.column_count = 1;
+    return v;
+}
+
+/* The types of "id" and "updated", and those of columns that nobody knows yet. */
+static void export_types(world *w, const char *const *pairs, struct ArrowSchema *out)
+{
+    s3store_error err;
+    s3s_schema *schema = make_schema(w->env, pairs);
+
+    assert_ok(s3s_schema_export(schema, out, &err));
+    s3s_schema_release(schema);
+}
+
+static void test_init__types_and_views_are_recorded_together(void **state)
+{
+    static const char *const pairs[] = {"id", "string", "updated", "int64", "time",
+                                        "timestamp(us, UTC)", NULL};
+    static const char *const columns[] = {"id"};
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+    s3store_view_def view = view_of("by_id", columns);
+    const s3store_view_def *views[] = {&view};
+    struct ArrowSchema types;
+    bool created;
+
+    export_types(w, pairs, &types);
+    o.schema = &types;
+    o.views = views;
+    o.view_count = 1;
+    assert_ok(s3s_dataset_init(w->env, &c, &o, &created, &err));
+    assert_true(created);
+    assert_true(has_object(w, "p/_config/schema/000001.json"));
+    assert_true(has_object(w, "p/_config/view/by_id.json"));
+    assert_ok(s3s_dataset_init(w->env, &c, &o, &created, &err));
+    assert_false(created);
+    /* The rest of what an interruption may leave is completed, and told as created. */
+    remove_object(w, "p/_config/view/by_id.json");
+    remove_object(w, "p/_config/commit-timeout");
+    assert_ok(s3s_dataset_init(w->env, &c, &o, &created, &err));
+    assert_true(created);
+    assert_true(has_object(w, "p/_config/view/by_id.json"));
+    types.release(&types);
+}
+
+static void test_init__columns_without_a_type_are_not_recorded(void **state)
+{
+    static const char *const pairs[] = {"id", "null", NULL};
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+    struct ArrowSchema types;
+
+    export_types(w, pairs, &types);
+    o.schema = &types;
+    assert_ok(s3s_dataset_init(w->env, &c, &o, NULL, &err));
+    assert_false(has_object(w, "p/_config/schema/000001.json"));
+    types.release(&types);
+}
+
+static void test_init__views_that_cannot_be_are_refused_before_any_request(void **state)
+{
+    static const char *const pairs[] = {"id", "string", "x", "double", NULL};
+    static const char *const none[] = {"other"}, *const bad[] = {"x"}, *const good[] = {"id"};
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+    s3store_view_def view = view_of("v", none);
+    const s3store_view_def *views[] = {&view};
+    struct ArrowSchema types;
+
+    export_types(w, pairs, &types);
+    o.views = views;
+    o.view_count = 1;
+    o.schema = &types;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "view \"v\": there is no column \"other\"");
+    view.columns = bad;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_SCHEMA_MISMATCH,
+                 "view \"v\"");
+    view.columns = good;
+    view.of = no_tuples;
+    view.record_type = &viewed_type;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "view \"v\" is defined by a function, which cannot be recorded");
+    o.views = NULL;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "views: 1 are said to be given");
+    assert_false(has_object(w, "p/_config/dataset.json"));
+    types.release(&types);
+}
+
+static void test_init__types_that_cannot_be_recorded_are_refused_before_any_request(void **state)
+{
+    static const char *const twice[] = {"id", "string", "id", "string", NULL};
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+    struct ArrowSchema types = {0};
+
+    o.schema = &types;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT, NULL);
+    export_types(w, twice, &types);
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT, "\"id\"");
+    assert_false(has_object(w, "p/_config/dataset.json"));
+    types.release(&types);
+}
+
+/* A conflict is looked into; what is refused is an error. */
+static void test_init__a_put_that_is_refused_names_what_was_being_created(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target_config c = full_config(w);
+
+    w->put_fails = S3STORE_CONFLICT;
+    assert_fails(s3s_dataset_init(w->env, &c, NULL, NULL, &err), S3STORE_CONFLICT, "try again");
+    w->put_fails = S3STORE_PERMISSION_DENIED;
+    assert_fails(s3s_dataset_init(w->env, &c, NULL, NULL, &err), S3STORE_PERMISSION_DENIED,
+                 "creating memory://bucket/p");
+    assert_int_equal(s3s_dataset_init(w->env, &c, NULL, NULL, NULL), S3STORE_PERMISSION_DENIED);
+    assert_false(has_object(w, "p/_config/dataset.json"));
 }
 
 /* Others are always quicker, and what they made never shows itself. */
@@ -333,20 +502,43 @@ static void test_init__every_failed_allocation_is_an_error_and_nothing_leaks(voi
 {
     world *w = *state;
     s3store_error err;
+    static const char *const pairs[] = {"id", "string", "updated", "int64", NULL};
+    static const char *const columns[] = {"id"};
     s3store_target_config c = full_config(w);
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+    s3store_view_def view = view_of("by_id", columns);
+    const s3store_view_def *views[] = {&view};
+    struct ArrowSchema types;
     s3store_status status = S3STORE_OUT_OF_MEMORY;
     int n;
 
+    export_types(w, pairs, &types);
+    o.schema = &types;
+    o.views = views;
+    o.view_count = 1;
     for (n = 0; n < 5000 && status != S3STORE_OK; n++) {
         s3s_env_fail_alloc_at(w->env, (uint64_t)n);
         memset(&err, 0, sizeof err);
-        status = s3s_dataset_init(w->env, &c, NULL, NULL, &err);
+        status = s3s_dataset_init(w->env, &c, &o, NULL, &err);
         s3s_env_fail_alloc_at(w->env, UINT64_MAX);
         if (status != S3STORE_OK)
             assert_int_equal(status, S3STORE_OUT_OF_MEMORY);
     }
     assert_int_equal(status, S3STORE_OK);
     assert_true(n > 10);
+    assert_true(has_object(w, "p/_config/view/by_id.json"));
+    /* And of what finds everything there. */
+    status = S3STORE_OUT_OF_MEMORY;
+    for (n = 0; n < 5000 && status != S3STORE_OK; n++) {
+        s3s_env_fail_alloc_at(w->env, (uint64_t)n);
+        memset(&err, 0, sizeof err);
+        status = s3s_dataset_init(w->env, &c, &o, NULL, &err);
+        s3s_env_fail_alloc_at(w->env, UINT64_MAX);
+        if (status != S3STORE_OK)
+            assert_int_equal(status, S3STORE_OUT_OF_MEMORY);
+    }
+    assert_int_equal(status, S3STORE_OK);
+    types.release(&types);
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -363,6 +555,11 @@ int main(void)
         test(test_init__types_beyond_the_recorded_schema_are_refused),
         test(test_init__bad_options_are_named),
         test(test_init__chunks_are_recorded_and_bind_later_ones),
+        test(test_init__types_and_views_are_recorded_together),
+        test(test_init__columns_without_a_type_are_not_recorded),
+        test(test_init__views_that_cannot_be_are_refused_before_any_request),
+        test(test_init__types_that_cannot_be_recorded_are_refused_before_any_request),
+        test(test_init__a_put_that_is_refused_names_what_was_being_created),
         test(test_init__puts_that_always_lose_end_in_a_conflict),
         test(test_init__broken_objects_are_not_overwritten),
         test(test_init__interrupted_is_not_initialised_and_can_be_repeated),

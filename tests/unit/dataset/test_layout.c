@@ -55,6 +55,25 @@ static void test_layout__empty_or_endless_prefix_is_refused(void **state)
     s3s_layout_deinit(&l);
 }
 
+static void test_layout__a_prefix_that_leaves_no_room_for_an_offset_says_so(void **state)
+{
+    (void)state;
+    s3s_layout l;
+    char prefix[1024], key[S3S_KEY_SIZE];
+    memset(prefix, 'x', sizeof prefix);
+    prefix[1024 - strlen("/_ref/0000000000000000")] = '\0';
+    assert_ok(s3s_layout_init(&l, NULL, prefix, &err));
+    assert_ok(s3s_offset_key(&l, 0, key, &err));
+    assert_int_equal(strlen(key), 1024);
+    s3s_layout_deinit(&l);
+    prefix[1024 - strlen("/_ref/0000000000000000")] = 'x';
+    prefix[1024 - strlen("/_ref/0000000000000000") + 1] = '\0';
+    assert_ok(s3s_layout_init(&l, NULL, prefix, &err));
+    assert_fails(s3s_offset_key(&l, 0, key, &err), S3STORE_INVALID_ARGUMENT,
+                 "the offset key would have 1025 bytes");
+    s3s_layout_deinit(&l);
+}
+
 /* The worked example of the format. */
 static void test_layout__keys_of_one_write(void **state)
 {
@@ -444,6 +463,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layout__prefix_is_verbatim),
         cmocka_unit_test(test_layout__empty_or_endless_prefix_is_refused),
+        cmocka_unit_test(test_layout__a_prefix_that_leaves_no_room_for_an_offset_says_so),
         cmocka_unit_test(test_layout__keys_of_one_write),
         cmocka_unit_test(test_layout__commit_key),
         cmocka_unit_test(test_layout__too_long_keys_name_the_limit),

@@ -3,6 +3,7 @@
 
 #include "base/cancel.h"
 #include "dataset/partition.h"
+#include "support/alloc_steps.h"
 #include "table.h"
 
 static s3store_error err;
@@ -424,6 +425,134 @@ static void test_groups__far_time_names_the_row(void **state)
     table_close(&t);
 }
 
+/* Nothing of it is looked at: there are no such rows. */
+static void test_groups__more_rows_than_can_be_numbered_are_refused(void **state)
+{
+    (void)state;
+    table t;
+    s3s_groups groups;
+    const char *const parts[] = {"customer"};
+    table_open(&t, env, two_columns, two_types, 2);
+    add(&t, T, "a");
+    table_cut(&t);
+    int64_t length = t.batches[0].length;
+    t.batches[0].length = INT64_C(4294967296);
+    assert_fails(group(&t, parts, 1, false, &groups), S3STORE_LIMIT_EXCEEDED,
+                 "too many rows for one call");
+    t.batches[0].length = -1;
+    assert_fails(group(&t, parts, 1, false, &groups), S3STORE_LIMIT_EXCEEDED,
+                 "too many rows for one call");
+    t.batches[0].length = length;
+    table_close(&t);
+}
+
+static void test_groups__there_are_parts_and_not_too_many(void **state)
+{
+    (void)state;
+    table t;
+    s3s_groups groups;
+    s3s_part_spec specs[S3S_NAMES_MAX + 1] = {0};
+    table_open(&t, env, two_columns, two_types, 2);
+    assert_fails(s3s_group_batches(env, t.schema, t.pointers, 0, specs, 0, false, &groups, &err),
+                 S3STORE_INVALID_ARGUMENT, "0 partition columns are given");
+    assert_fails(s3s_group_batches(env, t.schema, t.pointers, 0, specs, S3S_NAMES_MAX + 1, false,
+                                   &groups, &err),
+                 S3STORE_INVALID_ARGUMENT, "there must be 1 to");
+    table_close(&t);
+}
+
+/* Of a column whose type nobody knows every value is null. */
+static void test_groups__a_column_of_nulls_names_the_first_row(void **state)
+{
+    (void)state;
+    table t;
+    s3s_groups groups;
+    s3s_tuples tuples;
+    const char *const columns[] = {"a"}, *const types[] = {"null"}, *const parts[] = {"a"};
+    s3s_part_spec spec = spec_of("a");
+    s3s_column column;
+    s3s_buffer text;
+    table_open(&t, env, columns, types, 1);
+    table_null(&t, 0);
+    table_null(&t, 0);
+    table_cut(&t);
+    assert_fails(group(&t, parts, 1, false, &groups), S3STORE_INVALID_ARGUMENT, "row 1");
+    assert_ok(s3s_tuple_batches(env, t.schema, t.pointers, 1, &spec, 1, false, "view column",
+                                &tuples, &err));
+    assert_int_equal(tuples.count, 0);
+    assert_int_equal(tuples.ids[1], S3S_NO_TUPLE);
+    s3s_tuples_deinit(&tuples);
+    s3s_buffer_init(&text, env, 100);
+    s3s_batch_column(t.schema, t.pointers[0], 0, &column);
+    assert_fails(s3s_value_text(&column, 1, &spec, &text, &err), S3STORE_INVALID_ARGUMENT,
+                 "is null in row 2");
+    s3s_buffer_deinit(&text);
+    table_close(&t);
+}
+
+static void test_tuples__a_long_one_is_called_a_tuple(void **state)
+{
+    (void)state;
+    static char value[1024];
+    table t;
+    s3s_tuples tuples;
+    s3s_part_spec specs[] = {spec_of("customer"), spec_of("again=customer")};
+    memset(value, 'v', 600);
+    table_open(&t, env, two_columns, two_types, 2);
+    add(&t, T, value);
+    table_cut(&t);
+    assert_fails(s3s_tuple_batches(env, t.schema, t.pointers, 1, specs, 2, false, "view column",
+                                   &tuples, &err),
+                 S3STORE_INVALID_ARGUMENT, "the tuple that ends with");
+    table_close(&t);
+}
+
+/* ---- by a function --------------------------------------------------------------------------- */
+
+static const char *const function_keys[] = {"p=b", "p=a", "p=b", "p=a?", "p=a"};
+
+static s3store_status key_of(void *ctx, size_t batch, int64_t row, char *key, s3store_error *e)
+{
+    (void)ctx;
+    (void)batch;
+    (void)e;
+    strcpy(key, function_keys[row]);
+    return S3STORE_OK;
+}
+
+static s3store_status group_by_function(void *ctx, s3s_env *own, s3store_error *e)
+{
+    static const char *const names[] = {"p"};
+    const table *t = ctx;
+    s3s_groups groups;
+    s3store_status status = s3s_group_by_function(own, t->pointers, 1, names, 1, true, key_of, NULL,
+                                                  &groups, e);
+    if (status != S3STORE_OK)
+        return status;
+    char text[100];
+    describe(&groups, text, sizeof text);
+    assert_string_equal(text, "p=a: 0.1 0.4; p=a?: 0.3; p=b: 0.0 0.2");
+    s3s_groups_deinit(&groups);
+    return status;
+}
+
+static void test_groups_by_function__keys_are_checked_and_allocations_may_fail(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"p"};
+    table t;
+    s3s_groups groups;
+    table_open(&t, env, two_columns, two_types, 2);
+    for (int i = 0; i < 5; i++)
+        add(&t, T, "a");
+    table_cut(&t);
+    assert_fails(s3s_group_by_function(env, t.pointers, 1, names, 1, false, key_of, NULL, &groups,
+                                       &err),
+                 S3STORE_INVALID_ARGUMENT, "a?");
+    alloc_steps(group_by_function, &t);
+    table_close(&t);
+}
+
 /* Against the obvious way: the text of every row. */
 static void test_groups__agree_with_text_of_every_row(void **state)
 {
@@ -664,6 +793,11 @@ int main(void)
         cmocka_unit_test(test_groups__values_obey_the_rule),
         cmocka_unit_test(test_groups__long_values_and_keys_name_the_limit),
         cmocka_unit_test(test_groups__far_time_names_the_row),
+        cmocka_unit_test(test_groups__more_rows_than_can_be_numbered_are_refused),
+        cmocka_unit_test(test_groups__there_are_parts_and_not_too_many),
+        cmocka_unit_test(test_groups__a_column_of_nulls_names_the_first_row),
+        cmocka_unit_test(test_tuples__a_long_one_is_called_a_tuple),
+        cmocka_unit_test(test_groups_by_function__keys_are_checked_and_allocations_may_fail),
         cmocka_unit_test(test_groups__agree_with_text_of_every_row),
         cmocka_unit_test(test_groups__many_distinct_values),
         cmocka_unit_test(test_groups__are_the_same_on_any_number_of_threads),

@@ -206,6 +206,49 @@ static void test_probe__a_clock_that_is_off_is_warned_of_and_refused_with_the_fe
     s3s_target_release(t);
 }
 
+static void test_probe__a_clock_that_is_behind_is_warned_of_too(void **state)
+{
+    world *w = *state;
+    s3store_target *t = open_on(w, "s3", "15s", "1s");
+
+    w->date_offset_us = -10000000;
+    check_probe(t, true, true, 1);
+    assert_non_null(strstr(w->log, "difference_s=-"));
+    s3s_target_release(t);
+}
+
+static void test_probe__an_answer_without_a_date_says_nothing_about_clocks(void **state)
+{
+    world *w = *state;
+    s3store_target *t = open_on(w, "s3", "15s", "1s");
+
+    w->no_dates = true;
+    check_probe(t, true, true, 1);
+    assert_string_equal(w->log, "");
+    s3s_target_release(t);
+}
+
+/* A server that is busy says nothing about expiry: it is not asked without it, but later again. */
+static void test_probe__what_a_retry_may_help_is_no_refusal(void **state)
+{
+    static const s3store_status answers[] = {S3STORE_CANCELLED, S3STORE_CLOCK_SKEW};
+    world *w = *state;
+    s3store_error err;
+    bool c, f;
+
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        s3store_target *t = open_on(w, "s3", "15s", "1s");
+        w->put_fails = answers[i];
+        assert_fails(s3s_target_probe(t, NULL, &c, &f, &err), answers[i],
+                     "probing whether the server honours conditional writes");
+        assert_requests(t, 1, 3, 0, 0);
+        w->put_fails = S3STORE_OK;
+        assert_ok(s3s_target_probe(t, NULL, &c, &f, &err));
+        assert_true(c && f);
+        s3s_target_release(t);
+    }
+}
+
 static void test_probe__a_date_of_whole_seconds_is_no_clock_error(void **state)
 {
     world *w = *state;
@@ -297,6 +340,82 @@ static s3store_status one_history(void *ctx, s3s_explorer *ex, s3store_error *er
     return status;
 }
 
+/* The second caller waits for the first one's answer, but not for ever. */
+typedef struct waiting {
+    prober prober;
+    s3s_env *env;
+    int64_t deadline_us;
+    s3store_cancel *cancel;
+    s3store_status status;
+    s3store_error error;
+} waiting;
+
+static void slow_put(world *w, const char *key)
+{
+    s3store_error err;
+    (void)key;
+    assert_ok(s3s_sleep_us(w->env, 10000000, NULL, &err));
+}
+
+static void waiting_actor(void *ctx)
+{
+    waiting *x = ctx;
+    bool c, f;
+    s3store_call call = {.deadline_us = S3STORE_TIME_NONE, .cancel = x->cancel};
+
+    if (x->cancel == NULL)
+        call.deadline_us = s3s_mono_us(x->env) + x->deadline_us;
+    x->status = s3s_target_probe(x->prober.target, &call, &c, &f, &x->error);
+    assert_false(c || f);
+}
+
+static void cancel_actor(void *ctx)
+{
+    waiting *x = ctx;
+    s3store_error err;
+    assert_ok(s3s_sleep_us(x->env, 2000000, NULL, &err));
+    s3store_cancel_trigger(x->cancel);
+}
+
+static void wait_for_the_first(bool cancels, s3store_status expected, const char *text)
+{
+    static world w;
+    s3store_error err;
+    s3s_sim *sim;
+    s3s_sim_options options = {.start_wall_us = INT64_C(1700000000000000)};
+    waiting x = {.prober = {.world = &w}, .deadline_us = 3000000};
+
+    assert_ok(s3s_sim_new(&options, &sim, &err));
+    world_init_env(&w, s3s_sim_env(sim));
+    x.env = s3s_sim_env(sim);
+    if (cancels)
+        assert_ok(s3store_cancel_new(&x.cancel, &err));
+    assert_ok(s3s_sim_add(sim, "open", 0, open_actor, &x.prober, &err));
+    assert_ok(s3s_sim_run(sim, &err));
+    w.before_put = slow_put;
+    assert_ok(s3s_sim_add(sim, "first", 0, probe_actor, &x.prober, &err));
+    assert_ok(s3s_sim_add(sim, "second", 0, waiting_actor, &x, &err));
+    if (cancels)
+        assert_ok(s3s_sim_add(sim, "cancel", 0, cancel_actor, &x, &err));
+    assert_ok(s3s_sim_run(sim, &err));
+    assert_int_equal(x.prober.done, 2); /* the first one has its answer */
+    assert_int_equal(x.status, expected);
+    assert_int_equal(x.error.status, expected);
+    assert_non_null(strstr(x.error.message, text));
+    assert_ok(s3s_sim_add(sim, "close", 0, close_actor, &x.prober, &err));
+    assert_ok(s3s_sim_run(sim, &err));
+    s3store_cancel_free(x.cancel);
+    world_deinit(&w);
+    s3s_sim_free(sim);
+}
+
+static void test_probe__who_waits_for_another_ends_in_time(void **state)
+{
+    (void)state;
+    wait_for_the_first(false, S3STORE_TIMEOUT, "out of time while another call probed");
+    wait_for_the_first(true, S3STORE_CANCELLED, "cancelled while another call probed");
+}
+
 static void test_probe__of_two_at_once_one_asks_in_every_history(void **state)
 {
     static world w;
@@ -325,6 +444,10 @@ int main(void)
         test(test_probe__errors_are_passed_on_and_the_next_call_tries_again),
         test(test_probe__a_clock_that_is_off_is_warned_of_and_refused_with_the_fence),
         test(test_probe__a_date_of_whole_seconds_is_no_clock_error),
+        test(test_probe__a_clock_that_is_behind_is_warned_of_too),
+        test(test_probe__an_answer_without_a_date_says_nothing_about_clocks),
+        test(test_probe__what_a_retry_may_help_is_no_refusal),
+        cmocka_unit_test(test_probe__who_waits_for_another_ends_in_time),
         cmocka_unit_test(test_probe__of_two_at_once_one_asks_in_every_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,44 @@ static void test_resolve__no_pattern_is_nothing_without_a_request(void **state)
     s3s_target_release(t);
 }
 
+static void test_resolve__a_count_without_patterns_is_refused(void **state)
+{
+    static const char *const too_many[S3S_PATTERNS_MAX + 1] = {0};
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t = open_parts(w, period_customer);
+    s3s_file_set set;
+
+    assert_fails(s3s_resolve_patterns(t, NULL, NULL, 2, &set, &err), S3STORE_INVALID_ARGUMENT,
+                 "a count of patterns without patterns");
+    assert_fails(s3s_resolve_patterns(t, NULL, too_many, S3S_PATTERNS_MAX + 1, &set, &err),
+                 S3STORE_INVALID_ARGUMENT, "patterns are given; at most");
+    assert_requests(t, 0, 3, 0, 0);
+    s3s_target_release(t);
+}
+
+/* No key has more than 1024 bytes: what a pattern asks for beyond that is not there, and what a range
+ * begins with is only a bound. */
+static void test_resolve__values_beyond_the_longest_key_match_nothing(void **state)
+{
+    static char exact[1200], from[1200];
+    world *w = *state;
+    s3store_target *t = open_parts(w, period_customer);
+    const char *const none[] = {exact}, *const all[] = {from};
+
+    put_auto(w, "period=2/customer=a");
+    memset(exact, '1', 1100);
+    memcpy(exact, "period=", 7);
+    strcpy(exact + 1100, "/*");
+    assert_int_equal(count_partitions(t, none, 1), 0);
+    assert_requests(t, 0, 3, 0, 0);
+    memset(from, '1', 1100);
+    memcpy(from, "period=", 7);
+    strcpy(from + 1100, "../*");
+    assert_int_equal(count_partitions(t, all, 1), 1);
+    s3s_target_release(t);
+}
+
 static void test_resolve__a_bad_pattern_is_named_before_any_list(void **state)
 {
     static const char *const patterns[] = {"*", "*", "period=1/x=1"};
@@ -608,6 +646,25 @@ static void test_file_set__sorts_groups_and_removes_duplicates(void **state)
     s3s_file_set_deinit(&set);
 }
 
+static void test_file_set__one_shard_of_one_is_everything(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3s_file_set_builder *b;
+    s3s_file_set set;
+
+    assert_ok(s3s_file_set_builder_new(w->env, &b, &err));
+    add(b, "a=1", "k1");
+    add(b, "a=2", "k2");
+    assert_ok(s3s_file_set_builder_finish(b, &set, &err));
+    s3s_file_set_builder_free(b);
+    s3s_file_set_shard(&set, 0, 1);
+    assert_int_equal(set.partition_count, 2);
+    s3s_file_set_shard(&set, 0, 0);
+    assert_int_equal(set.file_count, 2);
+    s3s_file_set_deinit(&set);
+}
+
 static void test_file_set__shards_are_a_partition_of_the_partitions(void **state)
 {
     world *w = *state;
@@ -673,6 +730,8 @@ int main(void)
         test(test_resolve__several_patterns_cost_a_list_each_and_give_each_file_once),
         test(test_resolve__no_pattern_is_nothing_without_a_request),
         test(test_resolve__a_bad_pattern_is_named_before_any_list),
+        test(test_resolve__values_beyond_the_longest_key_match_nothing),
+        test(test_resolve__a_count_without_patterns_is_refused),
         test(test_resolve__pages_are_followed_and_ranges_start_and_stop),
         test(test_resolve__a_range_over_a_months_end_does_not_list_the_month),
         test(test_resolve__strangers_in_the_data_tree_are_ignored),
@@ -691,6 +750,7 @@ int main(void)
         test(test_resolve__what_is_written_during_the_list_does_no_harm),
         test(test_resolve__every_failed_allocation_is_an_error_and_nothing_leaks),
         test(test_file_set__sorts_groups_and_removes_duplicates),
+        test(test_file_set__one_shard_of_one_is_everything),
         test(test_file_set__shards_are_a_partition_of_the_partitions),
         test(test_commit_head__reads_a_marker_and_tells_absent_from_damaged),
     };

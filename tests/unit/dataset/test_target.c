@@ -34,6 +34,9 @@ static void test_url__both_forms_are_taken_apart_verbatim(void **state)
     check_url("file:///ds", "/", "ds", true);
     check_url("file:///a/ds?fsync=0", "/a", "ds", false);
     check_url("file:///a/ds/?fsync=1", "/a", "ds", true);
+    check_url("file:///a/x", "/a", "x", true);
+    check_url("file:///a/..x", "/a", "..x", true);
+    check_url("s3://B.u-c_ket9/p", "B.u-c_ket9", "p", false);
 }
 
 static void test_url__bad_ones_are_named(void **state)
@@ -42,7 +45,8 @@ static void test_url__bad_ones_are_named(void **state)
         "ds",           "/a/b/ds",         "http://x/y",        "s3://",        "s3:///p",
         "s3://b",       "s3://b/",         "s3://b ucket/p",    "file://a/b",   "file:///",
         "file:///a//",  "file:///a/..",    "file:///a/.",       "file://",      "s3://b/a\nb",
-        "file:///a?fsync=2", "file:///a/ds?x=1",
+        "file:///a?fsync=2", "file:///a/ds?x=1", "s3://b{/p",         "s3://b[/p",    "s3://b/\x7f",
+        "s3://b\xC3\xA4/p",
     };
     s3store_error err;
     s3s_url url;
@@ -50,7 +54,7 @@ static void test_url__bad_ones_are_named(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
         assert_fails(s3s_url_parse(urls[i], &url, &err), S3STORE_INVALID_ARGUMENT, "the URL \"");
-        if (strchr(urls[i], '\n') == NULL)
+        if (strpbrk(urls[i], "\n\x7f") == NULL)
             assert_string_equal(err.key, urls[i]);
     }
     assert_fails(s3s_url_parse("", &url, &err), S3STORE_INVALID_ARGUMENT, "no URL");
@@ -196,6 +200,39 @@ static void bad_log_level(s3store_target_config *c)
     c->log_level = (s3store_log_level)9;
 }
 
+static void low_addressing(s3store_target_config *c)
+{
+    c->addressing = (s3store_addressing)-1;
+}
+
+static void low_log_level(s3store_target_config *c)
+{
+    c->log_level = (s3store_log_level)-1;
+}
+
+static void low_fence(s3store_target_config *c)
+{
+    c->fence = (s3store_fence)-1;
+}
+
+static void null_part(s3store_target_config *c)
+{
+    static const char *const names[] = {NULL};
+    c->partition_by = names;
+    c->partition_by_count = 1;
+}
+
+static void only_prefix(s3store_target_config *c)
+{
+    c->url = NULL;
+    c->prefix = "p";
+}
+
+static void deleted_char(s3store_target_config *c)
+{
+    c->consistency = "a\x7f";
+}
+
 static void empty_spill_dir(s3store_target_config *c)
 {
     c->spill_dir = "";
@@ -229,6 +266,12 @@ static void test_config__each_mistake_is_named_before_any_request(void **state)
     check_config(bad_addressing, "addressing has an unknown value");
     check_config(bad_log_level, "log_level has an unknown value");
     check_config(empty_spill_dir, "spill_dir is empty");
+    check_config(low_addressing, "addressing has an unknown value");
+    check_config(low_log_level, "log_level has an unknown value");
+    check_config(low_fence, "fence has an unknown value");
+    check_config(null_part, "partition_by has an empty element");
+    check_config(only_prefix, "url is required (bucket and prefix go with store)");
+    check_config(deleted_char, "consistency is not printable ASCII");
     assert_fails(s3s_target_config_check(NULL, false, &err), S3STORE_INVALID_ARGUMENT, "config");
 }
 
@@ -247,8 +290,32 @@ static void test_config__an_injected_store_needs_prefix_and_functions(void **sta
     c.url = "s3://b/p";
     assert_fails(s3s_target_config_check(&c, true, &err), S3STORE_INVALID_ARGUMENT, "url");
     c.url = NULL;
-    w->store.list = NULL;
-    assert_fails(s3s_target_config_check(&c, true, &err), S3STORE_INVALID_ARGUMENT, "store");
+    static char prefix[S3STORE_KEY_MAX_BYTES + 2];
+    memset(prefix, 'p', sizeof prefix - 1);
+    c.prefix = prefix;
+    assert_fails(s3s_target_config_check(&c, true, &err), S3STORE_INVALID_ARGUMENT,
+                 "prefix is longer than an object key can be");
+    c.prefix = NULL;
+    assert_fails(s3s_target_config_check(&c, true, &err), S3STORE_INVALID_ARGUMENT, "prefix");
+    c.prefix = "p";
+    for (int missing = 0; missing < 6; missing++) {
+        s3store_object_store store = w->store;
+        c.store = &store;
+        if (missing == 0)
+            store.put = NULL;
+        else if (missing == 1)
+            store.get = NULL;
+        else if (missing == 2)
+            store.head = NULL;
+        else if (missing == 3)
+            store.list = NULL;
+        else if (missing == 4)
+            store.remove = NULL;
+        else
+            store.size = offsetof(s3store_object_store, remove);
+        assert_fails(s3s_target_config_check(&c, true, &err), S3STORE_INVALID_ARGUMENT,
+                     "store lacks its size or one of its functions");
+    }
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */

@@ -17,7 +17,9 @@ static void test_definition__is_checked_before_any_request(void **state)
         {NULL, a, 1, "no name"},
         {"a/b", a, 1, "'/'"},
         {"..", a, 1, "directory"},
+        {".", a, 1, "directory"},
         {"a\nb", a, 1, "control byte"},
+        {"a\x7f", a, 1, "control byte"},
         {"a\xff", a, 1, "UTF-8"},
         {"v", a, 0, "view column"},
         {"v", NULL, 1, "view column"},
@@ -39,6 +41,9 @@ static void test_definition__is_checked_before_any_request(void **state)
     }
     s3store_view_def def = {.name = "v"};
     assert_fails(s3s_view_def_make(NULL, &def, &out, &err), S3STORE_INVALID_ARGUMENT, "size");
+    def.size = 1u << 20;
+    assert_fails(s3s_view_def_make(NULL, &def, &out, &err), S3STORE_INVALID_ARGUMENT, "size");
+    assert_fails(s3s_view_def_make(NULL, NULL, &out, &err), S3STORE_INVALID_ARGUMENT, "size");
     struct {
         s3store_view_def def;
         int more;
@@ -143,6 +148,288 @@ static void test_recorded__once_and_never_changed(void **state)
     assert_string_equal(s3store_views_get(views, 1)->name, "v");
     assert_null(s3store_views_get(views, 2));
     s3store_views_free(views);
+    stage_close(&s);
+}
+
+static void put_definition(stage *s, const char *name, const char *text)
+{
+    s3store_error err;
+    char key[1200];
+    s3store_put_reply reply;
+    snprintf(key, sizeof key, "ds/_config/view/%s", name);
+    s3store_put_request put = {
+        .size = sizeof put, .key = key, .body = text, .body_size = strlen(text)};
+    assert_ok(s3s_put(&s->memory, NULL, &put, &reply, &err));
+}
+
+#define GOOD_V "{\"format\":1,\"name\":\"v\",\"columns\":[\"id\"]}"
+
+static void test_recorded__only_what_is_a_views_name_is_one(void **state)
+{
+    (void)state;
+    s3store_error err;
+    stage s;
+    s3store_views *views;
+    stage_open(&s, NULL);
+    put_definition(&s, "v.json", GOOD_V);
+    put_definition(&s, ".json", GOOD_V);
+    put_definition(&s, "v.txt", GOOD_V);
+    put_definition(&s, "deeper/v.json", GOOD_V);
+    put_definition(&s, "..json", GOOD_V);
+    assert_ok(s3s_target_views(s.target, NULL, &views, &err));
+    assert_int_equal(s3store_views_count(views), 1);
+    s3store_views_free(views);
+    assert_int_equal(s3store_views_count(NULL), 0);
+    s3store_views_free(NULL);
+    stage_close(&s);
+}
+
+static void test_recorded__an_object_that_says_another_name_is_an_error(void **state)
+{
+    (void)state;
+    s3store_error err;
+    stage s;
+    s3store_views *views;
+    stage_open(&s, NULL);
+    put_definition(&s, "w.json", GOOD_V);
+    assert_fails(s3s_target_views(s.target, NULL, &views, &err), S3STORE_BAD_CONFIG,
+                 "ds/_config/view/w.json says that it is view \"v\"");
+    assert_string_equal(err.key, "ds/_config/view/w.json");
+    assert_null(views);
+    stage_close(&s);
+}
+
+static void test_recorded__one_that_was_listed_and_is_gone_is_an_error(void **state)
+{
+    (void)state;
+    s3store_error err;
+    stage s;
+    s3store_views *views;
+    const stage_rule gone = {.verb = S3S_VERB_GET,
+                             .kind = FAULTY_OTHER,
+                             .from = 1,
+                             .fate = {.refuse = S3STORE_NOT_FOUND}};
+    const stage_rule denied = {.verb = S3S_VERB_LIST,
+                               .kind = FAULTY_OTHER,
+                               .from = 1,
+                               .fate = {.refuse = S3STORE_PERMISSION_DENIED}};
+    stage_open(&s, NULL);
+    put_definition(&s, "v.json", GOOD_V);
+    stage_rules(&s, &gone, 1);
+    assert_fails(s3s_target_views(s.target, NULL, &views, &err), S3STORE_BAD_CONFIG,
+                 "the definition of view \"v\" was listed, but is not there");
+    stage_rules(&s, &denied, 1);
+    assert_fails(s3s_target_views(s.target, NULL, &views, &err), S3STORE_PERMISSION_DENIED, NULL);
+    stage_close(&s);
+}
+
+static void test_recorded__a_thousand_views_are_the_most(void **state)
+{
+    (void)state;
+    s3store_error err;
+    stage s;
+    s3store_views *views;
+    char name[32], text[100];
+    stage_open(&s, NULL);
+    for (int i = 0; i < 1001; i++) {
+        snprintf(name, sizeof name, "v%d.json", i);
+        snprintf(text, sizeof text, "{\"format\":1,\"name\":\"v%d\",\"columns\":[\"id\"]}", i);
+        put_definition(&s, name, text);
+        if (i != 999)
+            continue;
+        assert_ok(s3s_target_views(s.target, NULL, &views, &err));
+        assert_int_equal(s3store_views_count(views), 1000);
+        s3store_views_free(views);
+    }
+    assert_fails(s3s_target_views(s.target, NULL, &views, &err), S3STORE_LIMIT_EXCEEDED,
+                 "has more than 1000 views");
+    stage_close(&s);
+}
+
+/* Others are always quicker, and what they recorded never shows itself. */
+static void test_recorded__puts_that_always_lose_end_in_a_conflict(void **state)
+{
+    (void)state;
+    static const s3store_status answers[] = {S3STORE_ALREADY_EXISTS, S3STORE_CONFLICT,
+                                             S3STORE_UNCERTAIN};
+    s3store_error err;
+    bool created;
+    int64_t from;
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        stage s;
+        const stage_rule lost = {.verb = S3S_VERB_PUT,
+                                 .kind = FAULTY_OTHER,
+                                 .from = 1,
+                                 .fate = {.refuse = answers[i]}};
+        stage_open(&s, NULL);
+        stage_rules(&s, &lost, 1);
+        assert_fails(s3s_view_add(s.target, KIT_VIEW("v", "id"), NULL, &created, &from, &err),
+                     S3STORE_CONFLICT, "view \"v\" is being recorded by others");
+        assert_false(created);
+        assert_true(from == S3STORE_TIME_NONE);
+        stage_rules(&s, NULL, 0);
+        assert_ok(s3s_view_add(s.target, KIT_VIEW("v", "id"), NULL, &created, &from, &err));
+        assert_true(created);
+        stage_close(&s);
+    }
+}
+
+static void test_recorded__requests_that_fail_are_errors(void **state)
+{
+    (void)state;
+    s3store_error err;
+    stage s;
+    bool created;
+    int64_t from;
+    s3store_view *view;
+    const stage_rule denied = {.verb = S3S_VERB_GET,
+                               .kind = FAULTY_OTHER,
+                               .from = 1,
+                               .fate = {.refuse = S3STORE_PERMISSION_DENIED}};
+    stage_open(&s, NULL);
+    stage_rules(&s, &denied, 1);
+    assert_fails(s3s_view_add(s.target, KIT_VIEW("v", "id"), NULL, &created, &from, &err),
+                 S3STORE_PERMISSION_DENIED, NULL);
+    assert_fails(s3s_view_open(s.target, KIT_VIEW("v", "id"), NULL, &view, &err),
+                 S3STORE_PERMISSION_DENIED, NULL);
+    assert_null(view);
+    stage_close(&s);
+}
+
+/* Nobody who opens a writer later has written before: also where the server's clock is ahead. */
+static void test_recorded__the_time_to_restart_from_is_of_the_later_clock(void **state)
+{
+    (void)state;
+    s3store_error err;
+    stage s;
+    bool created;
+    int64_t from;
+    stage_open(&s, NULL);
+    s.faults.date_offset_us = 500 * SECOND;
+    assert_ok(s3s_view_add(s.target, KIT_VIEW("v", "id"), NULL, &created, &from, &err));
+    assert_true(from > s3s_wall_us(s.env) + 500 * SECOND);
+    stage_close(&s);
+}
+
+static void test_definition__a_name_must_leave_room_for_markers(void **state)
+{
+    (void)state;
+    static char name[S3STORE_KEY_MAX_BYTES + 1];
+    s3store_error err;
+    stage s;
+    bool created;
+    int64_t from;
+    s3store_view *view;
+    stage_open(&s, NULL);
+    memset(name, 'n', S3STORE_VIEW_KEY_MAX_BYTES - 20);
+    assert_fails(s3s_view_add(s.target, KIT_VIEW(name, "id"), NULL, &created, &from, &err),
+                 S3STORE_INVALID_ARGUMENT, "leaves no room for its markers");
+    assert_int_equal(faulty_total(&s.faults), 0);
+    assert_fails(s3s_view_open(s.target, KIT_VIEW(name, "id"), NULL, &view, &err),
+                 S3STORE_INVALID_ARGUMENT, NULL);
+    memset(name, 'n', sizeof name - 1);
+    assert_true(sizeof name > S3STORE_KEY_MAX_BYTES);
+    const s3store_view_def by_name = {.size = sizeof by_name, .name = name};
+    assert_fails(s3s_view_open(s.target, &by_name, NULL, &view, &err), S3STORE_INVALID_ARGUMENT,
+                 "the key of the configuration object");
+    stage_close(&s);
+}
+
+static void test_given__long_lists_of_columns_are_cut_in_messages(void **state)
+{
+    (void)state;
+    static char texts[30][20];
+    static const char *columns[30];
+    s3store_error err;
+    s3s_view_def many, one;
+    s3store_view_def given = *KIT_VIEW("v", "id");
+    for (int i = 0; i < 30; i++) {
+        snprintf(texts[i], sizeof texts[i], "column-%d", i);
+        columns[i] = texts[i];
+    }
+    assert_ok(s3s_view_def_make(NULL, &given, &one, &err));
+    given.columns = columns;
+    given.column_count = 30;
+    assert_ok(s3s_view_def_make(NULL, &given, &many, &err));
+    assert_fails(s3s_view_def_agree(&many, &one, "k", &err), S3STORE_BAD_CONFIG,
+                 "view \"v\" is \"column-0,column-1,");
+    assert_non_null(strstr(err.message, "...\" in k, but \"id\" was given"));
+    s3s_view_def_deinit(&many);
+    s3s_view_def_deinit(&one);
+}
+
+static void test_given__a_count_needs_an_array_and_a_bound(void **state)
+{
+    (void)state;
+    s3store_error err;
+    stage s;
+    s3store_writer *w;
+    const s3store_view_def *views[] = {KIT_VIEW("v", "id")};
+    s3store_writer_options o = S3STORE_WRITER_OPTIONS_INIT;
+    stage_open(&s, NULL);
+    o.view_count = 1;
+    assert_fails(s3s_writer_open(s.target, &o, &w, &err), S3STORE_INVALID_ARGUMENT,
+                 "views: 1 are said to be given");
+    o.views = views;
+    o.view_count = 1001;
+    assert_fails(s3s_writer_open(s.target, &o, &w, &err), S3STORE_INVALID_ARGUMENT,
+                 "there may be 1000");
+    assert_null(w);
+    stage_close(&s);
+}
+
+/* Each time the n-th allocation of the target's env fails; what succeeds is right. */
+static void test_recorded__every_allocation_may_fail(void **state)
+{
+    (void)state;
+    s3store_error err;
+    stage s;
+    const stage_options options = {.serial = true};
+    stage_open(&s, &options);
+    put_definition(&s, "a.json", "{\"format\":1,\"name\":\"a\",\"columns\":[\"id\",\"t=x:%d\"]}");
+    put_definition(&s, "b.json", "{\"format\":1,\"name\":\"b\",\"columns\":[\"id\"]}");
+    const s3store_view_def *given[] = {KIT_VIEW("b", "id"), KIT_VIEW("c", "p")};
+    for (int what = 0; what < 4; what++) {
+        size_t failures = 0, successes = 0; /* some failures are made good */
+        for (uint64_t n = 0; successes < 25; n++) {
+            s3store_views *views = NULL;
+            s3store_writer *w = NULL;
+            s3store_view *view = NULL;
+            bool created = false;
+            int64_t from;
+            char name[32];
+            s3store_status status;
+            s3store_writer_options o = S3STORE_WRITER_OPTIONS_INIT;
+            o.views = given;
+            o.view_count = 2;
+            snprintf(name, sizeof name, "new%d-%d", what, (int)n);
+            memset(&err, 0, sizeof err);
+            assert_true(n < 2000);
+            s3s_env_fail_alloc_at(s.env, n);
+            if (what == 0)
+                status = s3s_target_views(s.target, NULL, &views, &err);
+            else if (what == 1)
+                status = s3s_writer_open(s.target, &o, &w, &err);
+            else if (what == 2)
+                status = s3s_view_open(s.target, given[0], NULL, &view, &err);
+            else
+                status = s3s_view_add(s.target, KIT_VIEW(name, "id"), NULL, &created, &from, &err);
+            s3s_env_fail_alloc_at(s.env, UINT64_MAX);
+            assert_true(status == S3STORE_OK || status == S3STORE_OUT_OF_MEMORY);
+            assert_int_equal(err.status, status);
+            if (status == S3STORE_OK && what == 0)
+                assert_int_equal(s3store_views_count(views), 2);
+            if (status == S3STORE_OK && what == 1)
+                assert_int_equal(w->views.count, 3);
+            assert_int_equal(created, what == 3 && status == S3STORE_OK);
+            s3store_views_free(views);
+            s3s_writer_free(w);
+            s3s_view_free(view);
+            successes = status == S3STORE_OK ? successes + 1 : 0;
+            failures += status != S3STORE_OK;
+        }
+        assert_true(failures > 5);
+    }
     stage_close(&s);
 }
 
@@ -294,7 +581,18 @@ int main(void)
         cmocka_unit_test(test_recorded__once_and_never_changed),
         cmocka_unit_test(test_recorded__columns_are_looked_for_in_the_recorded_schema),
         cmocka_unit_test(test_recorded__a_lost_answer_is_read_again),
+        cmocka_unit_test(test_definition__a_name_must_leave_room_for_markers),
+        cmocka_unit_test(test_recorded__only_what_is_a_views_name_is_one),
+        cmocka_unit_test(test_recorded__an_object_that_says_another_name_is_an_error),
+        cmocka_unit_test(test_recorded__one_that_was_listed_and_is_gone_is_an_error),
+        cmocka_unit_test(test_recorded__a_thousand_views_are_the_most),
+        cmocka_unit_test(test_recorded__puts_that_always_lose_end_in_a_conflict),
+        cmocka_unit_test(test_recorded__requests_that_fail_are_errors),
+        cmocka_unit_test(test_recorded__the_time_to_restart_from_is_of_the_later_clock),
+        cmocka_unit_test(test_recorded__every_allocation_may_fail),
         cmocka_unit_test(test_given__must_agree_with_what_is_recorded),
+        cmocka_unit_test(test_given__long_lists_of_columns_are_cut_in_messages),
+        cmocka_unit_test(test_given__a_count_needs_an_array_and_a_bound),
         cmocka_unit_test(test_init__records_views_and_contradictions_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -295,6 +295,62 @@ static void test_function__makes_the_values_and_may_leave_rows_out(void **state)
     stage_close(&s);
 }
 
+/* Values of the test's own: what a function may give. */
+typedef struct given_values {
+    const char *data[2];
+    size_t size[2];
+} given_values;
+
+static s3store_status give_values(void *ctx, const void *record, s3store_view_row *row,
+                                  s3store_error *err)
+{
+    const given_values *v = ctx;
+    (void)record;
+    (void)err;
+    for (int i = 0; i < 2; i++)
+        s3store_view_row_add(row, v->data[i], v->size[i]);
+    return S3STORE_OK;
+}
+
+static s3store_status write_given(const char *first, size_t first_size, const char *second,
+                                  size_t second_size, bool allow_unaddressable, char *markers,
+                                  size_t markers_size, s3store_error *err)
+{
+    stage s;
+    given_values v = {{first, second}, {first_size, second_size}};
+    const s3store_view_def def = {.size = sizeof def,
+                                  .name = "g",
+                                  KIT_COLUMNS("one", "two"),
+                                  .of = give_values,
+                                  .of_ctx = &v,
+                                  .record_type = &sale_type};
+    const stage_options o = {KIT_VIEWS(&def), .allow_unaddressable = allow_unaddressable};
+    stage_open(&s, &o);
+    s3store_status status = stage_write(&s, COLUMNS, ROWS("a|x|x|1|null"), NULL, NULL, err);
+    snprintf(markers, markers_size, "%s", kit_markers(&s));
+    stage_close(&s);
+    return status;
+}
+
+static void test_function__its_values_are_bounded_and_may_be_nothing(void **state)
+{
+    (void)state;
+    static char large[2000];
+    s3store_error err;
+    char markers[2000];
+    memset(large, 'v', sizeof large - 1);
+    /* NULL is no text, whatever is said of its size: and no key holds that. */
+    assert_fails(write_given("x", 1, NULL, 7, false, markers, sizeof markers, &err),
+                 S3STORE_INVALID_ARGUMENT, "\"two\"");
+    assert_string_equal(markers, "");
+    assert_fails(write_given(large, 600, large, 600, false, markers, sizeof markers, &err),
+                 S3STORE_INVALID_ARGUMENT, "exceed the 1024 bytes of a key");
+    assert_fails(write_given("a*", 2, "b", 1, false, markers, sizeof markers, &err),
+                 S3STORE_INVALID_ARGUMENT, "\"one\"");
+    assert_ok(write_given("a*", 2, "b", 1, true, markers, sizeof markers, &err));
+    assert_string_equal(markers, "g/one=a*/two=b ");
+}
+
 /* Vectors 176, 177. */
 static void test_function__failures_stop_the_write_naming_the_row(void **state)
 {
@@ -380,6 +436,85 @@ static void test_markers__more_than_can_be_remembered_are_only_put_again(void **
     stage_close(&s);
 }
 
+static void test_markers__putting_none_asks_nobody(void **state)
+{
+    (void)state;
+    stage s;
+    s3store_error err;
+    uint64_t puts = 0;
+    stage_open(&s, NULL);
+    assert_ok(s3s_view_markers_put(s.target, NULL, NULL, 0, &puts, &err));
+    assert_int_equal(puts, 0);
+    assert_int_equal(faulty_total(&s.faults), 0);
+    stage_close(&s);
+}
+
+/* Who waits for a marker that another puts ends when the caller says so, or its time is over; the
+ * other one is not disturbed. */
+typedef struct second_caller {
+    stage *s;
+    int64_t starts_us, budget_us;
+    s3store_cancel *cancel;
+    s3store_status status;
+    s3store_error error;
+} second_caller;
+
+static const char *const one_key[] = {"ds/_matview/v/sku=s/m.matview"};
+
+static void put_second(void *ctx)
+{
+    second_caller *c = ctx;
+    s3store_error err;
+    assert_ok(s3s_sleep_us(c->s->env, c->starts_us, NULL, &err));
+    s3store_call call = {.deadline_us = c->budget_us == 0 ? S3STORE_TIME_NONE
+                                                          : s3s_mono_us(c->s->env) + c->budget_us,
+                         .cancel = c->cancel};
+    c->status = s3s_view_markers_put(c->s->target, &call, one_key, 1, NULL, &c->error);
+}
+
+static void cancel_later(void *ctx)
+{
+    second_caller *c = ctx;
+    s3store_error err;
+    assert_ok(s3s_sleep_us(c->s->env, 2 * SECOND, NULL, &err));
+    s3store_cancel_trigger(c->cancel);
+}
+
+static void wait_for_another(bool cancels, s3store_status expected, const char *text)
+{
+    s3store_error err;
+    stage s;
+    const stage_rule slow = {.verb = S3S_VERB_PUT,
+                             .kind = FAULTY_OTHER,
+                             .from = 1,
+                             .fate = {.before_us = 30 * SECOND}};
+    stage_open(&s, NULL);
+    second_caller first = {.s = &s},
+                  second = {.s = &s, .starts_us = SECOND, .budget_us = cancels ? 0 : 3 * SECOND};
+    if (cancels)
+        assert_ok(s3store_cancel_new(&second.cancel, &err));
+    stage_rules(&s, &slow, 1);
+    assert_ok(s3s_sim_add(s.sim, "first", 0, put_second, &first, &err));
+    assert_ok(s3s_sim_add(s.sim, "second", 0, put_second, &second, &err));
+    if (cancels)
+        assert_ok(s3s_sim_add(s.sim, "cancel", 0, cancel_later, &second, &err));
+    assert_ok(s3s_sim_run(s.sim, &err));
+    assert_int_equal(first.status, S3STORE_OK);
+    assert_int_equal(second.status, expected);
+    assert_int_equal(second.error.status, expected);
+    assert_non_null(strstr(second.error.message, text));
+    assert_int_equal(s.faults.counts[S3S_VERB_PUT][FAULTY_OTHER], 1);
+    s3store_cancel_free(second.cancel);
+    stage_close(&s);
+}
+
+static void test_markers__who_waits_for_another_ends_in_time(void **state)
+{
+    (void)state;
+    wait_for_another(false, S3STORE_TIMEOUT, "the deadline passed while view markers were stored");
+    wait_for_another(true, S3STORE_CANCELLED, "cancelled by the caller while view markers");
+}
+
 /* Real threads: markers of many writers at once (for TSan). */
 typedef struct crowd {
     stage *s;
@@ -456,6 +591,9 @@ int main(void)
         cmocka_unit_test(
             test_markers__a_recorded_view_of_a_column_that_nobody_wrote_stops_no_write),
         cmocka_unit_test(test_function__makes_the_values_and_may_leave_rows_out),
+        cmocka_unit_test(test_function__its_values_are_bounded_and_may_be_nothing),
+        cmocka_unit_test(test_markers__putting_none_asks_nobody),
+        cmocka_unit_test(test_markers__who_waits_for_another_ends_in_time),
         cmocka_unit_test(test_function__failures_stop_the_write_naming_the_row),
         cmocka_unit_test(
             test_function__needs_a_record_type_and_plain_names_and_cannot_be_recorded),

@@ -1,6 +1,7 @@
 /* What tells a retry from a reused token (docs/FORMAT.md "Content hash"). */
 #include <inttypes.h>
 
+#include "support/alloc_steps.h"
 #include "unit/write/stage.h"
 
 static uint64_t hash_skipping(s3s_env *env, const char *columns, const char *const *rows,
@@ -61,6 +62,8 @@ static void test_content_hash__golden_values(void **state)
          UINT64_C(0xf889d02c7ab11b16)},
         {"a:binary?", "xyz",
          UINT64_C(0xd9c76e1aafd2dd53)},
+        {"a:fixed_binary(3)?", "xyz",
+         UINT64_C(0xd9c76e1aafd2dd53)}, /* as binary */
         {"b:string?;a:int32?;c:double?", "quake|7|null",
          UINT64_C(0x283fafb1e830657a)},
         {"a:list<int64>?", "[1,null,3]",
@@ -117,6 +120,14 @@ static void test_content_hash__widening_changes_nothing(void **state)
     same(env, "a:date64?", "86400000", "a:timestamp(ms, UTC)?", "86400000");
     same(env, "a:time(ms)?", "7", "a:time(ns)?", "7000000");
     same(env, "a:duration(s)?", "-7", "a:duration(us)?", "-7000000");
+    /* What fits no unit is the nearest that does. */
+    same(env, "a:timestamp(s, UTC)?", "9223372036854775807", "a:timestamp(us, UTC)?",
+         "9223372036854775807");
+    same(env, "a:timestamp(s, UTC)?", "-9223372036854775808", "a:timestamp(us, UTC)?",
+         "-9223372036854775808");
+    same(env, "a:duration(s)?", "9223372036854775807", "a:duration(ns)?", "9223372036854775807");
+    same(env, "a:duration(s)?", "-9223372036854775808", "a:duration(ns)?",
+         "-9223372036854775808");
     same(env, "a:string?", "xyz", "a:large_string?", "xyz");
     same(env, "a:binary?", "xyz", "a:large_binary?", "xyz");
 }
@@ -141,6 +152,9 @@ static void test_content_hash__any_other_difference_is_seen(void **state)
     differ(env, "a:string?", "x", "a:binary?", "x");
     differ(env, "a:double?", "0.5", "a:double?", "0.25");
     differ(env, "a:int64?", "-1", "a:uint64?", "18446744073709551615");
+    differ(env, "a:duration(s)?", "10000000000", "a:duration(s)?", "-10000000000");
+    differ(env, "a:timestamp(s, UTC)?", "10000000000000", "a:timestamp(s, UTC)?",
+           "-10000000000000");
     differ(env, "a:int8?", "null", "a:int8?", "0");
     differ(env, "a:string?", "null", "a:string?", "");
     differ(env, "a:string?;b:string?", "xy|z", "a:string?;b:string?", "x|yz");
@@ -250,6 +264,99 @@ static void test_content_hash__no_size_of_rows_or_values_changes_what_counts(voi
     assert_true(hash(env, "a:large_string?", one, 1) == before);
     large[LARGE - 2] = 'y';
     assert_true(hash(env, "a:string?", one, 1) != before);
+}
+
+static void test_content_hash__long_column_names_count_to_their_end(void **state)
+{
+    s3s_env *env = *state;
+    differ(env, "a-name-of-more-than-sixteen-bytes-and-more-than-32-a:int64?", "1",
+           "a-name-of-more-than-sixteen-bytes-and-more-than-32-b:int64?", "1");
+    same(env, "a-name-of-more-than-sixteen-bytes-and-more-than-32-a:int64?", "1",
+         "a-name-of-more-than-sixteen-bytes-and-more-than-32-a:int8?", "1");
+}
+
+/* A value that ends near the end of the hasher's buffer leaves no room for what comes next, whatever
+ * that is: it is as in a row of its own types. */
+static void test_content_hash__the_end_of_the_buffer_cuts_no_value(void **state)
+{
+    s3s_env *env = *state;
+    static const char *const others[][2] = {
+        {"b:bool?", "true"},        {"b:date?", "7"},   {"b:float?", "0.1"},
+        {"b:time(us)?", "7000000"}, {"b:int8?", "-1"},  {"b:uint64?", "18446744073709551615"},
+        {"b:large_string?", "xyz"}, {"b:binary?", "x"}, {"b:fixed_binary(2)?", "xy"},
+    };
+    static char row[20000], columns[100], wider[100];
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        uint64_t before = 0;
+        for (size_t size = 16384 - 40; size < 16384 + 8; size++) {
+            const char *rows[] = {row};
+            memset(row, 'v', size);
+            snprintf(row + size, sizeof row - size, "|%s", others[i][1]);
+            snprintf(columns, sizeof columns, "a:string?;%s", others[i][0]);
+            snprintf(wider, sizeof wider, "a:large_string?;%s", others[i][0]);
+            uint64_t now = hash(env, columns, rows, 1);
+            assert_true(now != before);
+            assert_true(now == hash(env, wider, rows, 1));
+            before = now;
+        }
+    }
+}
+
+typedef struct hashed {
+    s3s_schema *schema;
+    struct ArrowArray batch;
+} hashed;
+
+static s3store_status hash_again(void *ctx, s3s_env *env, s3store_error *err)
+{
+    hashed *h = ctx;
+    uint64_t hash;
+    return s3s_content_hash(env, h->schema, &h->batch, NULL, &hash, err);
+}
+
+static void test_content_hash__every_failed_allocation_is_an_error(void **state)
+{
+    s3s_env *env = *state;
+    hashed h = {.schema = kit_schema(env, "a:int64?;b:string?")};
+    KIT_BATCH(h.schema, &h.batch, "1|x", "2|y");
+    alloc_steps(hash_again, &h);
+    s3s_array_release(&h.batch);
+    s3s_schema_release(h.schema);
+}
+
+/* ---- sizes of rows --------------------------------------------------------------------------- */
+
+static void check_sizes(s3s_env *env, const char *columns, const char *const *rows, size_t count,
+                        const uint32_t *expected)
+{
+    uint32_t sizes[8];
+    bool skip[8] = {false};
+    s3s_schema *schema = kit_schema(env, columns);
+    struct ArrowArray batch;
+    kit_batch(schema, rows, count, &batch);
+    s3s_row_sizes(schema, &batch, skip, sizes);
+    for (size_t i = 0; i < count; i++)
+        if (sizes[i] != expected[i])
+            fail_msg("%s row %zu: %u, not %u", columns, i, sizes[i], expected[i]);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
+#define SIZES(...) (const uint32_t[]){__VA_ARGS__}
+
+/* The cuts of inputs are made by them: never change them (docs/FORMAT.md "Chunks"). */
+static void test_row_sizes__golden_values(void **state)
+{
+    s3s_env *env = *state;
+    check_sizes(env, "a:bool?", ROWS("true", "null"), SIZES(1, 0));
+    check_sizes(env, "a:date?", ROWS("1", "2"), SIZES(4, 4));
+    check_sizes(env, "a:int8?;b:double?", ROWS("1|2", "null|2", "null|null"), SIZES(16, 8, 0));
+    check_sizes(env, "a:timestamp(us, UTC)?;b:time(us)?", ROWS("1|2"), SIZES(16));
+    check_sizes(env, "a:string?;b:large_binary?", ROWS("abc|x", "|null"), SIZES(4 + 3 + 4 + 1, 4));
+    check_sizes(env, "a:fixed_binary(3)?;b:decimal(18, 6)?", ROWS("xyz|1", "null|null"),
+                SIZES(4 + 3 + 4 + 16, 0));
+    check_sizes(env, "a:null?;b:int16?", ROWS("null|1"), SIZES(8));
+    check_sizes(env, "a:int64?", ROWS("1", "2"), SIZES(8, 8));
 }
 
 static void test_content_hash__skipped_columns_do_not_count(void **state)
@@ -379,6 +486,10 @@ int main(void)
         PURE(test_content_hash__skipped_columns_do_not_count),
         PURE(test_content_hash__nested_values_count_as_what_they_are),
         PURE(test_row_sizes__are_those_of_the_values),
+        PURE(test_content_hash__long_column_names_count_to_their_end),
+        PURE(test_content_hash__the_end_of_the_buffer_cuts_no_value),
+        PURE(test_content_hash__every_failed_allocation_is_an_error),
+        PURE(test_row_sizes__golden_values),
         cmocka_unit_test(test_content_hash__a_retry_is_known_through_the_other_door),
         cmocka_unit_test(test_content_hash__the_inserted_at_column_is_left_out),
         cmocka_unit_test(test_content_hash__a_named_partition_leaves_its_constant_columns_out),
