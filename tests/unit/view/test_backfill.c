@@ -361,6 +361,80 @@ static void test_backfill__large_objects_are_read_one_at_a_time(void **state)
     }
 }
 
+static void test_backfill__in_little_memory_reads_the_views_columns_by_ranges(void **state)
+{
+    (void)state;
+    s3store_error err;
+    stage s;
+    stage_open(&s, NULL);
+    write_row(&s, "a|s1|1");
+    write_large(&s, "b", 300u << 10);
+    s.target->memory_bytes = 8u << 20;
+    s3store_backfill_options o = kit_backfill_options(KIT_ALL);
+    assert_ok(backfill(&s, KIT_VIEW("v", "n"), &o, &err));
+    assert_int_equal(stats.done_objects, 2);
+    assert_string_equal(kit_markers(&s), "v/n=1 ");
+    stage_close(&s);
+}
+
+/* A tuple of every batch of an object is put once, and counted once. */
+static void test_backfill__a_tuple_of_several_batches_is_one_marker(void **state)
+{
+    (void)state;
+    enum { ROWS_PER_OBJECT = 66000 };
+    static const char *rows[ROWS_PER_OBJECT];
+    s3store_error err;
+    stage s;
+    for (int i = 0; i < ROWS_PER_OBJECT; i++)
+        rows[i] = "a|s|1";
+    stage_open(&s, NULL);
+    assert_ok(stage_write(&s, COLUMNS, rows, ROWS_PER_OBJECT, NULL, NULL, &err));
+    s3store_backfill_options o = kit_backfill_options(KIT_ALL);
+    assert_ok(backfill(&s, KIT_VIEW("v", "sku"), &o, &err));
+    assert_int_equal(stats.records, ROWS_PER_OBJECT);
+    assert_int_equal(stats.markers, 1);
+    assert_int_equal(stats.puts, 1);
+    stage_close(&s);
+}
+
+/* Who waits for its turn with a large object ends when the caller says so. */
+static void test_backfill__cancelled_while_large_objects_take_turns(void **state)
+{
+    (void)state;
+    s3store_error err;
+    stage s;
+    const s3store_view_def f = {.size = sizeof f, .name = "f", KIT_COLUMNS("size"), .of = size_of,
+                                .record_type = &sale_type};
+    const stage_options options = {.memory_bytes = 256u << 20};
+    s3store_cancel *cancel;
+    assert_ok(s3store_cancel_new(&cancel, &err));
+    stage_open(&s, &options);
+    for (int i = 0; i < 4; i++)
+        write_large(&s, (const char *const[]){"a", "b", "c", "d"}[i], 10u << 20);
+    s.target->memory_bytes = 64u << 20; /* two at once */
+    const stage_rule slow = {.verb = S3S_VERB_GET,
+                             .kind = FAULTY_DATA,
+                             .from = 1,
+                             .fate = {.after_us = 20 * SECOND}};
+    const stage_rule then = {.verb = S3S_VERB_GET,
+                             .kind = FAULTY_DATA,
+                             .from = 4,
+                             .fate = {.after_us = 20 * SECOND},
+                             .cancel = cancel};
+    const stage_rule rules[] = {then, slow};
+    stage_rules(&s, rules, 2);
+    s3store_backfill_options o = kit_backfill_options(KIT_ALL);
+    o.cancel = cancel;
+    assert_fails(backfill(&s, &f, &o, &err), S3STORE_CANCELLED, NULL);
+    assert_true(stats.done_objects < 4);
+    s3store_cancel_free(cancel);
+    stage_rules(&s, NULL, 0);
+    o.cancel = NULL;
+    assert_ok(backfill(&s, &f, &o, &err));
+    assert_int_equal(stats.done_objects, 4);
+    stage_close(&s);
+}
+
 typedef struct progress {
     uint64_t calls, done;
     s3store_cancel *cancel;
@@ -478,6 +552,9 @@ int main(void)
         cmocka_unit_test(test_backfill__tells_its_progress_and_can_be_cancelled_and_resumed),
         cmocka_unit_test(test_backfill__marker_puts_that_fail_fail_it),
         cmocka_unit_test(test_backfill__large_objects_are_read_one_at_a_time),
+        cmocka_unit_test(test_backfill__in_little_memory_reads_the_views_columns_by_ranges),
+        cmocka_unit_test(test_backfill__a_tuple_of_several_batches_is_one_marker),
+        cmocka_unit_test(test_backfill__cancelled_while_large_objects_take_turns),
         cmocka_unit_test(test_backfill__options_that_cannot_be_are_refused_before_any_request),
         cmocka_unit_test(test_backfill__every_allocation_may_fail),
     };

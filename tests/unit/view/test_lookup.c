@@ -277,7 +277,14 @@ static void test_records__a_text_that_is_no_such_value_is_an_error(void **state)
         {"at=2018-02-07/day=2018-02/name=n/text=t/flag=true/big=1/small=1", "\"at\""},
         {"at=07.02.2018 01-26-13/day=2018-13/name=n/text=t/flag=true/big=1/small=1", "\"day\""},
         {"at=07.02.2018 01-26-13/day=2018-02/name=n/text=t/flag=yes/big=1/small=1", "\"flag\""},
+        {"at=07.02.2018 01-26-13/day=2018-02/name=n/text=t/flag=trub/big=1/small=1", "\"flag\""},
+        {"at=07.02.2018 01-26-13/day=2018-02/name=n/text=t/flag=falsy/big=1/small=1", "\"flag\""},
         {"at=07.02.2018 01-26-13/day=2018-02/name=n/text=t/flag=true/big=-1/small=1", "\"big\""},
+        {"at=07.02.2018 01-26-13/day=2018-02/name=n/text=t/flag=true/big=1a/small=1", "\"big\""},
+        {"at=07.02.2018 01-26-13/day=2018-02/name=n/text=t/flag=true/big=18446744073709551616/"
+         "small=1", "\"big\""},
+        {"at=07.02.2018 01-26-13/day=2018-02/name=n/text=t/flag=true/big=99999999999999999999/"
+         "small=1", "\"big\""},
         {"at=07.02.2018 01-26-13/day=2018-02/name=n/text=t/flag=true/big=1/small=x", "\"small\""},
         {"at=07.02.2018 01-26-13/day=2018-02/name=n/text=t/flag=true/big=1/small=200", "small"},
     };
@@ -300,6 +307,45 @@ static void test_records__a_text_that_is_no_such_value_is_an_error(void **state)
         assert_null(records);
         assert_non_null(strstr(err.message, bad[i][1]));
         assert_non_null(strstr(err.message, "view v, marker of at="));
+        s3s_view_free(view);
+        stage_close(&s);
+    }
+}
+
+/* A time that the field's unit cannot say, in either step; a long key is cut in the message. */
+static void test_records__a_time_beyond_the_fields_unit_is_an_error(void **state)
+{
+    (void)state;
+    typedef struct nanos {
+        int64_t at;
+        const char *name;
+    } nanos;
+    static const s3store_field fields[] = {
+        {.name = "at", .kind = S3STORE_KIND_TIMESTAMP, .offset = offsetof(nanos, at),
+         .unit = S3STORE_UNIT_NANO},
+        {.name = "name", .kind = S3STORE_KIND_CSTRING, .offset = offsetof(nanos, name)},
+    };
+    static const s3store_record_type type = S3STORE_RECORD_TYPE(nanos, fields);
+    static const char *const far[] = {"9999-01-01T00:00:00Z", "2262-04-11T23:47:16.999999999Z"};
+    char name[401], key[600];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {
+        s3store_error err;
+        stage s;
+        s3store_view *view;
+        s3store_records *records;
+        s3store_lookup_options o = S3STORE_LOOKUP_OPTIONS_INIT;
+        o.patterns = KIT_ALL;
+        o.pattern_count = 1;
+        stage_open(&s, NULL);
+        snprintf(key, sizeof key, "v/at=%s/name=%s/m.matview", far[i], name);
+        put_marker(&s, key);
+        assert_ok(s3s_view_open(s.target, KIT_VIEW("v", "at", "name"), NULL, &view, &err));
+        assert_fails(s3s_view_lookup_records(view, &type, &o, &records, NULL, &err),
+                     S3STORE_INVALID_ARGUMENT, "column \"at\": the text \"");
+        assert_non_null(strstr(err.message, far[i]));
+        assert_null(strstr(err.message, name));
         s3s_view_free(view);
         stage_close(&s);
     }
@@ -424,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_records__have_the_values_that_texts_stand_for),
         cmocka_unit_test(test_records__times_without_a_form_and_by_rfc3339_come_back),
         cmocka_unit_test(test_records__a_text_that_is_no_such_value_is_an_error),
+        cmocka_unit_test(test_records__a_time_beyond_the_fields_unit_is_an_error),
         cmocka_unit_test(test_records__fields_and_columns_must_be_the_same),
         cmocka_unit_test(test_lookup__errors_and_cancellation_surface),
         cmocka_unit_test(test_lookup__every_allocation_may_fail),
