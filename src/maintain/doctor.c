@@ -80,12 +80,8 @@ void s3s_outcome_error(s3s_doctor_run *d, s3s_outcome *o, s3store_status status,
 
 void s3s_doctor_key(const s3s_doctor_run *d, const char *name, char out[S3S_KEY_SIZE])
 {
-    size_t dir = strlen(d->dir), size = strlen(name);
-    if (dir + size >= S3S_KEY_SIZE)
-        size = S3S_KEY_SIZE - 1 - dir;
-    memcpy(out, d->dir, dir);
-    memcpy(out + dir, name, size);
-    out[dir + size] = '\0';
+    /* prepare() has left room for a name. */
+    snprintf(out, S3S_KEY_SIZE, "%.*s%.64s", S3STORE_KEY_MAX_BYTES - 64, d->dir, name);
 }
 
 s3store_status s3s_doctor_put(s3s_doctor_run *d, const char *name, const char *body,

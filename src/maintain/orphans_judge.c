@@ -33,14 +33,13 @@ static void because(s3s_suspect *x, bool removable, const char *reason)
     snprintf(x->reason, sizeof x->reason, "%.*s", (int)(sizeof x->reason - 1), reason);
 }
 
+/* Of a bound: an hour at least. */
 static void duration_text(int64_t us, char out[32])
 {
     if (us >= 2 * DAY_US)
         snprintf(out, 32, "%.1f days", (double)us / (double)DAY_US);
-    else if (us >= HOUR_US)
-        snprintf(out, 32, "%.1f hours", (double)us / (double)HOUR_US);
     else
-        snprintf(out, 32, "%.0f s", (double)us / 1e6);
+        snprintf(out, 32, "%.1f hours", (double)us / (double)HOUR_US);
 }
 
 /* Whether its marker names it; a marker that cannot be read may. */

@@ -3,6 +3,7 @@
  */
 #include "maintain/refs.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -51,8 +52,13 @@ static bool take_key(void *ctx, const s3store_list_entry *entry)
         t->past = true;
         return false;
     }
-    if (strlen(entry->key) >= sizeof s->last_seen ||
-        (s->last_seen[0] != '\0' && strcmp(entry->key, s->last_seen) <= 0)) {
+    if (strlen(entry->key) >= sizeof s->last_seen) {
+        t->status = s3s_fail_key(&t->error, S3STORE_CORRUPT, entry->key,
+                                 "the server lists \"%.200s...\": a key of more than %d bytes",
+                                 entry->key, S3STORE_KEY_MAX_BYTES);
+        return false;
+    }
+    if (s->last_seen[0] != '\0' && strcmp(entry->key, s->last_seen) <= 0) {
         t->status = s3s_fail_key(&t->error, S3STORE_CORRUPT, entry->key,
                                  "the server lists \"%.200s\" after \"%.200s\": not in key order",
                                  entry->key, s->last_seen);
@@ -75,12 +81,8 @@ static s3store_status run_slice(slice *s, s3store_error *err)
 {
     refs *r = s->refs;
     s3s_env *env = r->target->env;
-    char prefix[S3S_KEY_SIZE];
-    size_t size = strlen(r->target->layout.ref_path);
-    if (size + 2 > sizeof prefix)
-        return s3s_fail(err, S3STORE_INVALID_ARGUMENT, "the prefix is too long for refs");
-    memcpy(prefix, r->target->layout.ref_path, size);
-    memcpy(prefix + size, "/", 2);
+    char prefix[S3S_KEY_SIZE]; /* it fits: the keys of the configuration are longer */
+    snprintf(prefix, sizeof prefix, "%.*s/", (int)(sizeof prefix - 2), r->target->layout.ref_path);
     taking *t = s3s_calloc(env, 1, sizeof *t);
     s3store_list_reply *reply = s3s_calloc(env, 1, sizeof *reply);
     s3store_status status = t != NULL && reply != NULL ? S3STORE_OK : s3s_fail_memory(err, 8192);

@@ -41,17 +41,21 @@ static s3store_status check_data(commit *c, bool *exists, s3store_error *err)
 {
     s3s_verify_item *item = c->item;
     s3store_object_info info;
-    s3store_status status = s3s_data_key(&c->v->target->layout, item->partition, item->token,
-                                         c->marker.attempt, c->data_key, err);
-    *exists = true;
-    if (status != S3STORE_OK)
-        return status;
+    s3store_error why = {0};
+    *exists = s3s_data_key(&c->v->target->layout, item->partition, item->token, c->marker.attempt,
+                           c->data_key, &why) == S3STORE_OK;
+    if (!*exists) /* a marker's key is shorter: its data's need not fit */
+        return s3s_verify_note_add(
+            c->v, item, "data_missing", true, c->marker_key, err,
+            "no writer of this format made the marker: remove it",
+            "the commit has %lld rows, and its data object cannot exist: %s",
+            (long long)c->marker.row_count, why.message);
     for (size_t i = 0; i < item->attempt_count; i++)
         if (strcmp(item->attempts[i].id, c->marker.attempt) == 0)
             c->listed = &item->attempts[i];
     if (c->listed != NULL)
         return S3STORE_OK;
-    status = s3s_head(c->v->target->store, c->v->call, c->data_key, &info, err);
+    s3store_status status = s3s_head(c->v->target->store, c->v->call, c->data_key, &info, err);
     if (status != S3STORE_NOT_FOUND)
         return status;
     *exists = false;

@@ -51,3 +51,13 @@ s3store_status kit_verify(fixture *fx, s3store_verify_options *options, kit_told
     options->finding_ctx = told;
     return s3s_verify_dataset(fx->target, options, report, err);
 }
+
+s3s_fault_decision kit_refuse(void *ctx, s3s_fault_verb verb, const char *key, uint64_t sequence)
+{
+    const kit_refusal *f = ctx;
+    s3s_fault_decision d = S3S_FAULT_NONE;
+    (void)sequence;
+    if (verb == f->verb && strstr(key, f->part) != NULL)
+        d.before = S3STORE_PERMISSION_DENIED;
+    return d;
+}

@@ -31,4 +31,11 @@ void kit_tell(kit_told *told, const char *format, ...) __attribute__((format(pri
 s3store_status kit_verify(fixture *fx, s3store_verify_options *options, kit_told *told,
                           s3store_verify_report *report, s3store_error *err);
 
+/* A fixture's hook: refuses one verb on keys with a text; ctx is a kit_refusal. */
+typedef struct kit_refusal {
+    s3s_fault_verb verb;
+    const char *part; /* of the key */
+} kit_refusal;
+s3s_fault_decision kit_refuse(void *ctx, s3s_fault_verb verb, const char *key, uint64_t sequence);
+
 #endif

@@ -156,7 +156,46 @@ static void test_inventory__the_receivers_error_comes_out(void **state)
     fixture_close_clean(&fx);
 }
 
+/* A listing that is made up: more data objects of one token than may be held. */
+static s3store_status endless_token(void *impl, const s3store_call *call,
+                                    const s3store_list_request *request, s3store_list_fn fn,
+                                    void *ctx, s3store_list_reply *reply, s3store_error *err)
+{
+    char key[S3S_KEY_SIZE], id[S3S_ATTEMPT_ID_SIZE + 1];
+    (void)impl;
+    (void)call;
+    (void)request;
+    (void)err;
+    *reply = (s3store_list_reply){.date_us = S3STORE_TIME_NONE};
+    for (uint64_t i = 0; i <= S3S_TOKEN_ATTEMPTS_MAX; i++) {
+        s3store_list_entry entry = {.key = key, .object_size = 1, .last_modified_us = 1};
+        fixture_attempt(i, id);
+        snprintf(key, sizeof key, "ds/data/p=1/t-%s.parquet", id);
+        if (!fn(ctx, &entry))
+            break;
+    }
+    return S3STORE_OK;
+}
+
+static void test_inventory__a_token_with_too_many_data_objects_is_named(void **state)
+{
+    (void)state;
+    static const char *const all[] = {"*"};
+    fixture fx;
+    s3store_error err;
+    s3s_patterns parsed = {0};
+    s3s_inventory_counts counts;
+    kit_open(&fx);
+    fx.target->bottom.list = endless_token;
+    assert_ok(s3s_target_patterns(fx.target, all, 1, &parsed, &err));
+    assert_fails(s3s_inventory(fx.target, NULL, &parsed, refuse, NULL, &counts, &err),
+                 S3STORE_LIMIT_EXCEEDED, "more than 100000 data objects of one token: ds/data/p=1/t-");
+    s3s_patterns_deinit(&parsed);
+    fixture_close_clean(&fx);
+}
+
 const struct CMUnitTest inventory_tests[] = {
+    cmocka_unit_test(test_inventory__a_token_with_too_many_data_objects_is_named),
     cmocka_unit_test(test_inventory__tokens_that_are_prefixes_of_others_are_told_apart),
     cmocka_unit_test(test_inventory__overlapping_patterns_give_each_token_once),
     cmocka_unit_test(test_inventory__random_tokens_are_counted_as_by_hand),

@@ -14,6 +14,9 @@ typedef struct aged {
     const char *ageless;         /* HEAD of keys with this text says no time */
     bool no_date;                /* nor what time it is */
     s3store_status uploads;      /* the answer to a listing of uploads; OK = an honest one */
+    s3store_cancel *cancel;      /* triggered in the middle of a page of uploads */
+    unsigned uploads_seen;
+    const char *eternal;         /* LIST says that keys with this text are older than time */
 } aged;
 
 static int64_t shift(const aged *a, const char *key)
@@ -48,6 +51,8 @@ static bool aged_entry(void *ctx, const s3store_list_entry *entry)
     const aged_list_ctx *c = ctx;
     s3store_list_entry own = *entry;
     own.last_modified_us += shift(c->a, entry->key);
+    if (c->a->eternal != NULL && strstr(entry->key, c->a->eternal) != NULL)
+        own.last_modified_us = INT64_MIN + 1;
     return c->fn(c->ctx, &own);
 }
 
@@ -95,16 +100,31 @@ static s3store_status aged_abort(void *impl, const s3store_call *call, const cha
     FORWARD(abort_multipart, call, key, id, err);
 }
 
+typedef struct aged_uploads_ctx {
+    aged *a;
+    s3store_upload_fn fn;
+    void *ctx;
+} aged_uploads_ctx;
+
+static bool aged_upload(void *ctx, const s3store_upload *upload)
+{
+    aged_uploads_ctx *c = ctx;
+    if (c->a->cancel != NULL && ++c->a->uploads_seen == 253)
+        s3store_cancel_trigger(c->a->cancel);
+    return c->fn(c->ctx, upload);
+}
+
 static s3store_status aged_uploads(void *impl, const s3store_call *call,
                                    const s3store_list_uploads_request *request,
                                    s3store_upload_fn fn, void *ctx,
                                    s3store_list_uploads_reply *reply, s3store_error *err)
 {
+    aged_uploads_ctx c = {impl, fn, ctx};
     if (((aged *)impl)->uploads != S3STORE_OK) {
         *err = (s3store_error){.status = ((aged *)impl)->uploads, .message = "says the test"};
         return err->status;
     }
-    FORWARD(list_multipart, call, request, fn, ctx, reply, err);
+    FORWARD(list_multipart, call, request, aged_upload, &c, reply, err);
 }
 
 static void age(aged *a, fixture *fx, int64_t age_us)
@@ -536,6 +556,134 @@ static void test_orphans__uploads_that_never_ended_are_told_and_aborted(void **s
     fixture_close_clean(&fx);
 }
 
+/* More uploads than are judged at once: what stops them in between comes out. */
+static void test_orphans__cancelled_among_many_uploads_ends_it(void **state)
+{
+    (void)state;
+    fixture fx;
+    aged a;
+    s3store_error err;
+    kit_told told;
+    char id[S3STORE_UPLOAD_ID_MAX];
+    s3store_orphans_report r = {.size = sizeof r};
+    s3store_orphans_options options = S3STORE_ORPHANS_OPTIONS_INIT;
+    kit_open(&fx);
+    for (int i = 0; i < 600; i++) {
+        s3store_put_request begin = {.size = sizeof begin, .key = "ds/data/p=a/big.parquet"};
+        assert_ok(s3s_create_multipart(&fx.memory, NULL, &begin, id, &err));
+    }
+    age(&a, &fx, 8 * DAY_US);
+    assert_ok(s3store_cancel_new(&options.cancel, &err));
+    a.cancel = options.cancel;
+    options.remove = true;
+    memset(&told, 0, sizeof told);
+    options.orphan = take_orphan;
+    options.orphan_ctx = &told;
+    assert_fails(s3s_orphans(fx.target, &options, &r, &err), S3STORE_CANCELLED, NULL);
+    assert_false(r.uploads_listed);
+    assert_int_equal(s3s_memory_upload_count(&fx.memory) + r.removed, 600);
+    s3store_cancel_free(options.cancel);
+    fixture_close_clean(&fx);
+}
+
+static s3s_fault_decision refuse_puts(void *ctx, s3s_fault_verb verb, const char *key,
+                                      uint64_t sequence)
+{
+    s3s_fault_decision d = S3S_FAULT_NONE;
+    (void)ctx;
+    (void)key;
+    (void)sequence;
+    if (verb == S3S_VERB_PUT)
+        d.before = S3STORE_PERMISSION_DENIED;
+    return d;
+}
+
+/* Who may only read cannot find out whether commits expire: so nothing below a week is removable. */
+static void test_orphans__a_key_that_may_only_read_is_enough_to_look(void **state)
+{
+    (void)state;
+    fixture fx;
+    aged a;
+    s3store_orphans_report r;
+    char text[8192];
+    kit_open(&fx);
+    fixture_written d = kit_write(&fx, "p=a", "dead", FIXTURE_DATA);
+    age(&a, &fx, 2 * DAY_US);
+    fx.hook = refuse_puts;
+    snprintf(text, sizeof text, "data %s keep;", d.data_key);
+    expect(&fx, DAY_US, false, text, &r);
+    assert_false(r.bound_proven);
+    assert_int_equal(r.bound_us, 7 * DAY_US);
+    fx.hook = NULL;
+    fixture_close_clean(&fx);
+}
+
+/* A time that no difference can be made of is no age. */
+static void test_orphans__what_is_older_than_time_is_not_told(void **state)
+{
+    (void)state;
+    fixture fx;
+    aged a;
+    s3store_orphans_report r;
+    kit_open(&fx);
+    fixture_written d = kit_write(&fx, "p=a", "dead", FIXTURE_DATA);
+    age(&a, &fx, 8 * DAY_US);
+    a.eternal = "dead-";
+    expect(&fx, 0, true, "", &r);
+    assert_int_equal(r.younger, 1);
+    assert_true(exists(&fx, d.data_key));
+    fixture_close_clean(&fx);
+}
+
+/* What stops the whole stops it at a suspect too; what is only slow does not. */
+static void test_orphans__what_ends_it_is_told_apart_from_what_does_not(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text; /* of the key whose HEAD says it */
+        s3store_status status;
+        s3store_status wanted;
+        bool ref_only;
+    } cases[] = {
+        {"dead-", S3STORE_CANCELLED, S3STORE_CANCELLED, false},
+        {"dead-", S3STORE_TIMEOUT, S3STORE_OK, false},
+        {"dead.commit", S3STORE_PERMISSION_DENIED, S3STORE_OK, false},
+        {"dead.commit", S3STORE_PERMISSION_DENIED, S3STORE_PERMISSION_DENIED, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture fx;
+        aged a;
+        s3store_error err;
+        kit_told told;
+        s3store_orphans_report r;
+        kit_open(&fx);
+        fixture_written d =
+            kit_write(&fx, "p=a", "dead", cases[i].ref_only ? FIXTURE_REF : FIXTURE_DATA);
+        const char *key = cases[i].ref_only ? d.ref_key : d.data_key;
+        age(&a, &fx, 8 * DAY_US);
+        refusing f = {.text = cases[i].text, .from = 1, .status = cases[i].status};
+        fx.hook = refuse_head;
+        fx.hook_ctx = &f;
+        if (cases[i].wanted != S3STORE_OK) {
+            assert_fails(look(&fx, 0, true, &told, &r, &err), cases[i].wanted, NULL);
+        } else {
+            assert_ok(look(&fx, 0, true, &told, &r, &err));
+            assert_int_equal(r.failed, 1);
+        }
+        assert_int_equal(r.removed, 0);
+        fx.hook = NULL;
+        assert_true(exists(&fx, key));
+        fixture_close_clean(&fx);
+    }
+}
+
+static void test_orphans__kinds_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(s3store_orphan_kind_name(S3STORE_ORPHAN_UPLOAD), "upload");
+    assert_string_equal(s3store_orphan_kind_name((s3store_orphan_kind)77), "unknown");
+}
+
 static void test_orphans__listing_costs_no_more_than_it_must(void **state)
 {
     (void)state;
@@ -621,6 +769,11 @@ const struct CMUnitTest orphans_tests[] = {
     cmocka_unit_test(test_orphans__without_the_servers_clock_the_skew_counts_against_removal),
     cmocka_unit_test(test_orphans__uploads_that_may_not_be_listed_are_left_alone),
     cmocka_unit_test(test_orphans__uploads_that_never_ended_are_told_and_aborted),
+    cmocka_unit_test(test_orphans__cancelled_among_many_uploads_ends_it),
+    cmocka_unit_test(test_orphans__a_key_that_may_only_read_is_enough_to_look),
+    cmocka_unit_test(test_orphans__what_is_older_than_time_is_not_told),
+    cmocka_unit_test(test_orphans__what_ends_it_is_told_apart_from_what_does_not),
+    cmocka_unit_test(test_orphans__kinds_have_names),
     cmocka_unit_test(test_orphans__listing_costs_no_more_than_it_must),
     cmocka_unit_test(test_orphans__many_are_told_each_once),
     cmocka_unit_test(test_orphans__memory_that_runs_out_is_an_error_and_removes_nothing_good),

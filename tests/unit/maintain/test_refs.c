@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "maintain/refs.h"
+#include "support/alloc_steps.h"
 #include "unit/maintain/kit.h"
 
 typedef struct seen {
@@ -87,11 +88,76 @@ static void test_refs__few_cost_one_list(void **state)
     fixture_close_clean(&fx);
 }
 
+/* What is no ref says nothing about time, and stamps of the future say nothing about what is left. */
+static void test_refs__a_first_page_that_shows_no_pace_is_followed_by_one_slice(void **state)
+{
+    (void)state;
+    for (int future = 0; future < 2; future++) {
+        fixture fx;
+        s3store_error err;
+        uint64_t lists;
+        seen s = {.in_order = true};
+        kit_open(&fx);
+        for (int i = 0; i < 1100; i++) {
+            char key[S3S_KEY_SIZE], id[S3S_ATTEMPT_ID_SIZE + 1];
+            int64_t day_us = INT64_C(86400000000);
+            fixture_attempt((uint64_t)i, id);
+            snprintf(key, sizeof key, "ds/_ref/0-junk-%04d", i);
+            if (future == 1)
+                assert_ok(s3s_ref_key(&fx.target->layout, s3s_wall_us(fx.env) + day_us + i, "t", id,
+                                      "p=1", key, &err));
+            fixture_put(&fx, key, NULL, 0, NULL);
+        }
+        assert_ok(s3s_refs_walk(fx.target, NULL, 16, take, &s, &lists, &err));
+        assert_int_equal(s.good + s.bad, 1100);
+        assert_true(s.in_order);
+        assert_int_equal(lists, 2);
+        fixture_close_clean(&fx);
+    }
+}
+
+static void test_refs__no_more_than_64_slices_are_made(void **state)
+{
+    (void)state;
+    fixture fx;
+    s3store_error err;
+    uint64_t lists;
+    seen s = {.in_order = true};
+    kit_open(&fx);
+    uint64_t sum = add_refs(&fx, 1500);
+    assert_ok(s3s_refs_walk(fx.target, NULL, 100000, take, &s, &lists, &err));
+    assert_true(s.sum == sum);
+    assert_true(lists <= 66);
+    fixture_close_clean(&fx);
+}
+
+static s3store_status walk_in_slices(void *ctx, s3s_env *env, s3store_error *err)
+{
+    fixture *fx = ctx;
+    uint64_t lists;
+    seen s = {.in_order = true};
+    (void)env;
+    s3store_status status = s3s_refs_walk(fx->target, NULL, 4, take, &s, &lists, err);
+    if (status == S3STORE_OK)
+        assert_int_equal(s.good, 1500);
+    return status;
+}
+
+static void test_refs__memory_that_runs_out_is_an_error(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    add_refs(&fx, 1500);
+    alloc_steps_within(fx.env, walk_in_slices, &fx);
+    fixture_close_clean(&fx);
+}
+
 /* ---- servers that lie -------------------------------------------------------------- */
 
 typedef struct liar {
     s3store_object_store inner;
-    enum { REPEATS, ENDLESS } how;
+    enum { REPEATS, ENDLESS, TOO_LONG } how;
     s3store_list_fn fn;
     void *ctx;
 } liar;
@@ -109,6 +175,15 @@ static s3store_status lying_list(void *impl, const s3store_call *call,
     liar *l = impl;
     if (l->how == ENDLESS) {
         *reply = (s3store_list_reply){.truncated = true};
+        return S3STORE_OK;
+    }
+    if (l->how == TOO_LONG) {
+        static char key[S3S_KEY_SIZE + 1];
+        s3store_list_entry folder = {.key = "ds/_ref/folder/", .is_prefix = true},
+                           entry = {.key = memset(key, 'k', S3S_KEY_SIZE)};
+        *reply = (s3store_list_reply){.truncated = false};
+        assert_true(fn(ctx, &folder)); /* nobody asked for folders: they say nothing */
+        fn(ctx, &entry);
         return S3STORE_OK;
     }
     l->fn = fn;
@@ -142,8 +217,10 @@ static void test_refs__what_the_taker_says_ends_the_walk(void **state)
 static void test_refs__listings_that_cannot_be_are_corrupt_and_end(void **state)
 {
     (void)state;
-    static const char *const says[] = {[REPEATS] = "not in key order", [ENDLESS] = "lists none"};
-    for (int how = 0; how < 2; how++) {
+    static const char *const says[] = {[REPEATS] = "not in key order",
+                                       [ENDLESS] = "lists none",
+                                       [TOO_LONG] = "a key of more than 1024 bytes"};
+    for (int how = 0; how < 3; how++) {
         fixture fx;
         s3store_error err;
         uint64_t lists;
@@ -170,5 +247,8 @@ const struct CMUnitTest refs_tests[] = {
     cmocka_unit_test(test_refs__listings_that_cannot_be_are_corrupt_and_end),
     cmocka_unit_test(test_refs__slices_see_each_ref_once),
     cmocka_unit_test(test_refs__few_cost_one_list),
+    cmocka_unit_test(test_refs__a_first_page_that_shows_no_pace_is_followed_by_one_slice),
+    cmocka_unit_test(test_refs__no_more_than_64_slices_are_made),
+    cmocka_unit_test(test_refs__memory_that_runs_out_is_an_error),
 };
 const size_t refs_test_count = sizeof refs_tests / sizeof refs_tests[0];

@@ -122,6 +122,53 @@ static void test_verify__a_damaged_marker_is_found(void **state)
     fixture_close_clean(&fx);
 }
 
+static void put_marker(fixture *fx, const char *key, const char *attempt, const char *stamp)
+{
+    s3store_metadata m = {0};
+    assert_true(s3store_metadata_add(&m, "attemptid", attempt));
+    assert_true(s3store_metadata_add(&m, "refmicrots", stamp));
+    assert_true(s3store_metadata_add(&m, "insertedat", "1"));
+    assert_true(s3store_metadata_add(&m, "rowcount", "1"));
+    fixture_put(fx, key, NULL, 0, &m);
+}
+
+static void test_verify__a_stamp_that_no_ref_can_have_is_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    s3store_error err;
+    kit_told told;
+    s3store_verify_report report;
+    char text[4 * S3S_KEY_SIZE];
+    kit_open(&fx);
+    fixture_written w = kit_write(&fx, "p=a", "t", FIXTURE_DATA | FIXTURE_COMMIT);
+    put_marker(&fx, w.commit_key, w.attempt, "-5");
+    assert_ok(kit_verify(&fx, NULL, &told, &report, &err));
+    snprintf(text, sizeof text, "ref_missing %s;commit_late %s;", w.commit_key, w.commit_key);
+    assert_string_equal(told.text, text);
+    fixture_close_clean(&fx);
+}
+
+/* The key of a marker is shorter than that of its data object: one may have no data that can be. */
+static void test_verify__a_marker_whose_data_cannot_be_is_found(void **state)
+{
+    (void)state;
+    fixture fx;
+    char id[S3S_ATTEMPT_ID_SIZE + 1], token[1100], key[1200];
+    kit_open(&fx);
+    kit_write(&fx, "p=b", "t", FIXTURE_ALL);
+    size_t size = S3STORE_KEY_MAX_BYTES - strlen("ds/data/p=a/.commit");
+    memset(token, 't', size);
+    token[size] = '\0';
+    snprintf(key, sizeof key, "ds/data/p=a/%s.commit", token);
+    fixture_attempt(77, id);
+    put_marker(&fx, key, id, "1517966773000000");
+    char text[4 * S3S_KEY_SIZE];
+    snprintf(text, sizeof text, "data_missing %s;ref_missing %s;commit_late %s;", key, key, key);
+    expect(&fx, false, text);
+    fixture_close_clean(&fx);
+}
+
 static void test_verify__a_wrong_row_count_is_found(void **state)
 {
     (void)state;
@@ -362,6 +409,47 @@ static void take_progress(void *ctx, uint64_t done, uint64_t about)
     p->about = about;
 }
 
+/* A request that fails ends it, wherever it comes: nothing is called damaged for it. */
+static void test_verify__requests_that_fail_end_it_and_are_no_damage(void **state)
+{
+    (void)state;
+    static const char *const two[] = {"p=a", "p=b"};
+    static const struct {
+        s3s_fault_verb verb;
+        const char *part;
+        unsigned steps; /* of the commit */
+    } cases[] = {
+        {S3S_VERB_LIST, "ds/data/p=b", FIXTURE_ALL}, /* while a commit waits to be asked for */
+        {S3S_VERB_LIST, "ds/_ref", FIXTURE_ALL},
+        {S3S_VERB_LIST, "ds/_config/schema", FIXTURE_ALL},
+        {S3S_VERB_LIST, "ds/_config/view", FIXTURE_ALL},
+        {S3S_VERB_HEAD, ".parquet", FIXTURE_REF | FIXTURE_COMMIT},
+        {S3S_VERB_HEAD, "ds/_ref", FIXTURE_DATA | FIXTURE_COMMIT},
+        {S3S_VERB_GET, ".parquet", FIXTURE_ALL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture fx;
+        s3store_error err;
+        kit_told told;
+        s3store_verify_report report;
+        s3store_verify_options options = S3STORE_VERIFY_OPTIONS_INIT;
+        options.patterns = two;
+        options.pattern_count = 2;
+        kit_open(&fx);
+        kit_write(&fx, "p=a", "t", cases[i].steps);
+        kit_refusal f = {.verb = cases[i].verb, .part = cases[i].part};
+        fx.hook = kit_refuse;
+        fx.hook_ctx = &f;
+        assert_fails(kit_verify(&fx, &options, &told, &report, &err), S3STORE_PERMISSION_DENIED,
+                     NULL);
+        assert_string_equal(told.text, "");
+        assert_int_equal(report.damages, 0);
+        fx.hook = NULL;
+        assert_ok(kit_verify(&fx, &options, &told, &report, &err));
+        fixture_close_clean(&fx);
+    }
+}
+
 static void test_verify__its_plan_and_progress_are_told(void **state)
 {
     (void)state;
@@ -418,6 +506,9 @@ const struct CMUnitTest verify_tests[] = {
     cmocka_unit_test(test_verify__a_missing_ref_is_found),
     cmocka_unit_test(test_verify__a_damaged_marker_is_found),
     cmocka_unit_test(test_verify__a_wrong_row_count_is_found),
+    cmocka_unit_test(test_verify__a_stamp_that_no_ref_can_have_is_found),
+    cmocka_unit_test(test_verify__a_marker_whose_data_cannot_be_is_found),
+    cmocka_unit_test(test_verify__requests_that_fail_end_it_and_are_no_damage),
     cmocka_unit_test(test_verify__data_that_are_no_parquet_are_found),
     cmocka_unit_test(test_verify__a_late_commit_is_found_until_it_is_restamped),
     cmocka_unit_test(test_verify__refs_that_cannot_be_read_are_found),

@@ -1,4 +1,7 @@
 /* verify: recorded schema versions, and data objects against them. */
+#include <stdlib.h>
+
+#include "support/alloc_steps.h"
 #include "unit/maintain/kit.h"
 
 #define COLUMNS(more)                                                                              \
@@ -146,7 +149,84 @@ static void test_verify__rows_without_a_text_for_a_view_are_found(void **state)
     fixture_close_clean(&fx);
 }
 
+static void test_verify__rows_that_rotted_are_found_where_views_are_checked(void **state)
+{
+    (void)state;
+    fixture fx;
+    size_t size;
+    char text[2 * S3S_KEY_SIZE];
+    kit_open(&fx);
+    put_view(&fx, "entities", "entity");
+    fixture_written w = kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    uint8_t *bytes = fixture_get(&fx, w.data_key, &size);
+    memset(bytes + 4, 0xff, 24); /* the first page header */
+    fixture_put(&fx, w.data_key, bytes, size, NULL);
+    free(bytes);
+    snprintf(text, sizeof text, "data_unreadable %s;", w.data_key);
+    expect(&fx, text);
+    fixture_close_clean(&fx);
+}
+
+static void test_verify__versions_and_views_that_cannot_be_read_end_it(void **state)
+{
+    (void)state;
+    static const kit_refusal cases[] = {
+        {S3S_VERB_GET, "schema/000001"},
+        {S3S_VERB_GET, "view/entities"},
+        {S3S_VERB_LIST, "_matview/entities"},
+        {S3S_VERB_HEAD, "_matview/entities"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture fx;
+        s3store_error err;
+        kit_told told;
+        s3store_verify_report report;
+        kit_refusal f = cases[i];
+        kit_open(&fx);
+        put_version(&fx, 1, COLUMNS(""));
+        put_view(&fx, "entities", "entity");
+        kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+        fx.hook = kit_refuse;
+        fx.hook_ctx = &f;
+        assert_fails(kit_verify(&fx, NULL, &told, &report, &err), S3STORE_PERMISSION_DENIED, NULL);
+        assert_null(strstr(told.text, "view_marker_missing"));
+        fx.hook = NULL;
+        fixture_close_clean(&fx);
+    }
+}
+
+/* What is found is told whole, or the call fails. */
+static s3store_status verify_again(void *ctx, s3s_env *env, s3store_error *err)
+{
+    static const char wanted[] = "view_marker_missing ds/_matview/entities/entity=a/m.matview;";
+    kit_told told;
+    s3store_verify_report report;
+    (void)env;
+    s3store_status status = kit_verify(ctx, NULL, &told, &report, err);
+    if (status == S3STORE_OK)
+        assert_string_equal(told.text, wanted);
+    return status;
+}
+
+static void test_verify__of_schema_and_views_every_allocation_may_fail(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    put_version(&fx, 1, COLUMNS(""));
+    put_version(&fx, 2, COLUMNS(VALUE("int64")));
+    put_view(&fx, "entities", "entity");
+    put_view(&fx, "versions", "version");
+    fixture_put(&fx, "ds/_matview/versions/version=1/m.matview", NULL, 0, NULL);
+    kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    alloc_steps_within(fx.env, verify_again, &fx);
+    fixture_close_clean(&fx);
+}
+
 const struct CMUnitTest verify_schema_tests[] = {
+    cmocka_unit_test(test_verify__rows_that_rotted_are_found_where_views_are_checked),
+    cmocka_unit_test(test_verify__versions_and_views_that_cannot_be_read_end_it),
+    cmocka_unit_test(test_verify__of_schema_and_views_every_allocation_may_fail),
     cmocka_unit_test(test_verify__markers_that_are_missing_from_a_view_are_found),
     cmocka_unit_test(test_verify__rows_without_a_text_for_a_view_are_found),
     cmocka_unit_test(test_verify__versions_that_widen_are_right),

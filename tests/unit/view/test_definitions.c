@@ -1,4 +1,5 @@
 /* What a view may be, and how it is recorded. */
+#include "support/alloc_steps.h"
 #include "unit/view/kit.h"
 
 /* Vector 183 and more. */
@@ -378,58 +379,73 @@ static void test_given__a_count_needs_an_array_and_a_bound(void **state)
     stage_close(&s);
 }
 
-/* Each time the n-th allocation of the target's env fails; what succeeds is right. */
+static s3store_status list_views(void *ctx, s3s_env *env, s3store_error *err)
+{
+    const stage *s = ctx;
+    s3store_views *views;
+    (void)env;
+    s3store_status status = s3s_target_views(s->target, NULL, &views, err);
+    assert_int_equal(s3store_views_count(views), status == S3STORE_OK ? 2 : 0);
+    s3store_views_free(views);
+    return status;
+}
+
+static s3store_status open_writer_with_views(void *ctx, s3s_env *env, s3store_error *err)
+{
+    const stage *s = ctx;
+    const s3store_view_def *given[] = {KIT_VIEW("b", "id"), KIT_VIEW("c", "p")};
+    s3store_writer_options o = S3STORE_WRITER_OPTIONS_INIT;
+    s3store_writer *w;
+    (void)env;
+    o.views = given;
+    o.view_count = 2;
+    s3store_status status = s3s_writer_open(s->target, &o, &w, err);
+    assert_true((w != NULL) == (status == S3STORE_OK));
+    if (w != NULL)
+        assert_int_equal(w->views.count, 3);
+    s3s_writer_free(w);
+    return status;
+}
+
+static s3store_status open_view(void *ctx, s3s_env *env, s3store_error *err)
+{
+    const stage *s = ctx;
+    s3store_view *view;
+    (void)env;
+    s3store_status status = s3s_view_open(s->target, KIT_VIEW("b", "id"), NULL, &view, err);
+    assert_true((view != NULL) == (status == S3STORE_OK));
+    s3s_view_free(view);
+    return status;
+}
+
+/* Another one each time. */
+static s3store_status add_view(void *ctx, s3s_env *env, s3store_error *err)
+{
+    static unsigned number;
+    const stage *s = ctx;
+    bool created;
+    int64_t from;
+    char name[32];
+    (void)env;
+    snprintf(name, sizeof name, "new%u", number++);
+    s3store_status status =
+        s3s_view_add(s->target, KIT_VIEW(name, "id"), NULL, &created, &from, err);
+    assert_int_equal(created, status == S3STORE_OK);
+    return status;
+}
+
 static void test_recorded__every_allocation_may_fail(void **state)
 {
     (void)state;
-    s3store_error err;
     stage s;
     const stage_options options = {.serial = true};
     stage_open(&s, &options);
     put_definition(&s, "a.json", "{\"format\":1,\"name\":\"a\",\"columns\":[\"id\",\"t=x:%d\"]}");
     put_definition(&s, "b.json", "{\"format\":1,\"name\":\"b\",\"columns\":[\"id\"]}");
-    const s3store_view_def *given[] = {KIT_VIEW("b", "id"), KIT_VIEW("c", "p")};
-    for (int what = 0; what < 4; what++) {
-        size_t failures = 0, successes = 0; /* some failures are made good */
-        for (uint64_t n = 0; successes < 25; n++) {
-            s3store_views *views = NULL;
-            s3store_writer *w = NULL;
-            s3store_view *view = NULL;
-            bool created = false;
-            int64_t from;
-            char name[32];
-            s3store_status status;
-            s3store_writer_options o = S3STORE_WRITER_OPTIONS_INIT;
-            o.views = given;
-            o.view_count = 2;
-            snprintf(name, sizeof name, "new%d-%d", what, (int)n);
-            memset(&err, 0, sizeof err);
-            assert_true(n < 2000);
-            s3s_env_fail_alloc_at(s.env, n);
-            if (what == 0)
-                status = s3s_target_views(s.target, NULL, &views, &err);
-            else if (what == 1)
-                status = s3s_writer_open(s.target, &o, &w, &err);
-            else if (what == 2)
-                status = s3s_view_open(s.target, given[0], NULL, &view, &err);
-            else
-                status = s3s_view_add(s.target, KIT_VIEW(name, "id"), NULL, &created, &from, &err);
-            s3s_env_fail_alloc_at(s.env, UINT64_MAX);
-            assert_true(status == S3STORE_OK || status == S3STORE_OUT_OF_MEMORY);
-            assert_int_equal(err.status, status);
-            if (status == S3STORE_OK && what == 0)
-                assert_int_equal(s3store_views_count(views), 2);
-            if (status == S3STORE_OK && what == 1)
-                assert_int_equal(w->views.count, 3);
-            assert_int_equal(created, what == 3 && status == S3STORE_OK);
-            s3store_views_free(views);
-            s3s_writer_free(w);
-            s3s_view_free(view);
-            successes = status == S3STORE_OK ? successes + 1 : 0;
-            failures += status != S3STORE_OK;
-        }
-        assert_true(failures > 5);
-    }
+    alloc_steps_within(s.env, list_views, &s);
+    alloc_steps_within(s.env, open_writer_with_views, &s);
+    alloc_steps_within(s.env, open_view, &s);
+    alloc_steps_within(s.env, add_view, &s);
     stage_close(&s);
 }
 
