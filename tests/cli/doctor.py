@@ -40,6 +40,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
+    def send_header(self, keyword, value):
+        if keyword != "Date" or not self.lies("no_date"):
+            super().send_header(keyword, value)
+
     def date_time_string(self, timestamp=None):
         return email.utils.formatdate(time.time() + self.server.clock_offset, usegmt=True)
 
@@ -120,6 +124,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         name = self.key.rsplit("/", 1)[-1]
         if self.lies("refuses_put") or (self.lies("refuses_" + name)):
             raise Refused(403, "AccessDenied")
+        if self.lies("busy_" + name):
+            raise Refused(503, "SlowDown")
         if self.lies("slow_put") and name == "latency":
             time.sleep(0.4)
         self.check_body()
@@ -219,6 +225,7 @@ CASES = [
     ("other_bytes", {"get": "fail"}, GOOD),
     ("clock90", {"clock": "fail"}, GOOD),
     ("clock-90", {"clock": "fail"}, GOOD),
+    ("no_date", {"clock": "warn"}, GOOD),
     ("stale_list", {"list_after_put": "fail"}, GOOD),
     ("drops_metadata", {"metadata": "fail"}, GOOD),
     ("ignores_conditions", {"if_none_match": "fail", "if_none_match_race": "fail"}, GOOD),
@@ -230,6 +237,7 @@ CASES = [
     ("refuses_query_signature", {"fence": "warn", "checksum": "ok"}, GOOD),
     ("ignores_sha256", {"checksum": "fail"}, GOOD),
     ("ignores_md5", {"checksum": "fail"}, GOOD),
+    ("busy_damaged-sha256", {"checksum": "fail"}, GOOD),
     ("slow_put", {"latency": "warn", "dataset": "warn"},
      {"commit-timeout": "1s", "max-clock-skew": "0s"}),
     ("refuses_latency", {"latency": "fail"}, GOOD),
@@ -239,13 +247,13 @@ CASES = [
 ]
 
 
-def run(command, url, key_id="AKTEST"):
+def run(command, url, key_id="AKTEST", more=()):
     env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true",
            "AWS_SECRET_ACCESS_KEY": "secret"}
     env.update({k: v for k, v in os.environ.items() if "SAN_OPTIONS" in k})
     if key_id:
         env["AWS_ACCESS_KEY_ID"] = key_id
-    done = subprocess.run([command, "doctor", "s3://b/d", "--endpoint-url", url, "--json"],
+    done = subprocess.run([command, "doctor", "s3://b/d", "--endpoint-url", url, "--json", *more],
                           env=env, capture_output=True, text=True, timeout=100, check=False)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return done, {line["check"]: line for line in lines}
@@ -295,6 +303,13 @@ def main(command):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda case: run_case(command, case), CASES):
             problems += found
+    # A public bucket: requests are not signed, so they do not expire.
+    server = Server(set(), GOOD)
+    done, checks = run(command, f"http://127.0.0.1:{server.server_port}", None,
+                       ["--no-sign-request"])
+    problems += judge("not signed", {"fence": "warn"}, checks, done)
+    server.shutdown()
+    server.server_close()
     # Nobody there, and nobody to be.
     with tempfile.TemporaryDirectory():
         done, checks = run(command, "http://127.0.0.1:9")
@@ -304,7 +319,7 @@ def main(command):
                           done)
     for problem in problems:
         print(problem)
-    print(f"{len(CASES) + 2} servers, {len(problems)} problems")
+    print(f"{len(CASES) + 3} servers, {len(problems)} problems")
     return 1 if problems else 0
 
 

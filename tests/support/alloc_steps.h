@@ -13,8 +13,10 @@ typedef s3store_status (*alloc_step)(void *ctx, s3s_env *env, s3store_error *err
  * OUT_OF_MEMORY, told, and leave nothing allocated; so must success. */
 void alloc_steps(alloc_step step, void *ctx);
 
-/* The same in an env that is in use, where some failures are made good: it ends when step has passed 25
- * times in a row. Some must have failed; what is allocated is the caller's to check. */
-void alloc_steps_within(s3s_env *env, alloc_step step, void *ctx);
+/* The same in an env that is in use, where some failures are made good (a target does without each
+ * of some 30 series of metrics): it ends when step has passed 50 times in a row. Some must have
+ * failed; what is allocated is the caller's to check. kept: step uses a handle that makes things once
+ * and keeps them, so that a second sweep finds the others. */
+void alloc_steps_within(s3s_env *env, bool kept, alloc_step step, void *ctx);
 
 #endif

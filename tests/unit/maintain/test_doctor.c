@@ -580,7 +580,7 @@ static void test_doctor__memory_that_runs_out_is_an_error(void **state)
     (void)state;
     patient p;
     patient_open(&p, true);
-    alloc_steps_within(p.env, examine_again, &p);
+    alloc_steps_within(p.env, false, examine_again, &p);
     patient_close(&p);
 }
 

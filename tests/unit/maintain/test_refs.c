@@ -149,7 +149,7 @@ static void test_refs__memory_that_runs_out_is_an_error(void **state)
     fixture fx;
     kit_open(&fx);
     add_refs(&fx, 1500);
-    alloc_steps_within(fx.env, walk_in_slices, &fx);
+    alloc_steps_within(fx.env, true, walk_in_slices, &fx);
     fixture_close_clean(&fx);
 }
 

@@ -219,7 +219,7 @@ static void test_verify__of_schema_and_views_every_allocation_may_fail(void **st
     put_view(&fx, "versions", "version");
     fixture_put(&fx, "ds/_matview/versions/version=1/m.matview", NULL, 0, NULL);
     kit_write(&fx, "p=a", "t", FIXTURE_ALL);
-    alloc_steps_within(fx.env, verify_again, &fx);
+    alloc_steps_within(fx.env, true, verify_again, &fx);
     fixture_close_clean(&fx);
 }
 

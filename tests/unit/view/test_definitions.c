@@ -442,10 +442,10 @@ static void test_recorded__every_allocation_may_fail(void **state)
     stage_open(&s, &options);
     put_definition(&s, "a.json", "{\"format\":1,\"name\":\"a\",\"columns\":[\"id\",\"t=x:%d\"]}");
     put_definition(&s, "b.json", "{\"format\":1,\"name\":\"b\",\"columns\":[\"id\"]}");
-    alloc_steps_within(s.env, list_views, &s);
-    alloc_steps_within(s.env, open_writer_with_views, &s);
-    alloc_steps_within(s.env, open_view, &s);
-    alloc_steps_within(s.env, add_view, &s);
+    alloc_steps_within(s.env, true, list_views, &s);
+    alloc_steps_within(s.env, true, open_writer_with_views, &s);
+    alloc_steps_within(s.env, true, open_view, &s);
+    alloc_steps_within(s.env, true, add_view, &s);
     stage_close(&s);
 }
 
