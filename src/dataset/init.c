@@ -289,13 +289,12 @@ static s3store_status check_item(void *ctx, size_t item, s3store_error *err)
         return check_view(in, item - ITEM_COUNT, err);
     if (item == ITEM_SCHEMA)
         return in->schema != NULL ? check_schema(in, err) : S3STORE_OK;
-    status = s3s_config_key(&t->layout, name, key, err);
-    if (status != S3STORE_OK)
-        return status;
     s3s_buffer_init(&body, t->env, S3S_JSON_MAX_BYTES);
-    status = s3s_config_get(t, in->call, name,
-                            item == ITEM_DESCRIPTOR ? S3S_JSON_MAX_BYTES : S3S_TIMING_MAX_BYTES,
-                            &body, &found, err);
+    status = s3s_config_key(&t->layout, name, key, err);
+    if (status == S3STORE_OK)
+        status = s3s_config_get(t, in->call, name,
+                                item == ITEM_DESCRIPTOR ? S3S_JSON_MAX_BYTES : S3S_TIMING_MAX_BYTES,
+                                &body, &found, err);
     if (status == S3STORE_OK && item == ITEM_DESCRIPTOR) {
         in->descriptor_found = found;
         if (found)

@@ -24,14 +24,9 @@ static const char *const config_names[3] = {
     S3S_CONFIG_DATASET,
 };
 
-static s3store_status not_initialised(const s3store_target *t, const char *name,
+static s3store_status not_initialised(const s3store_target *t, const char *key,
                                       s3store_error *err)
 {
-    char key[S3S_KEY_SIZE];
-    s3store_status status = s3s_config_key(&t->layout, name, key, err);
-
-    if (status != S3STORE_OK)
-        return status;
     if (t->bottom.name != NULL && strcmp(t->bottom.name, "file") == 0 && t->bucket[0] == '/' &&
         access(t->bucket, F_OK) != 0)
         return s3s_fail_key(err, S3STORE_NOT_INITIALISED, t->bucket,
@@ -52,17 +47,16 @@ static s3store_status read_config(void *ctx, size_t item, s3store_error *err)
     const char *name = config_names[item];
     bool is_json = item == 2, found;
     char key[S3S_KEY_SIZE];
-    s3store_status status =
-        s3s_config_get(t, o->call, name, is_json ? S3S_JSON_MAX_BYTES : S3S_TIMING_MAX_BYTES, body,
-                       &found, err);
+    s3store_status status = s3s_config_key(&t->layout, name, key, err);
 
+    if (status == S3STORE_OK)
+        status = s3s_config_get(t, o->call, name,
+                                is_json ? S3S_JSON_MAX_BYTES : S3S_TIMING_MAX_BYTES, body, &found,
+                                err);
     if (status != S3STORE_OK)
         return status;
     if (!found)
-        return is_json ? S3STORE_OK : not_initialised(t, name, err);
-    status = s3s_config_key(&t->layout, name, key, err);
-    if (status != S3STORE_OK)
-        return status;
+        return is_json ? S3STORE_OK : not_initialised(t, key, err);
     if (!is_json)
         return s3s_timing_parse((const char *)body->data, body->size, name, key,
                                 &o->timing_ns[item], err);

@@ -84,11 +84,8 @@ s3store_status s3s_pattern_walk(s3store_target *target, const s3store_call *call
                                 s3s_walk_result *result, s3store_error *err)
 {
     s3s_arena arena;
-    s3s_walk_result own;
     walking *w = s3s_calloc(target->env, 1, sizeof *w);
 
-    if (result == NULL)
-        result = &own;
     *result = (s3s_walk_result){.first_date_us = S3STORE_TIME_NONE};
     if (w == NULL)
         return s3s_fail_memory(err, sizeof *w);

@@ -85,8 +85,6 @@ static int64_t settled_before(const s3store_target *t, int64_t date_us, int64_t 
     int64_t began = date_us != S3STORE_TIME_NONE && date_us != 0 ? date_us - elapsed_us
                                                                   : sent_wall_us;
 
-    if (t->max_clock_skew_us > INT64_MAX / 4)
-        return INT64_MIN;
     return began - SECOND_US - t->max_clock_skew_us;
 }
 

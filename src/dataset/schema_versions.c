@@ -73,10 +73,9 @@ s3store_status s3s_schema_version_get(s3store_target *t, const s3store_call *cal
     s3store_status status = version_key(t, version, key, err);
 
     *out = NULL;
-    if (status != S3STORE_OK)
-        return status;
     s3s_buffer_init(&body, t->env, S3S_JSON_MAX_BYTES);
-    status = s3s_get_small(t, call, key, S3S_JSON_MAX_BYTES, &body, err);
+    if (status == S3STORE_OK)
+        status = s3s_get_small(t, call, key, S3S_JSON_MAX_BYTES, &body, err);
     if (status == S3STORE_LIMIT_EXCEEDED)
         status = s3s_fail_key(err, S3STORE_BAD_CONFIG, key, "%s is larger than 1 MiB", key);
     if (status == S3STORE_OK)

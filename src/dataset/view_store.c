@@ -107,10 +107,10 @@ static s3store_status list_names(loading *l, s3store_error *err)
     char prefix[S3S_KEY_SIZE];
     s3store_status status =
         s3s_config_key(&l->target->layout, S3S_CONFIG_VIEW_DIR, prefix, err);
-    if (status != S3STORE_OK)
-        return status;
-    l->prefix_size = strlen(prefix);
-    status = s3s_list_all(l->target->store, l->call, prefix, NULL, 0, take_name, l, NULL, err);
+    if (status == S3STORE_OK) {
+        l->prefix_size = strlen(prefix);
+        status = s3s_list_all(l->target->store, l->call, prefix, NULL, 0, take_name, l, NULL, err);
+    }
     if (status == S3STORE_OK && l->no_memory)
         status = s3s_fail_memory(err, S3S_KEY_SIZE);
     if (status == S3STORE_OK && l->too_many)

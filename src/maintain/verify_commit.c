@@ -215,11 +215,10 @@ s3store_status s3s_verify_commit(s3s_verify *v, s3s_verify_item *item, s3store_e
     int64_t stamp;
     bool exists = false;
     s3store_status status =
-        s3s_commit_key(&v->target->layout, item->partition, item->token, c.marker_key, err);
-    if (status != S3STORE_OK)
-        return status;
-    status = s3s_commit_head(v->target, v->call, item->partition, item->token, &c.marker, &info,
-                             &why);
+        s3s_commit_key(&v->target->layout, item->partition, item->token, c.marker_key, &why);
+    if (status == S3STORE_OK)
+        status = s3s_commit_head(v->target, v->call, item->partition, item->token, &c.marker, &info,
+                                 &why);
     if (status == S3STORE_NOT_FOUND)
         return S3STORE_OK; /* somebody removed it since it was listed: not committed any more */
     item->checked = true;

@@ -48,10 +48,9 @@ static s3store_status list_view(s3s_verify *v, const s3s_view_def *def, s3store_
     if (status == S3STORE_OK)
         status =
             s3s_pattern_parse(v->target->env, def->names, def->count, "*", -1, &everything, err);
-    if (status != S3STORE_OK)
-        return status;
-    status = s3s_pattern_walk(v->target, v->call, root, &everything, take_marker, &scan, &result,
-                              err);
+    if (status == S3STORE_OK)
+        status = s3s_pattern_walk(v->target, v->call, root, &everything, take_marker, &scan,
+                                  &result, err);
     v->report->lists += result.pages;
     s3s_pattern_deinit(&everything);
     return status;

@@ -11,12 +11,12 @@ static s3store_status not_recorded(const s3store_target *t, const char *name, s3
 {
     char key[S3S_KEY_SIZE];
     s3store_status status = s3s_view_config_key(&t->layout, name, key, err);
-    if (status != S3STORE_OK)
-        return status;
-    return s3s_fail_key(err, S3STORE_NOT_FOUND, key,
-                        "there is no view %s in %.300s: give its columns, or record it with "
-                        "s3store view-add",
-                        s3s_quote_text(name).text, t->url);
+    if (status == S3STORE_OK)
+        status = s3s_fail_key(err, S3STORE_NOT_FOUND, key,
+                              "there is no view %s in %.300s: give its columns, or record it with "
+                              "s3store view-add",
+                              s3s_quote_text(name).text, t->url);
+    return status;
 }
 
 s3store_status s3s_view_settle(s3store_target *target, const s3store_view_def *given,

@@ -121,7 +121,13 @@ static s3store_status bent_list(void *impl, const s3store_call *call,
                 break;
         free(r);
     } else {
+        s3store_list_entry before = {.key = "p/a"}, after = {.key = "p/zzz"},
+                           folder = {.key = "p/data/", .is_prefix = true};
+        if (w->strays)
+            (void)(fn(fn_ctx, &before) && fn(fn_ctx, &folder));
         status = s3s_list(&w->memory, call, &bent, fn, fn_ctx, reply, err);
+        if (w->strays)
+            (void)fn(fn_ctx, &after);
     }
     bend_date(w, &reply->date_us);
     if (w->endless_list) {

@@ -25,6 +25,7 @@ typedef struct world {
     bool no_dates;
     bool reversed_lists;
     bool endless_list;
+    bool strays;                 /* LIST shows keys outside of what was asked for, and a folder */
     void (*before_put)(struct world *w, const char *key);
     void (*after_list)(struct world *w);
     uint32_t max_keys; /* of a page, when the request says nothing */

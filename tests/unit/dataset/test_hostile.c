@@ -3,6 +3,8 @@
  */
 #include <stdlib.h>
 
+#include "dataset/config.h"
+#include "dataset/content_hash.h"
 #include "dataset/marker.h"
 #include "dataset/partition.h"
 #include "dataset/pattern.h"
@@ -224,6 +226,118 @@ static s3store_status group_table(void *ctx)
     return status;
 }
 
+/* Names so long that an arena takes a block of its own for each copy. */
+enum { LONG = 1024 * 1024 };
+static char long_name[LONG + 1], other_long_name[LONG + 1];
+
+static const char *join(char *out, const char *name, const char *rest)
+{
+    snprintf(out, LONG + 50, "%s%s", name, rest);
+    return out;
+}
+
+static s3store_status parse_long_patterns(void *ctx)
+{
+    static char texts[4][LONG + 50];
+    const char *const names[] = {long_name};
+    const char *const list[] = {join(texts[0], long_name, "=1*"), join(texts[1], long_name, "=1..2"),
+                                join(texts[2], long_name, "=a..a-b-c"),
+                                join(texts[3], long_name, "=x")};
+    (void)ctx;
+    s3s_patterns patterns;
+    s3store_status status = s3s_patterns_parse(env, names, 1, list, 4, &patterns, &err);
+    if (status == S3STORE_OK)
+        assert_int_equal(patterns.count, 4);
+    s3s_patterns_deinit(&patterns);
+    return status;
+}
+
+static s3store_status parse_long_specs(void *ctx)
+{
+    static char text[2 * LONG + 50];
+    s3s_part_spec spec;
+    s3s_arena arena;
+    (void)ctx;
+    snprintf(text, sizeof text, "%s=%s:%%Y-%%m", long_name, other_long_name);
+    s3s_arena_init(&arena, env);
+    s3store_status status = s3s_part_spec_parse(&arena, text, &spec, &err);
+    if (status == S3STORE_OK)
+        assert_string_equal(spec.column, other_long_name);
+    s3s_arena_deinit(&arena);
+    return status;
+}
+
+static s3store_status parse_long_descriptor(void *ctx)
+{
+    static char text[LONG];
+    s3s_descriptor d;
+    (void)ctx;
+    snprintf(text, sizeof text,
+             "{\"format\":1,\"partition_by\":[\"p=%.200000s\"],\"entity\":[\"%.200000s\","
+             "\"%.200000s\"],\"version\":\"%.200000s\",\"inserted_at_column\":\"i\","
+             "\"consistency\":\"c\"}",
+             long_name, long_name, other_long_name, long_name);
+    s3store_status status = s3s_descriptor_parse(env, text, strlen(text), "k", &d, &err);
+    if (status == S3STORE_OK)
+        s3s_descriptor_deinit(&d);
+    return status;
+}
+
+static s3s_schema *long_schema(s3s_type first, bool second)
+{
+    s3store_error e;
+    s3s_schema *schema;
+    assert_int_equal(s3s_schema_new(NULL, second ? 2 : 1, &schema, &e), S3STORE_OK);
+    schema->fields[0].name = s3s_arena_strdup(&schema->arena, long_name);
+    schema->fields[0].type = first;
+    schema->fields[0].nullable = true;
+    if (second) {
+        schema->fields[1].name = s3s_arena_strdup(&schema->arena, other_long_name);
+        schema->fields[1].type = S3S_TYPE_BOOL;
+        schema->fields[1].nullable = true;
+    }
+    return schema;
+}
+
+static s3store_status evolve_long_schema(void *ctx)
+{
+    s3s_schema *have = long_schema(S3S_TYPE_INT32, false), *in = long_schema(S3S_TYPE_INT64, true);
+    s3s_schema *out;
+    bool grown;
+    (void)ctx;
+    s3store_status status = s3s_schema_evolve(env, have, in, &out, &grown, &err);
+    if (status == S3STORE_OK)
+        assert_int_equal(out->field_count, 2);
+    s3s_schema_release(out);
+    s3s_schema_release(have);
+    s3s_schema_release(in);
+    return status;
+}
+
+static s3store_status hash_long_columns(void *ctx)
+{
+    s3s_schema *schema = long_schema(S3S_TYPE_INT64, true);
+    s3s_content_hasher *h;
+    (void)ctx;
+    s3store_status status = s3s_content_hasher_new(env, schema, NULL, &h, &err);
+    assert_true((h != NULL) == (status == S3STORE_OK));
+    s3s_content_hasher_free(h);
+    s3s_schema_release(schema);
+    return status;
+}
+
+static void test_allocation__of_long_names_every_failure_is_an_error(void **state)
+{
+    (void)state;
+    memset(long_name, 'n', LONG);
+    memset(other_long_name, 'o', LONG);
+    sweep(parse_long_patterns, NULL);
+    sweep(parse_long_specs, NULL);
+    sweep(parse_long_descriptor, NULL);
+    sweep(evolve_long_schema, NULL);
+    sweep(hash_long_columns, NULL);
+}
+
 static void test_allocation__every_failure_is_an_error(void **state)
 {
     (void)state;
@@ -250,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_hostile__random_text),
         cmocka_unit_test(test_hostile__random_metadata),
         cmocka_unit_test(test_allocation__every_failure_is_an_error),
+        cmocka_unit_test(test_allocation__of_long_names_every_failure_is_an_error),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -61,7 +61,7 @@ static s3store_status text_of(const char *type, int64_t value, const char *spec_
     s3s_buffer_init(&buffer, env, 1000);
     s3store_status status = s3s_value_text(&column, 0, &spec, &buffer, &err);
     if (status == S3STORE_OK) {
-        assert_true(buffer.size < 100);
+        assert_true(buffer.size < S3S_VALUE_TEXT_SIZE);
         memcpy(out, buffer.data, buffer.size);
         out[buffer.size] = '\0';
     }
@@ -165,6 +165,28 @@ static void test_value_text__times_without_four_digit_years_are_refused(void **s
         assert_fails(text_of(rows[i].type, rows[i].value, rows[i].spec, text),
                      S3STORE_INVALID_ARGUMENT, "\"c\" holds a time outside the years 0000 to 9999");
     }
+}
+
+/* A format that fits for January need not for September. */
+static void test_value_text__a_format_that_has_no_room_is_an_error(void **state)
+{
+    (void)state;
+    char format[400], out[400];
+    bool found = false;
+    for (size_t pad = 1; pad < 300 && !found; pad++) {
+        s3s_part_spec spec;
+        memset(format, 0, sizeof format);
+        strcpy(format, "m=c:%B");
+        memset(format + strlen(format), 'x', pad);
+        if (s3s_part_spec_parse(&arena, format, &spec, &err) != S3STORE_OK)
+            break;
+        if (text_of("timestamp(us, UTC)", INT64_C(1536000000000000), format, out) == S3STORE_OK)
+            continue; /* 2018-09-03 */
+        found = true;
+        assert_int_equal(err.status, S3STORE_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, "gives no text"));
+    }
+    assert_true(found);
 }
 
 static void test_value_text__null_names_column_and_row(void **state)
@@ -784,6 +806,7 @@ int main(void)
         cmocka_unit_test(test_value_text__types_without_a_form_are_refused),
         cmocka_unit_test(test_value_text__times_without_four_digit_years_are_refused),
         cmocka_unit_test(test_value_text__null_names_column_and_row),
+        cmocka_unit_test(test_value_text__a_format_that_has_no_room_is_an_error),
         cmocka_unit_test(test_groups__keys_in_byte_order_rows_in_input_order),
         cmocka_unit_test(test_groups__three_parts_of_one_column),
         cmocka_unit_test(test_groups__nothing_in_nothing_out),

@@ -253,6 +253,21 @@ static void test_resolve__strangers_in_the_data_tree_are_ignored(void **state)
     s3s_target_release(t);
 }
 
+static void test_resolve__keys_that_nobody_asked_for_are_ignored(void **state)
+{
+    static const char *const all[] = {"*"}, *const range[] = {"period=1..3/*"};
+    world *w = *state;
+    s3store_target *t = open_parts(w, period_customer);
+
+    put_auto(w, "period=1/customer=a");
+    put_auto(w, "period=2/customer=a");
+    put_auto(w, "period=4/customer=a");
+    w->strays = true;
+    assert_int_equal(count_partitions(t, all, 1), 3);
+    assert_int_equal(count_partitions(t, range, 1), 2);
+    s3s_target_release(t);
+}
+
 static void test_resolve__partitions_come_in_byte_order_of_their_keys(void **state)
 {
     static const char *const by_a[] = {"a", NULL};
@@ -735,6 +750,7 @@ int main(void)
         test(test_resolve__pages_are_followed_and_ranges_start_and_stop),
         test(test_resolve__a_range_over_a_months_end_does_not_list_the_month),
         test(test_resolve__strangers_in_the_data_tree_are_ignored),
+        test(test_resolve__keys_that_nobody_asked_for_are_ignored),
         test(test_resolve__partitions_come_in_byte_order_of_their_keys),
         test(test_gate__only_committed_files_survive_without_a_head),
         test(test_gate__pairs_are_unambiguous),

@@ -215,6 +215,70 @@ static void test_admit__an_answer_that_got_lost_is_found_out(void **state)
     s3s_store_deinit(&faulty);
 }
 
+static void test_admit__the_last_version_cannot_grow(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t = open_target(w);
+    s3s_schema *incoming = make_schema(t->env, longs), *schema;
+
+    put_text(w, "p/_config/schema/999999.json",
+             "{\"format\":1,\"version\":999999,\"columns\":[{\"name\":\"a\",\"type\":\"int32\"}]}");
+    assert_fails(s3s_target_admit_schema(t, NULL, incoming, &schema, &err), S3STORE_LIMIT_EXCEEDED,
+                 "more than 999999 versions");
+    assert_null(schema);
+    s3s_schema_release(incoming);
+    s3s_target_release(t);
+}
+
+/* What could not be read back is not recorded. */
+static void test_admit__a_schema_that_is_too_large_names_its_key(void **state)
+{
+    enum { COLUMNS = 3000, NAME = 400 };
+    static char names[COLUMNS][NAME];
+    static const char *pairs[2 * COLUMNS + 1];
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t = open_target(w);
+    s3s_schema *schema;
+
+    for (int i = 0; i < COLUMNS; i++) {
+        snprintf(names[i], NAME, "%0*d", NAME - 1, i);
+        pairs[2 * i] = names[i];
+        pairs[2 * i + 1] = "int8";
+    }
+    s3s_schema *incoming = make_schema(t->env, pairs);
+    assert_fails(s3s_target_admit_schema(t, NULL, incoming, &schema, &err), S3STORE_LIMIT_EXCEEDED,
+                 "the schema is too large to be recorded in p/_config/schema/000001.json");
+    assert_false(has_object(w, "p/_config/schema/000001.json"));
+    s3s_schema_release(incoming);
+    s3s_target_release(t);
+}
+
+static void test_admit__a_prefix_without_room_for_a_version_says_so(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t;
+    s3s_schema *schema;
+    char prefix[1000], key[1100];
+    s3store_target_config c = world_config(w, by_a);
+
+    memset(prefix, 'p', sizeof prefix - 1);
+    prefix[sizeof prefix - 1] = '\0';
+    snprintf(key, sizeof key, "%s/_config/commit-timeout", prefix);
+    put_text(w, key, "1s");
+    snprintf(key, sizeof key, "%s/_config/max-clock-skew", prefix);
+    put_text(w, key, "0s");
+    c.prefix = prefix;
+    assert_ok(s3s_target_open(w->env, &c, &t, &err));
+    s3s_schema *incoming = make_schema(t->env, ints);
+    assert_fails(s3s_target_admit_schema(t, NULL, incoming, &schema, &err),
+                 S3STORE_INVALID_ARGUMENT, "schema/000001.json\" would have");
+    s3s_schema_release(incoming);
+    s3s_target_release(t);
+}
+
 static void test_admit__a_number_that_never_becomes_free_ends(void **state)
 {
     world *w = *state;
@@ -397,6 +461,9 @@ int main(void)
         test(test_admit__what_another_process_recorded_is_read_and_checked_again),
         test(test_admit__an_answer_that_got_lost_is_found_out),
         cmocka_unit_test(test_admit__answers_that_never_come_are_not_a_conflict),
+        test(test_admit__the_last_version_cannot_grow),
+        test(test_admit__a_schema_that_is_too_large_names_its_key),
+        test(test_admit__a_prefix_without_room_for_a_version_says_so),
         test(test_admit__a_number_that_never_becomes_free_ends),
         cmocka_unit_test(test_admit__two_that_grow_at_once_lose_no_column),
     };

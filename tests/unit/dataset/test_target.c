@@ -605,6 +605,34 @@ static void test_open__every_failed_allocation_is_an_error_and_nothing_leaks(voi
     alloc_steps_within(w->env, false, open_again, &c);
 }
 
+static void test_target__who_needs_columns_says_so_and_locations_are_those_of_other_programs(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t;
+    char place[100];
+    s3store_target_config c = world_config(w, by_a);
+
+    put_timing(w, "15s", "1s");
+    assert_ok(s3s_target_open(w->env, &c, &t, &err));
+    assert_ok(s3s_target_need_parts(t, &err));
+    assert_fails(s3s_target_location(t, "p/data/x", place, sizeof place, &err),
+                 S3STORE_UNSUPPORTED, "a store that was given by the caller");
+    assert_string_equal(place, "");
+    s3s_target_release(t);
+    c = (s3store_target_config)S3STORE_TARGET_CONFIG_INIT;
+    c.url = "s3://bucket/p";
+    c.endpoint_url = "http://127.0.0.1:9";
+    c.access_key_id = c.secret_access_key = "x";
+    assert_ok(s3s_target_unopened(w->env, &c, &t, &err)); /* no request */
+    assert_fails(s3s_target_need_parts(t, &err), S3STORE_BAD_CONFIG, "s3://bucket/p");
+    assert_ok(s3s_target_location(t, "p/data/x", place, sizeof place, &err));
+    assert_string_equal(place, "s3://bucket/p/data/x");
+    assert_fails(s3s_target_location(t, "p/data/x", place, 10, &err), S3STORE_INVALID_ARGUMENT,
+                 "the buffer holds 10 bytes, the place of the object has 20");
+    s3s_target_release(t);
+}
+
 static void test_open__a_directory_is_a_dataset(void **state)
 {
     char root[TEMPDIR_SIZE], url[TEMPDIR_SIZE + 40];
@@ -670,6 +698,7 @@ int main(void)
         test(test_open__cancelled_is_cancelled),
         test(test_open__every_failed_allocation_is_an_error_and_nothing_leaks),
         cmocka_unit_test(test_open__a_directory_is_a_dataset),
+        test(test_target__who_needs_columns_says_so_and_locations_are_those_of_other_programs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
