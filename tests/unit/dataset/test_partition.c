@@ -3,6 +3,7 @@
 
 #include "base/cancel.h"
 #include "dataset/partition.h"
+#include "dataset/valuetext.h"
 #include "support/alloc_steps.h"
 #include "table.h"
 
