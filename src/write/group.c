@@ -192,7 +192,7 @@ s3store_status s3s_partition_key(const s3store_writer *writer, const struct Arro
     if (status == S3STORE_OK && memchr(text.data, '\0', text.size) != NULL)
         status = s3s_fail(err, S3STORE_INVALID_ARGUMENT, "a partition value holds a NUL");
     if (status == S3STORE_OK && s3s_buffer_text(&text, err) == NULL)
-        status = S3STORE_INVALID_ARGUMENT;
+        status = S3STORE_OUT_OF_MEMORY; /* the size is bounded: nothing else can be */
     if (status == S3STORE_OK)
         status = writer->allow_unaddressable
                      ? s3s_partition_check(names, settings->part_count, (char *)text.data, err)
