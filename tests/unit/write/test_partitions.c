@@ -168,6 +168,86 @@ static void cancelled(const stage_rule *rule, bool already, s3store_status statu
     s3store_cancel_free(cancel);
 }
 
+/* Two partitions of which memory encodes one at a time, and data that take their time to be stored: the
+ * second one waits for the first, and not longer than the call. */
+static void wait_to_encode(bool cancels, const char *text)
+{
+    enum { SIZE = 300000 };
+    static char a[SIZE], b[SIZE];
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    const char *const rows[] = {a, b};
+    stage_open(&s, &(stage_options){.memory_bytes = 1 << 20});
+    for (int i = 0; i < 2; i++) {
+        char *row = i == 0 ? a : b;
+        memset(row, 'x', SIZE);
+        memcpy(row, i == 0 ? "a|" : "b|", 2);
+        strcpy(row + SIZE - 3, "|1");
+    }
+    assert_ok(stage_write(&s, PIV, ROWS("z|z|1"), NULL, NULL, &err)); /* the schema */
+    if (cancels)
+        assert_ok(s3s_cancel_new(NULL, NULL, &options.cancel, &err));
+    else
+        options.timeout_ms = 5000;
+    options.keep_going = true;
+    options.compression = S3STORE_COMPRESSION_UNCOMPRESSED; /* so that bodies are as large */
+    const stage_rule slow = {.verb = S3S_VERB_PUT,
+                             .kind = FAULTY_DATA,
+                             .from = 1,
+                             .fate = {.before_us = 20 * SECOND},
+                             .cancel = options.cancel};
+    stage_rules(&s, &slow, 1);
+    s3store_status status = stage_write(&s, PIV, rows, 2, &options, &result, &err);
+    assert_int_equal(status, S3STORE_PARTIAL); /* the first one's data are stored: it is committed */
+    bool found = false;
+    for (size_t i = 0; i < s3store_write_result_count(result); i++) {
+        const s3store_commit *c = s3store_write_result_get(result, i);
+        found = found || (c->error != NULL && strstr(c->error->message, text) != NULL);
+    }
+    assert_true(found);
+    s3store_write_result_free(result);
+    s3store_cancel_free(options.cancel);
+    stage_rules(&s, NULL, 0);
+    stage_close(&s);
+}
+
+static void test_partitions__who_waits_to_encode_ends_with_the_call(void **state)
+{
+    (void)state;
+    wait_to_encode(false, "the deadline passed before a partition was encoded");
+    wait_to_encode(true, "cancelled by the caller before a partition was encoded");
+}
+
+/* A writer keeps encoders for inputs of a few kinds: of more kinds the oldest go. */
+static void test_partitions__inputs_of_many_kinds_keep_few_encoders(void **state)
+{
+    static const s3store_compression codecs[] = {
+        S3STORE_COMPRESSION_SNAPPY, S3STORE_COMPRESSION_ZSTD, S3STORE_COMPRESSION_GZIP,
+        S3STORE_COMPRESSION_UNCOMPRESSED};
+    static const char *const columns[][1] = {{"id"}, {"v"}};
+    stage s;
+    s3store_error err;
+    (void)state;
+    stage_open(&s, NULL);
+    size_t rows = 0;
+    for (int round = 0; round < 2; round++)
+        for (size_t c = 0; c < 4; c++)
+            for (size_t kind = 0; kind < 3; kind++) {
+                s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+                options.compression = codecs[c];
+                options.bloom_columns = kind > 0 ? columns[kind - 1] : NULL;
+                options.bloom_column_count = kind > 0;
+                assert_ok(stage_write(&s, PIV, ROWS("a|x|1"), &options, NULL, &err));
+                rows++;
+                assert_in_range(s.writer->locked.encoder_count, 1, S3S_ENCODERS_KEPT);
+            }
+    assert_int_equal(s.writer->locked.encoder_count, S3S_ENCODERS_KEPT);
+    assert_int_equal(strlen(stage_rows(&s)), rows * strlen("a|x|1;"));
+    stage_close(&s);
+}
+
 static void test_partitions__cancelling_leaves_those_not_begun(void **state)
 {
     (void)state;
@@ -385,6 +465,8 @@ int main(void)
         cmocka_unit_test(test_partitions__a_late_one_stops_nothing),
         cmocka_unit_test(test_partitions__what_is_not_certain_decides),
         cmocka_unit_test(test_partitions__cancelling_leaves_those_not_begun),
+        cmocka_unit_test(test_partitions__who_waits_to_encode_ends_with_the_call),
+        cmocka_unit_test(test_partitions__inputs_of_many_kinds_keep_few_encoders),
         cmocka_unit_test(test_partitions__a_deadline_leaves_those_not_begun),
         cmocka_unit_test(test_partitions__a_token_is_of_its_partition),
         cmocka_unit_test(test_partitions__encoding_keeps_within_the_budget),

@@ -312,6 +312,97 @@ static void test_plan__a_dry_run_shows_partitions_rows_and_keys_without_a_reques
     stage_close(&s);
 }
 
+static s3store_status token_or_refusal(void *ctx, const char *partition,
+                                       const struct ArrowSchema *schema,
+                                       const struct ArrowArray *rows, char *token,
+                                       size_t token_size, s3store_error *err)
+{
+    (void)ctx;
+    (void)schema;
+    (void)rows;
+    (void)err;
+    snprintf(token, token_size, "t");
+    return strcmp(partition, "p=b") == 0 ? S3STORE_UNSUPPORTED : S3STORE_OK;
+}
+
+static void test_plan__a_dry_run_that_keeps_going_shows_what_would_fail(void **state)
+{
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    options.dry_run = options.keep_going = true;
+    options.token_of = token_or_refusal;
+    (void)state;
+    stage_open(&s, NULL);
+    assert_ok(stage_write(&s, PIV, ROWS("b|x|1", "a|y|2"), &options, &result, &err));
+    assert_string_equal(stage_states(result), "p=a planned, p=b failed UNSUPPORTED");
+    assert_int_equal(faulty_total(&s.faults), 0);
+    s3store_write_result_free(result);
+    stage_close(&s);
+}
+
+/* Rows of the first partitions alone are held when memory is full; of later rounds they have none. */
+static void test_plan__a_partition_of_an_early_round_is_not_forgotten(void **state)
+{
+    enum { ROWS_OF_A = 400 };
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    struct ArrowArrayStream stream;
+    static char texts[ROWS_OF_A][40];
+    static const char *rows[ROWS_OF_A];
+    stage_batches b = {0};
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    options.token = "t";
+    (void)state;
+    stage_open(&s, &(stage_options){.memory_bytes = 3000});
+    for (int i = 0; i < ROWS_OF_A; i++) {
+        snprintf(texts[i], sizeof texts[i], "a|x|%d", i);
+        rows[i] = texts[i];
+    }
+    stage_batches_add(&s, &b, PIV, ROWS("y|first|1", "z|first|2"));
+    for (int i = 0; i < ROWS_OF_A; i += 50)
+        stage_batches_add(&s, &b, PIV, rows + i, 50);
+    stage_batches_stream(&b, &stream);
+    assert_ok(s3s_write(s.writer, &stream, &options, &result, &err));
+    assert_string_equal(stage_states(result), "p=a committed, p=y committed, p=z committed");
+    assert_int_equal(s3store_write_result_get(result, 0)->row_count, ROWS_OF_A);
+    assert_int_equal(s3store_write_result_get(result, 2)->row_count, 1);
+    s3store_write_result_free(result);
+    s.target->memory_bytes = 64u << 20;
+    assert_non_null(strstr(stage_rows(&s), "y|first|1;z|first|2;"));
+    stage_close(&s);
+}
+
+static void test_plan__more_view_markers_than_memory_holds_are_refused(void **state)
+{
+    enum { MANY = 400 };
+    static char texts[MANY][140];
+    static const char *rows[MANY];
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    const s3store_view_def *const views[] = {&(const s3store_view_def){
+        .size = sizeof(s3store_view_def),
+        .name = "v",
+        .columns = (const char *const[]){"id"},
+        .column_count = 1}};
+    (void)state;
+    stage_open(&s, &(stage_options){.views = views, .view_count = 1, .memory_bytes = 100000});
+    for (int i = 0; i < MANY; i++) {
+        snprintf(texts[i], sizeof texts[i], "p%d|%0100d|1", i % 7, i);
+        rows[i] = texts[i];
+    }
+    assert_ok(stage_write(&s, PIV, rows, 20, NULL, NULL, &err));
+    size_t before = stage_count(&s, ".parquet");
+    assert_fails(stage_write(&s, PIV, rows, MANY, NULL, &result, &err), S3STORE_LIMIT_EXCEEDED,
+                 "the markers of the views take more than half of the memory budget of 100000");
+    s3store_write_result_free(result);
+    assert_int_equal(stage_count(&s, ".parquet"), before);
+    stage_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +418,9 @@ int main(void)
         cmocka_unit_test(test_plan__a_failing_token_function_names_its_partition),
         cmocka_unit_test(test_plan__token_and_token_function_exclude_each_other),
         cmocka_unit_test(test_plan__a_dry_run_shows_partitions_rows_and_keys_without_a_request),
+        cmocka_unit_test(test_plan__a_dry_run_that_keeps_going_shows_what_would_fail),
+        cmocka_unit_test(test_plan__a_partition_of_an_early_round_is_not_forgotten),
+        cmocka_unit_test(test_plan__more_view_markers_than_memory_holds_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
