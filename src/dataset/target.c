@@ -325,8 +325,6 @@ s3store_status s3s_get_small(s3store_target *target, const s3store_call *call, c
         out->max = max_size;
     sink = s3s_buffer_sink(out);
     status = s3s_get(target->store, call, &request, &sink, &info, err);
-    if (status == S3STORE_OK && out->size > max_size)
-        status = S3STORE_LIMIT_EXCEEDED;
     if (status == S3STORE_LIMIT_EXCEEDED)
         return s3s_fail_key(err, status, key, "%s is larger than the %zu bytes expected of it",
                             key, max_size);

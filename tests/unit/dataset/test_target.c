@@ -605,7 +605,7 @@ static void test_open__every_failed_allocation_is_an_error_and_nothing_leaks(voi
     alloc_steps_within(w->env, false, open_again, &c);
 }
 
-static void test_target__who_needs_columns_says_so_and_locations_are_those_of_other_programs(void **state)
+static void test_target__needs_columns_and_says_where_objects_are(void **state)
 {
     world *w = *state;
     s3store_error err;
@@ -698,7 +698,7 @@ int main(void)
         test(test_open__cancelled_is_cancelled),
         test(test_open__every_failed_allocation_is_an_error_and_nothing_leaks),
         cmocka_unit_test(test_open__a_directory_is_a_dataset),
-        test(test_target__who_needs_columns_says_so_and_locations_are_those_of_other_programs),
+        test(test_target__needs_columns_and_says_where_objects_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

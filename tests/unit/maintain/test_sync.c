@@ -1,5 +1,6 @@
-/* The n-th mutex or condition that cannot be made, for every n: an error, and nothing is left. What the
- * linker (--wrap) puts in the place of pthread_mutex_init and pthread_cond_init. */
+/* The n-th mutex or condition that cannot be made, for every n: an error, and nothing is left; and a
+ * system without randomness. What the linker (--wrap) puts in the place of pthread_mutex_init,
+ * pthread_cond_init and getrandom. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,6 +17,19 @@ int __real_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t 
 int __real_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attr);
 int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
 int __wrap_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attr);
+
+ssize_t __real_getrandom(void *buffer, size_t size, unsigned flags);
+ssize_t __wrap_getrandom(void *buffer, size_t size, unsigned flags);
+
+static atomic_bool no_randomness;
+
+ssize_t __wrap_getrandom(void *buffer, size_t size, unsigned flags)
+{
+    if (!atomic_load(&no_randomness))
+        return __real_getrandom(buffer, size, flags);
+    errno = EIO;
+    return -1;
+}
 
 static bool must_fail(void)
 {
@@ -53,6 +67,8 @@ static s3store_status open_target(fixture *fx, s3store_error *err)
     return status;
 }
 
+static s3store_write_options write_options = S3STORE_WRITE_OPTIONS_INIT;
+
 static s3store_status write_rows(fixture *fx, s3store_error *err)
 {
     static const fixture_row rows[] = {{"x", 1, 1, false}};
@@ -63,7 +79,7 @@ static s3store_status write_rows(fixture *fx, s3store_error *err)
     struct ArrowSchema abi;
     struct ArrowArray batch;
     s3s_schema *schema;
-    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    s3store_write_options options = write_options;
     options.partition = "p=w";
     s3store_status status = s3s_writer_open(fx->target, NULL, &writer, err);
     if (status != S3STORE_OK)
@@ -158,6 +174,46 @@ static void test_sync__verify_says_so(void **state)
     sweep(verify);
 }
 
+static s3store_status examine(fixture *fx, s3store_error *err)
+{
+    static const char *const parts[] = {"p"};
+    s3store_target_config config = S3STORE_TARGET_CONFIG_INIT;
+    s3store_doctor_options options = S3STORE_DOCTOR_OPTIONS_INIT;
+    s3store_doctor_report report = {.size = sizeof report};
+    config.store = &fx->store;
+    config.prefix = "ds";
+    config.partition_by = parts;
+    config.partition_by_count = 1;
+    return s3s_doctor(fx->env, &config, &options, &report, err);
+}
+
+/* Attempt ids are made of it: without, nothing is written and nothing is tried. */
+static void test_sync__a_system_without_randomness_says_so(void **state)
+{
+    static const step steps[] = {write_rows, write_rows, write_rows, examine};
+    (void)state;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        fixture fx;
+        s3store_error err = {0};
+        kit_open(&fx);
+        write_options = (s3store_write_options)S3STORE_WRITE_OPTIONS_INIT;
+        write_options.token = i == 1 ? "t" : NULL;
+        write_options.dry_run = i == 2;
+        assert_int_equal(write_rows(&fx, &err), S3STORE_OK); /* the schema, and what is made once */
+        write_options.token = i == 1 ? "u" : NULL;
+        fixture_reset_counts(&fx);
+        atomic_store(&no_randomness, true);
+        s3store_status status = steps[i](&fx, &err);
+        atomic_store(&no_randomness, false);
+        assert_int_equal(status, S3STORE_IO);
+        assert_int_equal(err.status, S3STORE_IO);
+        assert_true(err.message[0] != '\0');
+        assert_int_equal(fixture_count(&fx, S3S_VERB_REMOVE), 0);
+        fixture_close_clean(&fx);
+    }
+    write_options = (s3store_write_options)S3STORE_WRITE_OPTIONS_INIT;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_sync__a_write_says_so),
         cmocka_unit_test(test_sync__a_backfill_says_so),
         cmocka_unit_test(test_sync__verify_says_so),
+        cmocka_unit_test(test_sync__a_system_without_randomness_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -327,7 +327,7 @@ static void test_records__a_time_beyond_the_fields_unit_is_an_error(void **state
     };
     static const s3store_record_type type = S3STORE_RECORD_TYPE(nanos, fields);
     static const char *const far[] = {"9999-01-01T00:00:00Z", "2262-04-11T23:47:16.999999999Z"};
-    char name[401], key[600];
+    char name[401], key[490];
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
     for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {

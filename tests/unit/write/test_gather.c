@@ -9,13 +9,6 @@
 
 static const stage_options with_entity = {.entity = true};
 
-typedef struct uncounted {
-    s3s_schema *schema;
-    const char *const *rows;
-    bool all_there;
-    int given;
-} uncounted;
-
 /* Refused with this status and text, and nothing happened: no request, nothing stored. */
 static void refused(stage *s, const char *columns, const char *const *rows, size_t count,
                     s3store_status status, const char *text)
@@ -100,51 +93,6 @@ static void test_gather__nulls_in_key_columns_name_their_row(void **state)
     refused(&s, PIV, ROWS("a|x|1", "null|y|2"), S3STORE_INVALID_ARGUMENT,
             "row 2: column \"p\" is null");
     stage_close(&s);
-}
-
-/* One batch of a producer that says nothing of nulls: a bitmap, and no count. */
-static s3store_status uncounted_next(void *impl, struct ArrowArray *out, s3store_error *err)
-{
-    uncounted *u = impl;
-    (void)err;
-    memset(out, 0, sizeof *out);
-    if (u->given++ > 0)
-        return S3STORE_END;
-    kit_batch(u->schema, u->rows, 2, out);
-    out->children[1]->null_count = -1; /* id */
-    if (u->all_there)
-        memset((void *)out->children[1]->buffers[0], 0xff, 1);
-    return S3STORE_OK;
-}
-
-static void uncounted_free(void *impl)
-{
-    (void)impl;
-}
-
-static void test_gather__nulls_are_looked_for_where_nobody_counted_them(void **state)
-{
-    static const char *const rows[] = {"a|null|1", "a|y|2"};
-    (void)state;
-    for (int all_there = 0; all_there < 2; all_there++) {
-        stage s;
-        s3store_error err;
-        s3store_write_result *result;
-        struct ArrowArrayStream stream;
-        stage_open(&s, &with_entity);
-        uncounted u = {kit_schema(s.env, PIV), rows, all_there == 1, 0};
-        s3s_batch_source source = {.impl = &u, .next = uncounted_next, .free = uncounted_free};
-        assert_ok(s3s_stream_make(s.env, u.schema, source, &stream, &err));
-        s3store_status status = s3s_write(s.writer, &stream, NULL, &result, &err);
-        if (all_there == 1)
-            assert_string_equal(stage_rows(&s), "a||1;a|y|2;");
-        else
-            assert_non_null(strstr(err.message, "row 1: the entity column id is null"));
-        assert_int_equal(status, all_there == 1 ? S3STORE_OK : S3STORE_INVALID_ARGUMENT);
-        s3store_write_result_free(result);
-        s3s_schema_release(u.schema);
-        stage_close(&s);
-    }
 }
 
 static void test_gather__rows_are_counted_over_batches(void **state)
@@ -789,7 +737,6 @@ int main(void)
         cmocka_unit_test(test_gather__wrong_types_are_named),
         cmocka_unit_test(test_gather__dates_and_timestamps_are_versions),
         cmocka_unit_test(test_gather__nulls_in_key_columns_name_their_row),
-        cmocka_unit_test(test_gather__nulls_are_looked_for_where_nobody_counted_them),
         cmocka_unit_test(test_gather__rows_are_counted_over_batches),
         cmocka_unit_test(test_gather__many_batches_become_one_file_for_each_partition),
         cmocka_unit_test(test_gather__types_widen_and_the_dataset_records_it),

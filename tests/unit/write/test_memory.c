@@ -96,7 +96,7 @@ static void test_memory__two_partitions_with_generated_tokens(void **state)
 
 /* ---- each way of saying what is written ------------------------------------------------------ */
 
-/* What one write says, and its rows, which are made elsewhere: the writer's memory is what is tested. */
+/* What one write says, and its rows, made elsewhere: the writer's memory is what is tested. */
 typedef struct repeated {
     stage *s;
     const char *columns;
@@ -265,6 +265,63 @@ static void test_memory__whatever_fills_a_block_is_an_error(void **state)
     assert_int_equal(failures, (LENGTHS - SHORTEST) / STEP);
 }
 
+/* The same of the chunks of one partition. */
+static void test_memory__whatever_chunk_fills_a_block_is_an_error(void **state)
+{
+    enum { CHUNKS = 250, SHORTEST = 4, LENGTHS = 160, STEP = 4 };
+    static char key[200], texts[CHUNKS][220], token[200];
+    static const char *rows[CHUNKS];
+    size_t failures = 0;
+    (void)state;
+    for (int length = SHORTEST; length < LENGTHS; length += STEP) {
+        stage s;
+        s3store_error err;
+        const stage_options serial = {.serial = true};
+        stage_open(&s, &serial);
+        s.target->settings.chunk_rows = 1;
+        repeated r = {&s, PIV, rows, CHUNKS, S3STORE_WRITE_OPTIONS_INIT, CHUNKS};
+        snprintf(key, sizeof key, "%0*d", 5, 7);
+        snprintf(token, sizeof token, "%0*d", length, 1);
+        r.options.dry_run = true;
+        r.options.token = token;
+        for (int i = 0; i < CHUNKS; i++) {
+            snprintf(texts[i], sizeof texts[i], "%s|x|%d", key, i);
+            rows[i] = texts[i];
+        }
+        memset(&err, 0, sizeof err);
+        s3s_env_limit_alloc(s.env, 40000);
+        s3store_status status = write_again(&r, s.env, &err);
+        s3s_env_limit_alloc(s.env, UINT64_MAX);
+        assert_true(status == S3STORE_OK || status == S3STORE_OUT_OF_MEMORY);
+        assert_int_equal(err.status, status);
+        failures += status != S3STORE_OK;
+        memset(&err, 0, sizeof err);
+        assert_ok(write_again(&r, s.env, &err));
+        stage_close(&s);
+    }
+    assert_int_equal(failures, (LENGTHS - SHORTEST) / STEP);
+}
+
+/* A retry that finds only at its commit how the first write was cut, and cuts again. */
+static void test_memory__of_a_retry_that_cuts_again_every_allocation_may_fail(void **state)
+{
+    static const char *const rows[] = {"a|r|1", "a|s|2", "a|t|3", "a|u|4", "a|v|5"};
+    stage s;
+    s3store_error err;
+    const stage_options serial = {.entity = true, .serial = true};
+    (void)state;
+    stage_open(&s, &serial);
+    s.target->settings.chunk_rows = 2;
+    repeated r = {&s, PIV, rows, 5, S3STORE_WRITE_OPTIONS_INIT, 3};
+    r.options.token = "t";
+    assert_ok(stage_write(&s, PIV, rows, 5, &r.options, NULL, &err));
+    s.target->settings.chunk_rows = 1000;
+    r.options.optimistic = true;
+    alloc_steps_within(s.env, true, write_again, &r);
+    assert_string_equal(stage_rows(&s), "a|r|1;a|s|2;a|t|3;a|u|4;a|v|5;");
+    stage_close(&s);
+}
+
 /* The same of columns. */
 static void test_memory__whatever_column_fills_a_block_is_an_error(void **state)
 {
@@ -365,7 +422,9 @@ int main(void)
         cmocka_unit_test(test_memory__of_every_way_to_write_every_allocation_may_fail),
         cmocka_unit_test(test_memory__of_mixed_rows_every_allocation_may_fail),
         cmocka_unit_test(test_memory__whatever_fills_a_block_is_an_error),
+        cmocka_unit_test(test_memory__whatever_chunk_fills_a_block_is_an_error),
         cmocka_unit_test(test_memory__whatever_column_fills_a_block_is_an_error),
+        cmocka_unit_test(test_memory__of_a_retry_that_cuts_again_every_allocation_may_fail),
         cmocka_unit_test(test_memory__lookup_restamp_and_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

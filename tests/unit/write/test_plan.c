@@ -403,6 +403,58 @@ static void test_plan__more_view_markers_than_memory_holds_are_refused(void **st
     stage_close(&s);
 }
 
+typedef struct uncounted {
+    s3s_schema *schema;
+    const char *const *rows;
+    bool all_there;
+    int given;
+} uncounted;
+
+/* One batch of a producer that says nothing of nulls: a bitmap, and no count. */
+static s3store_status uncounted_next(void *impl, struct ArrowArray *out, s3store_error *err)
+{
+    uncounted *u = impl;
+    (void)err;
+    memset(out, 0, sizeof *out);
+    if (u->given++ > 0)
+        return S3STORE_END;
+    kit_batch(u->schema, u->rows, 2, out);
+    out->children[1]->null_count = -1; /* id */
+    if (u->all_there)
+        memset((void *)out->children[1]->buffers[0], 0xff, 1);
+    return S3STORE_OK;
+}
+
+static void uncounted_free(void *impl)
+{
+    (void)impl;
+}
+
+static void test_plan__nulls_are_looked_for_where_nobody_counted_them(void **state)
+{
+    static const char *const rows[] = {"a|null|1", "a|y|2"};
+    (void)state;
+    for (int all_there = 0; all_there < 2; all_there++) {
+        stage s;
+        s3store_error err;
+        s3store_write_result *result;
+        struct ArrowArrayStream stream;
+        stage_open(&s, &(stage_options){.entity = true});
+        uncounted u = {kit_schema(s.env, PIV), rows, all_there == 1, 0};
+        s3s_batch_source source = {.impl = &u, .next = uncounted_next, .free = uncounted_free};
+        assert_ok(s3s_stream_make(s.env, u.schema, source, &stream, &err));
+        s3store_status status = s3s_write(s.writer, &stream, NULL, &result, &err);
+        if (all_there == 1)
+            assert_string_equal(stage_rows(&s), "a||1;a|y|2;");
+        else
+            assert_non_null(strstr(err.message, "row 1: the entity column id is null"));
+        assert_int_equal(status, all_there == 1 ? S3STORE_OK : S3STORE_INVALID_ARGUMENT);
+        s3store_write_result_free(result);
+        s3s_schema_release(u.schema);
+        stage_close(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_plan__token_and_token_function_exclude_each_other),
         cmocka_unit_test(test_plan__a_dry_run_shows_partitions_rows_and_keys_without_a_request),
         cmocka_unit_test(test_plan__a_dry_run_that_keeps_going_shows_what_would_fail),
+        cmocka_unit_test(test_plan__nulls_are_looked_for_where_nobody_counted_them),
         cmocka_unit_test(test_plan__a_partition_of_an_early_round_is_not_forgotten),
         cmocka_unit_test(test_plan__more_view_markers_than_memory_holds_are_refused),
     };
