@@ -16,7 +16,7 @@ typedef struct walking {
     s3store_error error;
 } walking;
 
-/* In key order, or the LISTs fail: s3s_list_parallel sees to it. */
+/* In key order, or the LISTs fail, and below stop_at: s3s_list_parallel sees to it. */
 static bool take_key(void *ctx, const s3store_list_entry *entry)
 {
     walking *w = ctx;
@@ -24,8 +24,6 @@ static bool take_key(void *ctx, const s3store_list_entry *entry)
 
     if (entry->is_prefix)
         return true;
-    if (w->stop_at != NULL && strcmp(key, w->stop_at) >= 0)
-        return false;
     if (strncmp(key, w->root, w->root_size) != 0 || key[w->root_size] != '/')
         return true;
     w->status = w->fn(w->fn_ctx, entry, key + w->root_size + 1, &w->error);

@@ -116,11 +116,10 @@ static s3store_status build_stack(s3store_target *t, const s3store_target_config
 {
     s3store_status status = s3s_target_bottom_open(t, config, config->consistency, err);
 
-    if (status != S3STORE_OK)
-        return status;
     t->injected = config->store != NULL;
     t->local = t->bottom.name == NULL || strcmp(t->bottom.name, "s3") != 0;
-    status = s3s_layer_limit_new(t->env, &t->bottom, (size_t)t->max_inflight, &t->limit, err);
+    if (status == S3STORE_OK)
+        status = s3s_layer_limit_new(t->env, &t->bottom, (size_t)t->max_inflight, &t->limit, err);
     if (status == S3STORE_OK)
         status = s3s_layer_retry_new(t->env, &t->limit, NULL, &t->retry, err);
     if (status == S3STORE_OK)

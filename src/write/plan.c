@@ -559,8 +559,6 @@ void s3s_chunk_clear(s3s_write_call *c, s3s_chunk *chunk)
 
 void s3s_plan_deinit(s3s_plan *plan)
 {
-    if (plan->env == NULL)
-        return;
     for (size_t i = 0; i < plan->count; i++) {
         s3s_part *part = plan->parts[i];
         s3s_chunk *lists[] = {part->sealed, part->open};

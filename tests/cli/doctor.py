@@ -102,6 +102,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         sha = self.headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
         if sha != hashlib.sha256(self.body).hexdigest() and sha != "UNSIGNED-PAYLOAD" and \
                 not self.lies("ignores_sha256"):
+            if self.lies("stores_damaged"):
+                self.store()
             raise Refused(400, "XAmzContentSHA256Mismatch")
         md5 = self.headers.get("Content-MD5")
         if md5 is not None and not self.lies("ignores_md5") and \
@@ -238,6 +240,9 @@ CASES = [
     ("ignores_sha256", {"checksum": "fail"}, GOOD),
     ("ignores_md5", {"checksum": "fail"}, GOOD),
     ("busy_damaged-sha256", {"checksum": "fail"}, GOOD),
+    ("stores_damaged", {"checksum": "fail"}, GOOD),
+    ("ignores_sha256 ignores_md5", {"checksum": "fail"}, GOOD),
+    ("", {}, {**GOOD, "dataset.json": '{"format": 1, "consistency": "strong-site"}'}),
     ("slow_put", {"latency": "warn", "dataset": "warn"},
      {"commit-timeout": "1s", "max-clock-skew": "0s"}),
     ("refuses_latency", {"latency": "fail"}, GOOD),

@@ -9,4 +9,5 @@ s3s_test(test_dataset_init SOURCES test_init.c target_support.c
 s3s_test(test_dataset_probe SOURCES test_probe.c target_support.c MODULES dataset)
 s3s_test(test_dataset_schema_versions SOURCES test_schema_versions.c target_support.c
   MODULES dataset)
-s3s_test(test_dataset_resolve SOURCES test_resolve.c target_support.c MODULES dataset)
+s3s_test(test_dataset_resolve SOURCES test_resolve.c target_support.c
+  ${CMAKE_SOURCE_DIR}/tests/support/alloc_steps.c MODULES dataset)

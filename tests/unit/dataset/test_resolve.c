@@ -1,4 +1,5 @@
 /* From patterns to committed files: LIST walks, the commit gate, the file set. */
+#include "support/alloc_steps.h"
 #include "target_support.h"
 
 #include "base/hash.h"
@@ -582,46 +583,30 @@ static void test_resolve__what_is_written_during_the_list_does_no_harm(void **st
     s3s_target_release(t);
 }
 
-static void test_resolve__every_failed_allocation_is_an_error_and_nothing_leaks(void **state)
+static s3store_status resolve_again(void *ctx, s3s_env *env, s3store_error *err)
 {
     static const char *const patterns[] = {"*", "period=1..5/*"};
-    world *w = *state;
-    s3store_error err;
-    s3store_target *t = open_parts(w, period_customer);
-    s3store_status status = S3STORE_OUT_OF_MEMORY;
     s3s_file_set set;
-    uint64_t before;
-    int n;
+
+    (void)env;
+    s3store_status status = s3s_resolve_patterns(ctx, NULL, patterns, 2, &set, err);
+    if (status != S3STORE_OK)
+        return status;
+    assert_int_equal(set.file_count, 2);
+    s3s_file_set_deinit(&set);
+    return status;
+}
+
+static void test_resolve__every_failed_allocation_is_an_error_and_nothing_leaks(void **state)
+{
+    world *w = *state;
+    s3store_target *t = open_parts(w, period_customer);
 
     put_auto(w, "period=1/customer=a");
     put_data(w, "period=2/customer=a", "tok", '1');
     put_data(w, "period=2/customer=a", "tok", '2');
     put_commit(w, "period=2/customer=a", "tok", '2');
-    assert_int_equal(count_partitions(t, patterns, 2), 2); /* threads are there now */
-    /* And so is what the target counts failures with, which it makes at the first ones. */
-    for (n = 0; n < 5000 && status != S3STORE_OK; n++) {
-        s3s_env_fail_alloc_at(w->env, (uint64_t)n);
-        status = s3s_resolve_patterns(t, NULL, patterns, 2, &set, &err);
-        s3s_env_fail_alloc_at(w->env, UINT64_MAX);
-    }
-    assert_int_equal(status, S3STORE_OK);
-    s3s_file_set_deinit(&set);
-    status = S3STORE_OUT_OF_MEMORY;
-    before = s3s_env_live_allocs(w->env);
-    for (n = 0; n < 5000 && status != S3STORE_OK; n++) {
-        s3s_env_fail_alloc_at(w->env, (uint64_t)n);
-        memset(&err, 0, sizeof err);
-        status = s3s_resolve_patterns(t, NULL, patterns, 2, &set, &err);
-        s3s_env_fail_alloc_at(w->env, UINT64_MAX);
-        if (status != S3STORE_OK) {
-            assert_int_equal(status, S3STORE_OUT_OF_MEMORY);
-            assert_int_equal(s3s_env_live_allocs(w->env), before);
-        }
-    }
-    assert_int_equal(status, S3STORE_OK);
-    assert_int_equal(set.file_count, 2);
-    assert_true(n > 5);
-    s3s_file_set_deinit(&set);
+    alloc_steps_within(w->env, true, resolve_again, t);
     s3s_target_release(t);
 }
 

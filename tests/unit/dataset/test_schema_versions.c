@@ -215,6 +215,24 @@ static void test_admit__an_answer_that_got_lost_is_found_out(void **state)
     s3s_store_deinit(&faulty);
 }
 
+static void test_admit__a_listing_that_fails_fails_it(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t = open_target(w);
+    s3s_schema *incoming = make_schema(t->env, ints), *schema;
+
+    w->fail_key_part = "_config/schema/";
+    w->fail_with = S3STORE_PERMISSION_DENIED;
+    assert_fails(s3s_target_admit_schema(t, NULL, incoming, &schema, &err),
+                 S3STORE_PERMISSION_DENIED, "bent");
+    assert_null(schema);
+    assert_int_equal(s3s_target_admit_schema(t, NULL, incoming, &schema, NULL),
+                     S3STORE_PERMISSION_DENIED);
+    s3s_schema_release(incoming);
+    s3s_target_release(t);
+}
+
 static void test_admit__the_last_version_cannot_grow(void **state)
 {
     world *w = *state;
@@ -461,6 +479,7 @@ int main(void)
         test(test_admit__what_another_process_recorded_is_read_and_checked_again),
         test(test_admit__an_answer_that_got_lost_is_found_out),
         cmocka_unit_test(test_admit__answers_that_never_come_are_not_a_conflict),
+        test(test_admit__a_listing_that_fails_fails_it),
         test(test_admit__the_last_version_cannot_grow),
         test(test_admit__a_schema_that_is_too_large_names_its_key),
         test(test_admit__a_prefix_without_room_for_a_version_says_so),

@@ -603,6 +603,13 @@ static void test_open__every_failed_allocation_is_an_error_and_nothing_leaks(voi
     put_text(w, "p/_config/dataset.json",
              "{\"format\":1,\"partition_by\":[\"a\"],\"entity\":[\"a\"],\"version\":\"v\"}");
     alloc_steps_within(w->env, false, open_again, &c);
+    /* A name that fills a block of its own. */
+    static char name[4000];
+    const char *const parts[] = {name};
+    memset(name, 'n', sizeof name - 1);
+    remove_object(w, "p/_config/dataset.json");
+    c.partition_by = parts;
+    alloc_steps_within(w->env, false, open_again, &c);
 }
 
 static void test_target__needs_columns_and_says_where_objects_are(void **state)

@@ -269,6 +269,36 @@ static void test_doctor__an_honest_store_passes_and_nothing_is_left(void **state
     patient_close(&p);
 }
 
+/* The report counts, whoever listens; a dataset with a description is one too. */
+static void test_doctor__counts_what_nobody_listens_to(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"p"};
+    static const char description[] = "{\"format\":1,\"partition_by\":[\"p\"]}";
+    patient p;
+    s3store_error err;
+    s3store_target_config config = S3STORE_TARGET_CONFIG_INIT;
+    s3store_doctor_options options = S3STORE_DOCTOR_OPTIONS_INIT;
+    s3store_doctor_report report = {.size = sizeof report};
+    s3store_put_reply reply = {0};
+    s3store_put_request put = {.size = sizeof put,
+                               .key = "ds/_config/dataset.json",
+                               .body = description,
+                               .body_size = sizeof description - 1};
+    patient_open(&p, true);
+    assert_ok(s3s_put(&p.memory, NULL, &put, &reply, &err));
+    config.store = &p.faults.store;
+    config.prefix = "ds";
+    config.partition_by = parts;
+    config.partition_by_count = 1;
+    config.fence = S3STORE_FENCE_OFF;
+    assert_ok(s3s_doctor(p.env, &config, &options, &report, &err));
+    assert_int_equal(report.ok, 14);
+    assert_int_equal(report.skip, 2);
+    assert_int_equal(objects_left(&p), 0);
+    patient_close(&p);
+}
+
 static void test_doctor__needs_no_dataset(void **state)
 {
     (void)state;
@@ -547,6 +577,7 @@ static void test_doctor__a_cancellation_ends_it_and_still_cleans_up(void **state
     p.faults.ctx = &r;
     assert_fails(examine(&p, cancel, &told, &report, &err), S3STORE_CANCELLED, NULL);
     assert_int_equal(objects_left(&p), 0);
+    assert_int_equal(examine(&p, cancel, &told, &report, NULL), S3STORE_CANCELLED);
     patient_close(&p);
     s3store_cancel_free(cancel);
 }
@@ -575,17 +606,27 @@ static s3store_status examine_again(void *ctx, s3s_env *env, s3store_error *err)
     return status;
 }
 
+/* On virtual time: requests without memory are repeated, after a while. */
+static void sweep_examinations(void *ctx)
+{
+    patient *p = ctx;
+    alloc_steps_within(p->env, false, examine_again, p);
+}
+
 static void test_doctor__memory_that_runs_out_is_an_error(void **state)
 {
     (void)state;
     patient p;
-    patient_open(&p, true);
-    alloc_steps_within(p.env, false, examine_again, &p);
+    s3store_error err;
+    patient_open_timed(&p, true, true, "9h");
+    assert_ok(s3s_sim_add(p.sim, "doctor", 0, sweep_examinations, &p, &err));
+    assert_ok(s3s_sim_run(p.sim, &err));
     patient_close(&p);
 }
 
 const struct CMUnitTest doctor_tests[] = {
     cmocka_unit_test(test_doctor__an_honest_store_passes_and_nothing_is_left),
+    cmocka_unit_test(test_doctor__counts_what_nobody_listens_to),
     cmocka_unit_test(test_doctor__needs_no_dataset),
     cmocka_unit_test(test_doctor__ignored_conditions_are_found),
     cmocka_unit_test(test_doctor__an_ignored_fence_is_found),

@@ -431,6 +431,7 @@ static void test_orphans__a_marker_that_cannot_be_asked_for_is_an_error(void **s
     assert_fails(look(&fx, 0, true, &told, &r, &err), S3STORE_PERMISSION_DENIED, NULL);
     assert_string_equal(told.text, "");
     assert_int_equal(r.removed, 0);
+    assert_int_equal(look(&fx, 0, true, &told, &r, NULL), S3STORE_PERMISSION_DENIED);
     assert_true(exists(&fx, one.data_key));
     fx.hook = NULL;
     fixture_close_clean(&fx);
@@ -519,6 +520,7 @@ static void test_orphans__uploads_that_may_not_be_listed_are_left_alone(void **s
     }
     a.uploads = S3STORE_CORRUPT; /* an answer that makes no sense is no silence */
     assert_fails(look(&fx, 0, false, &told, &r, &err), S3STORE_CORRUPT, "says the test");
+    assert_int_equal(look(&fx, 0, false, &told, &r, NULL), S3STORE_CORRUPT);
     assert_false(r.uploads_listed);
     fixture_close_clean(&fx);
 }
@@ -579,7 +581,8 @@ static void test_orphans__cancelled_among_many_uploads_ends_it(void **state)
     memset(&told, 0, sizeof told);
     options.orphan = take_orphan;
     options.orphan_ctx = &told;
-    assert_fails(s3s_orphans(fx.target, &options, &r, &err), S3STORE_CANCELLED, NULL);
+    s3store_status status = s3s_orphans(fx.target, &options, &r, NULL); /* why is not wanted */
+    assert_int_equal(status, S3STORE_CANCELLED);
     assert_false(r.uploads_listed);
     assert_int_equal(s3s_memory_upload_count(&fx.memory) + r.removed, 600);
     s3store_cancel_free(options.cancel);
@@ -666,6 +669,7 @@ static void test_orphans__what_ends_it_is_told_apart_from_what_does_not(void **s
         fx.hook_ctx = &f;
         if (cases[i].wanted != S3STORE_OK) {
             assert_fails(look(&fx, 0, true, &told, &r, &err), cases[i].wanted, NULL);
+            assert_int_equal(look(&fx, 0, true, &told, &r, NULL), cases[i].wanted);
         } else {
             assert_ok(look(&fx, 0, true, &told, &r, &err));
             assert_int_equal(r.failed, 1);

@@ -426,6 +426,7 @@ static void test_verify__requests_that_fail_end_it_and_are_no_damage(void **stat
         {S3S_VERB_HEAD, ".parquet", FIXTURE_REF | FIXTURE_COMMIT},
         {S3S_VERB_HEAD, "ds/_ref", FIXTURE_DATA | FIXTURE_COMMIT},
         {S3S_VERB_GET, ".parquet", FIXTURE_ALL},
+        {S3S_VERB_HEAD, ".commit", FIXTURE_ALL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         fixture fx;
@@ -444,10 +445,39 @@ static void test_verify__requests_that_fail_end_it_and_are_no_damage(void **stat
                      NULL);
         assert_string_equal(told.text, "");
         assert_int_equal(report.damages, 0);
+        /* Also to who does not want to know why, or what. */
+        assert_int_equal(kit_verify(&fx, &options, &told, &report, NULL),
+                         S3STORE_PERMISSION_DENIED);
         fx.hook = NULL;
         assert_ok(kit_verify(&fx, &options, &told, &report, &err));
+        options.finding = NULL;
+        report = (s3store_verify_report){.size = sizeof report};
+        assert_ok(s3s_verify_dataset(fx.target, &options, &report, &err));
+        assert_int_equal(report.damages + report.remarks > 0, cases[i].steps != FIXTURE_ALL);
         fixture_close_clean(&fx);
     }
+}
+
+static void test_verify__a_sample_is_a_part(void **state)
+{
+    (void)state;
+    static const double parts[] = {-0.5, 1.5, 0.0 / 0.0};
+    fixture fx;
+    s3store_error err;
+    kit_told told;
+    s3store_verify_report report;
+    s3store_verify_options options = S3STORE_VERIFY_OPTIONS_INIT;
+    kit_open(&fx);
+    kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        options.sample = parts[i];
+        assert_fails(kit_verify(&fx, &options, &told, &report, &err), S3STORE_INVALID_ARGUMENT,
+                     "a part from 0 to 1");
+    }
+    options.sample = 1;
+    assert_ok(kit_verify(&fx, &options, &told, &report, &err));
+    assert_int_equal(report.rows, 1);
+    fixture_close_clean(&fx);
 }
 
 static void test_verify__its_plan_and_progress_are_told(void **state)
@@ -517,6 +547,7 @@ const struct CMUnitTest verify_tests[] = {
     cmocka_unit_test(test_verify__a_write_in_between_is_no_damage),
     cmocka_unit_test(test_verify__what_cannot_be_asked_is_an_error_and_no_damage),
     cmocka_unit_test(test_verify__what_is_removed_meanwhile_is_told_as_what_it_is),
+    cmocka_unit_test(test_verify__a_sample_is_a_part),
     cmocka_unit_test(test_verify__its_plan_and_progress_are_told),
     cmocka_unit_test(test_verify__memory_that_runs_out_is_an_error_and_nothing_leaks),
 };

@@ -60,6 +60,8 @@ static void test_verify__an_unreadable_version_is_found(void **state)
     put_version(&fx, 1, COLUMNS(""));
     fixture_put(&fx, "ds/_config/schema/000002.json", "{", 1, NULL);
     expect(&fx, "schema_unreadable ds/_config/schema/000002.json;");
+    fixture_put(&fx, "ds/_config/schema/000002.json", "{\"format\":9}", 12, NULL);
+    expect(&fx, "schema_unreadable ds/_config/schema/000002.json;");
     fixture_close_clean(&fx);
 }
 
@@ -74,6 +76,10 @@ static void test_verify__versions_that_narrow_contradict(void **state)
     put_version(&fx, 2, COLUMNS(VALUE("int32")));
     expect(&fx, "schema_contradicts ds/_config/schema/000002.json;");
     put_version(&fx, 2, COLUMNS(VALUE("bool")));
+    expect(&fx, "schema_contradicts ds/_config/schema/000002.json;");
+    /* The same columns in another order are others. */
+    put_version(&fx, 2, "[{\"name\":\"version\",\"type\":\"int64\"},{\"name\":\"entity\","
+                        "\"type\":\"string\"}" VALUE("int64") "]");
     expect(&fx, "schema_contradicts ds/_config/schema/000002.json;");
     fixture_close_clean(&fx);
 }
@@ -175,6 +181,7 @@ static void test_verify__versions_and_views_that_cannot_be_read_end_it(void **st
         {S3S_VERB_GET, "view/entities"},
         {S3S_VERB_LIST, "_matview/entities"},
         {S3S_VERB_HEAD, "_matview/entities"},
+        {S3S_VERB_GET, ".parquet"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         fixture fx;
@@ -190,6 +197,7 @@ static void test_verify__versions_and_views_that_cannot_be_read_end_it(void **st
         fx.hook_ctx = &f;
         assert_fails(kit_verify(&fx, NULL, &told, &report, &err), S3STORE_PERMISSION_DENIED, NULL);
         assert_null(strstr(told.text, "view_marker_missing"));
+        assert_int_equal(kit_verify(&fx, NULL, &told, &report, NULL), S3STORE_PERMISSION_DENIED);
         fx.hook = NULL;
         fixture_close_clean(&fx);
     }
@@ -214,7 +222,7 @@ static void test_verify__of_schema_and_views_every_allocation_may_fail(void **st
     fixture fx;
     kit_open(&fx);
     put_version(&fx, 1, COLUMNS(""));
-    put_version(&fx, 2, COLUMNS(VALUE("int64")));
+    put_version(&fx, 2, COLUMNS(VALUE("double"))); /* wider than the file's */
     put_view(&fx, "entities", "entity");
     put_view(&fx, "versions", "version");
     fixture_put(&fx, "ds/_matview/versions/version=1/m.matview", NULL, 0, NULL);

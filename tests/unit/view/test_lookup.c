@@ -1,6 +1,7 @@
 /* Lookups: which tuples, in which order, at what cost, as what. */
 #include <stdlib.h>
 
+#include "support/alloc_steps.h"
 #include "unit/view/kit.h"
 
 #define COLUMNS "p:string?;sku:string?;customer:string?"
@@ -458,6 +459,35 @@ static void test_lookup__every_allocation_may_fail(void **state)
     stage_close(&s);
 }
 
+/* Columns whose names fill a block. */
+static s3store_status look_up_wide(void *ctx, s3s_env *env, s3store_error *err)
+{
+    enum { WIDE = 40, NAME = 120 };
+    static char texts[WIDE][NAME];
+    static const char *names[WIDE];
+    stage *s = ctx;
+    s3store_view_def def = S3STORE_VIEW_DEF_INIT;
+    (void)env;
+    for (int i = 0; i < WIDE; i++) {
+        snprintf(texts[i], NAME, "%0*d", NAME - 1, i);
+        names[i] = texts[i];
+    }
+    def.name = "wide";
+    def.columns = names;
+    def.column_count = WIDE;
+    return kit_lookup_status(s, &def, KIT_ALL, err);
+}
+
+static void test_lookup__of_many_columns_every_allocation_may_fail(void **state)
+{
+    (void)state;
+    stage s;
+    const stage_options serial = {.serial = true};
+    stage_open(&s, &serial);
+    alloc_steps_within(s.env, true, look_up_wide, &s);
+    stage_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_records__fields_and_columns_must_be_the_same),
         cmocka_unit_test(test_lookup__errors_and_cancellation_surface),
         cmocka_unit_test(test_lookup__every_allocation_may_fail),
+        cmocka_unit_test(test_lookup__of_many_columns_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* The markers that a write leaves: which, when, how often. */
 #include <stdlib.h>
 
+#include "support/alloc_steps.h"
 #include "unit/view/kit.h"
 
 #define COLUMNS "p:string?;sku:string?;customer:string?;n:int64?;at:timestamp(us, UTC)?"
@@ -515,6 +516,29 @@ static void test_markers__who_waits_for_another_ends_in_time(void **state)
     wait_for_another(true, S3STORE_CANCELLED, "cancelled by the caller while view markers");
 }
 
+static s3store_status put_as_the_first(void *ctx, s3s_env *env, s3store_error *err)
+{
+    stage *s = ctx;
+    s3s_known_markers_free(s->target->known_markers);
+    s3store_status status = s3s_known_markers_new(env, 100, &s->target->known_markers, err);
+    if (status == S3STORE_OK)
+        status = s3s_view_markers_put(s->target, NULL, one_key, 1, NULL, err);
+    return status;
+}
+
+static void test_markers__of_a_target_that_knows_none_every_allocation_may_fail(void **state)
+{
+    (void)state;
+    stage s;
+    s3store_error err;
+    const stage_options serial = {.serial = true};
+    stage_open(&s, &serial);
+    alloc_steps_within(s.env, true, put_as_the_first, &s);
+    assert_ok(s3s_view_markers_put(s.target, NULL, one_key, 1, NULL, &err));
+    assert_string_equal(kit_markers(&s), "v/sku=s ");
+    stage_close(&s);
+}
+
 /* Real threads: markers of many writers at once (for TSan). */
 typedef struct crowd {
     stage *s;
@@ -594,6 +618,7 @@ int main(void)
         cmocka_unit_test(test_function__its_values_are_bounded_and_may_be_nothing),
         cmocka_unit_test(test_markers__putting_none_asks_nobody),
         cmocka_unit_test(test_markers__who_waits_for_another_ends_in_time),
+        cmocka_unit_test(test_markers__of_a_target_that_knows_none_every_allocation_may_fail),
         cmocka_unit_test(test_function__failures_stop_the_write_naming_the_row),
         cmocka_unit_test(
             test_function__needs_a_record_type_and_plain_names_and_cannot_be_recorded),

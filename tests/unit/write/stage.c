@@ -289,15 +289,17 @@ bool stage_marker(stage *s, const char *key, s3s_marker *out)
     return true;
 }
 
+#define REFS_MAX 2048
+
 typedef struct ref_list {
-    s3s_ref items[256];
+    s3s_ref items[REFS_MAX];
     size_t count;
 } ref_list;
 
 static bool take_ref(void *ctx, const s3store_list_entry *entry)
 {
     ref_list *list = ctx;
-    assert_true(list->count < 256);
+    assert_true(list->count < REFS_MAX);
     assert_int_equal(s3s_ref_parse(entry->key, &list->items[list->count++], NULL), S3STORE_OK);
     return true;
 }

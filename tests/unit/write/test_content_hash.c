@@ -357,6 +357,7 @@ static void test_row_sizes__golden_values(void **state)
                 SIZES(4 + 3 + 4 + 16, 0));
     check_sizes(env, "a:null?;b:int16?", ROWS("null|1"), SIZES(8));
     check_sizes(env, "a:int64?", ROWS("1", "2"), SIZES(8, 8));
+    check_sizes(env, "a:interval?;b:int8?", ROWS("null|1"), SIZES(8));
 }
 
 static void test_content_hash__skipped_columns_do_not_count(void **state)

@@ -234,7 +234,7 @@ static void test_memory__of_mixed_rows_every_allocation_may_fail(void **state)
  * thing it is. Names of every length move the ends of blocks along. */
 static void test_memory__whatever_fills_a_block_is_an_error(void **state)
 {
-    enum { PARTS = 250, SHORTEST = 4, LENGTHS = 160, STEP = 4, BLOCK = 40000 };
+    enum { PARTS = 250, SHORTEST = 4, LENGTHS = 104, STEP = 1, BLOCK = 40000 };
     static char texts[PARTS][200];
     static const char *rows[PARTS];
     size_t failures = 0;
@@ -268,7 +268,7 @@ static void test_memory__whatever_fills_a_block_is_an_error(void **state)
 /* The same of the chunks of one partition. */
 static void test_memory__whatever_chunk_fills_a_block_is_an_error(void **state)
 {
-    enum { CHUNKS = 250, SHORTEST = 4, LENGTHS = 160, STEP = 4 };
+    enum { CHUNKS = 250, SHORTEST = 4, LENGTHS = 104, STEP = 1 };
     static char key[200], texts[CHUNKS][220], token[200];
     static const char *rows[CHUNKS];
     size_t failures = 0;
@@ -305,21 +305,58 @@ static void test_memory__whatever_chunk_fills_a_block_is_an_error(void **state)
 /* A retry that finds only at its commit how the first write was cut, and cuts again. */
 static void test_memory__of_a_retry_that_cuts_again_every_allocation_may_fail(void **state)
 {
-    static const char *const rows[] = {"a|r|1", "a|s|2", "a|t|3", "a|u|4", "a|v|5"};
+    enum { MANY = 40 };
+    static char texts[MANY][24];
+    static const char *rows[MANY];
     stage s;
     s3store_error err;
     const stage_options serial = {.entity = true, .serial = true};
     (void)state;
     stage_open(&s, &serial);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(texts[i], sizeof texts[i], "a|%02d|%d", i, i);
+        rows[i] = texts[i];
+    }
     s.target->settings.chunk_rows = 2;
-    repeated r = {&s, PIV, rows, 5, S3STORE_WRITE_OPTIONS_INIT, 3};
+    repeated r = {&s, PIV, rows, MANY, S3STORE_WRITE_OPTIONS_INIT, MANY / 2};
     r.options.token = "t";
-    assert_ok(stage_write(&s, PIV, rows, 5, &r.options, NULL, &err));
+    assert_ok(stage_write(&s, PIV, rows, MANY, &r.options, NULL, &err));
     s.target->settings.chunk_rows = 1000;
     r.options.optimistic = true;
     alloc_steps_within(s.env, true, write_again, &r);
-    assert_string_equal(stage_rows(&s), "a|r|1;a|s|2;a|t|3;a|u|4;a|v|5;");
+    assert_int_equal(stage_count(&s, ".commit"), MANY / 2);
     stage_close(&s);
+}
+
+/* A partition larger than memory: its body goes through a file; and one of several commits. */
+static void test_memory__of_large_partitions_every_allocation_may_fail(void **state)
+{
+    enum { MANY = 60 };
+    static char texts[MANY][60];
+    static const char *rows[MANY];
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(texts[i], sizeof texts[i], "a|%040d|%d", i, i);
+        rows[i] = texts[i];
+    }
+    for (int several = 0; several < 2; several++) {
+        stage s;
+        s3store_error err;
+        const stage_options serial = {.serial = true, .memory_bytes = several ? 0 : 2000};
+        stage_open(&s, &serial);
+        repeated r = {&s, PIV, rows, several ? 3 : MANY, S3STORE_WRITE_OPTIONS_INIT,
+                      several ? 3 : 1};
+        r.options.token = "t"; /* the first, then retries: no more refs */
+        r.options.dry_run = false;
+        assert_ok(stage_write(&s, PIV, ROWS("z|z|9"), NULL, NULL, &err));
+        s.target->settings.chunk_rows = several;
+        if (several) {
+            r.options.token = NULL;
+            r.options.no_token = true;
+        }
+        alloc_steps_within(s.env, false, write_again, &r);
+        stage_close(&s);
+    }
 }
 
 /* The same of columns. */
@@ -382,6 +419,9 @@ static s3store_status restamp_again(void *ctx, s3s_env *env, s3store_error *err)
     return status;
 }
 
+/* With "p=" it fills the first block of a buffer, so that its end needs another. */
+#define KEY_VALUE "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd"
+
 static s3store_status key_again(void *ctx, s3s_env *env, s3store_error *err)
 {
     const stage *s = ctx;
@@ -391,10 +431,10 @@ static s3store_status key_again(void *ctx, s3s_env *env, s3store_error *err)
     char key[S3S_KEY_SIZE];
     s3s_schema *schema = kit_schema(NULL, PIV);
     (void)env;
-    KIT_BATCH(schema, &batch, "a|x|1");
+    KIT_BATCH(schema, &batch, KEY_VALUE "|x|1");
     assert_int_equal(s3s_schema_export(schema, &abi, &own), S3STORE_OK);
     s3store_status status = s3s_partition_key(s->writer, &abi, &batch, 0, key, sizeof key, err);
-    assert_string_equal(key, status == S3STORE_OK ? "p=a" : "");
+    assert_string_equal(key, status == S3STORE_OK ? "p=" KEY_VALUE : "");
     abi.release(&abi);
     batch.release(&batch);
     s3s_schema_release(schema);
@@ -425,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_memory__whatever_chunk_fills_a_block_is_an_error),
         cmocka_unit_test(test_memory__whatever_column_fills_a_block_is_an_error),
         cmocka_unit_test(test_memory__of_a_retry_that_cuts_again_every_allocation_may_fail),
+        cmocka_unit_test(test_memory__of_large_partitions_every_allocation_may_fail),
         cmocka_unit_test(test_memory__lookup_restamp_and_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
