@@ -14,8 +14,7 @@ typedef struct aged {
     const char *ageless;         /* HEAD of keys with this text says no time */
     bool no_date;                /* nor what time it is */
     s3store_status uploads;      /* the answer to a listing of uploads; OK = an honest one */
-    s3store_cancel *cancel;      /* triggered in the middle of a page of uploads */
-    unsigned uploads_seen;
+    s3store_cancel *cancel;      /* triggered when an upload is aborted */
     const char *eternal;         /* LIST says that keys with this text are older than time */
 } aged;
 
@@ -97,21 +96,9 @@ static s3store_status aged_get(void *impl, const s3store_call *call,
 static s3store_status aged_abort(void *impl, const s3store_call *call, const char *key,
                                  const char *id, s3store_error *err)
 {
+    if (((aged *)impl)->cancel != NULL)
+        s3store_cancel_trigger(((aged *)impl)->cancel);
     FORWARD(abort_multipart, call, key, id, err);
-}
-
-typedef struct aged_uploads_ctx {
-    aged *a;
-    s3store_upload_fn fn;
-    void *ctx;
-} aged_uploads_ctx;
-
-static bool aged_upload(void *ctx, const s3store_upload *upload)
-{
-    aged_uploads_ctx *c = ctx;
-    if (c->a->cancel != NULL && ++c->a->uploads_seen == 253)
-        s3store_cancel_trigger(c->a->cancel);
-    return c->fn(c->ctx, upload);
 }
 
 static s3store_status aged_uploads(void *impl, const s3store_call *call,
@@ -119,12 +106,11 @@ static s3store_status aged_uploads(void *impl, const s3store_call *call,
                                    s3store_upload_fn fn, void *ctx,
                                    s3store_list_uploads_reply *reply, s3store_error *err)
 {
-    aged_uploads_ctx c = {impl, fn, ctx};
     if (((aged *)impl)->uploads != S3STORE_OK) {
         *err = (s3store_error){.status = ((aged *)impl)->uploads, .message = "says the test"};
         return err->status;
     }
-    FORWARD(list_multipart, call, request, aged_upload, &c, reply, err);
+    FORWARD(list_multipart, call, request, fn, ctx, reply, err);
 }
 
 static void age(aged *a, fixture *fx, int64_t age_us)

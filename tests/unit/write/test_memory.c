@@ -346,15 +346,10 @@ static void test_memory__of_large_partitions_every_allocation_may_fail(void **st
         stage_open(&s, &serial);
         repeated r = {&s, PIV, rows, several ? 3 : MANY, S3STORE_WRITE_OPTIONS_INIT,
                       several ? 3 : 1};
-        r.options.token = "t"; /* the first, then retries: no more refs */
-        r.options.dry_run = false;
         assert_ok(stage_write(&s, PIV, ROWS("z|z|9"), NULL, NULL, &err));
         s.target->settings.chunk_rows = several;
-        if (several) {
-            r.options.token = NULL;
-            r.options.no_token = true;
-        }
-        alloc_steps_within(s.env, false, write_again, &r);
+        r.options.no_token = true;
+        alloc_steps_within(s.env, true, write_again, &r);
         stage_close(&s);
     }
 }
