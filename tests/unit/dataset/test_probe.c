@@ -182,6 +182,7 @@ static void test_probe__errors_are_passed_on_and_the_next_call_tries_again(void 
     w->put_fails = S3STORE_PERMISSION_DENIED;
     assert_fails(s3s_target_probe(t, NULL, &c, &f, &err), S3STORE_PERMISSION_DENIED, "conditional");
     assert_string_equal(err.key, "p/_config/commit-timeout");
+    assert_int_equal(s3s_target_probe(t, NULL, &c, &f, NULL), S3STORE_PERMISSION_DENIED);
     w->put_fails = S3STORE_OK;
     assert_ok(s3s_target_probe(t, NULL, &c, &f, &err));
     assert_true(c);

@@ -443,6 +443,8 @@ static void unanswered_actor(void *ctx)
     assert_fails(s3s_target_admit_schema(t, NULL, incoming, &schema, &err), S3STORE_UNAVAILABLE,
                  "recording the schema");
     assert_null(schema);
+    assert_int_equal(s3s_target_admit_schema(t, NULL, incoming, &schema, NULL),
+                     S3STORE_UNAVAILABLE);
     w->put_fails = S3STORE_OK;
     assert_false(has_object(w, "p/_config/schema/000001.json"));
     s3s_schema_release(incoming);

@@ -369,7 +369,7 @@ static void test_backfill__in_little_memory_reads_the_views_columns_by_ranges(vo
     stage_open(&s, NULL);
     write_row(&s, "a|s1|1");
     write_large(&s, "b", 300u << 10);
-    s.target->memory_bytes = 8u << 20;
+    s.target->memory_bytes = 2u << 20;
     s3store_backfill_options o = kit_backfill_options(KIT_ALL);
     assert_ok(backfill(&s, KIT_VIEW("v", "n"), &o, &err));
     assert_int_equal(stats.done_objects, 2);
@@ -506,6 +506,7 @@ static void test_backfill__marker_puts_that_fail_fail_it(void **state)
     s3store_backfill_options o = kit_backfill_options(KIT_ALL);
     assert_fails(backfill(&s, KIT_VIEW("v", "sku"), &o, &err), S3STORE_PERMISSION_DENIED,
                  "storing a view marker");
+    assert_int_equal(backfill(&s, KIT_VIEW("v", "sku"), &o, NULL), S3STORE_PERMISSION_DENIED);
     assert_int_equal(stats.markers, 0);
     assert_int_equal(stats.done_objects, 0);
     stage_rules(&s, NULL, 0);

@@ -39,6 +39,7 @@ static void test_definition__is_checked_before_any_request(void **state)
         def.column_count = cases[i].count;
         assert_fails(s3s_view_def_make(NULL, &def, &out, &err), S3STORE_INVALID_ARGUMENT,
                      cases[i].text);
+        assert_int_equal(s3s_view_def_make(NULL, &def, &out, NULL), S3STORE_INVALID_ARGUMENT);
     }
     s3store_view_def def = {.name = "v"};
     assert_fails(s3s_view_def_make(NULL, &def, &out, &err), S3STORE_INVALID_ARGUMENT, "size");
@@ -492,6 +493,8 @@ static void test_recorded__a_lost_answer_is_read_again(void **state)
     assert_fails(s3s_view_add(s.target, KIT_VIEW("w", "id"), NULL, &created, &from, &err),
                  S3STORE_PERMISSION_DENIED, NULL);
     assert_false(created);
+    assert_int_equal(s3s_view_add(s.target, KIT_VIEW("w", "id"), NULL, &created, &from, NULL),
+                     S3STORE_PERMISSION_DENIED);
     stage_close(&s);
 }
 

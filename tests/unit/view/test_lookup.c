@@ -419,6 +419,8 @@ static void test_lookup__errors_and_cancellation_surface(void **state)
     stage_rules(&s, &denied, 1);
     assert_fails(kit_lookup_status(&s, KIT_VIEW("v", "a"), KIT_ALL, &err),
                  S3STORE_PERMISSION_DENIED, "view v");
+    assert_int_equal(kit_lookup_status(&s, KIT_VIEW("v", "a"), KIT_ALL, NULL),
+                     S3STORE_PERMISSION_DENIED);
     stage_rules(&s, NULL, 0);
     s3store_view *view;
     s3store_cancel *cancel;
