@@ -1,5 +1,5 @@
 /* Timing objects, dataset.json, schema versions, and how a schema grows. */
-#include "support/alloc_steps.h"
+#include "support/alloc_sweep.h"
 #include "target_support.h"
 
 #define KEY "p/_config/x"

@@ -1,6 +1,6 @@
 /* Creating and adopting datasets. */
 #include "base/sim.h"
-#include "support/alloc_steps.h"
+#include "support/alloc_sweep.h"
 #include "target_support.h"
 
 static const char *const by_day[] = {"day=time:day", NULL};

@@ -4,7 +4,7 @@
 #include "base/cancel.h"
 #include "dataset/partition.h"
 #include "dataset/valuetext.h"
-#include "support/alloc_steps.h"
+#include "support/alloc_sweep.h"
 #include "table.h"
 
 static s3store_error err;

@@ -1,5 +1,5 @@
 /* From patterns to committed files: LIST walks, the commit gate, the file set. */
-#include "support/alloc_steps.h"
+#include "support/alloc_sweep.h"
 #include "target_support.h"
 
 #include "base/hash.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "dataset/target_private.h"
-#include "support/alloc_steps.h"
+#include "support/alloc_sweep.h"
 #include "support/tempdir.h"
 
 static const char *const by_a[] = {"a", NULL};

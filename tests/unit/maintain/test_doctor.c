@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/sim.h"
-#include "support/alloc_steps.h"
+#include "support/alloc_sweep.h"
 #include "support/faulty_store.h"
 #include "unit/maintain/kit.h"
 

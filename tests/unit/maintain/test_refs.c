@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "maintain/refs.h"
-#include "support/alloc_steps.h"
+#include "support/alloc_sweep.h"
 #include "unit/maintain/kit.h"
 
 typedef struct seen {

@@ -1,7 +1,7 @@
 /* verify: recorded schema versions, and data objects against them. */
 #include <stdlib.h>
 
-#include "support/alloc_steps.h"
+#include "support/alloc_sweep.h"
 #include "unit/maintain/kit.h"
 
 #define COLUMNS(more)                                                                              \

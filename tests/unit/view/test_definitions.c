@@ -1,5 +1,5 @@
 /* What a view may be, and how it is recorded. */
-#include "support/alloc_steps.h"
+#include "support/alloc_sweep.h"
 #include "unit/view/kit.h"
 
 /* Vector 183 and more. */

@@ -1,7 +1,7 @@
 /* Lookups: which tuples, in which order, at what cost, as what. */
 #include <stdlib.h>
 
-#include "support/alloc_steps.h"
+#include "support/alloc_sweep.h"
 #include "unit/view/kit.h"
 
 #define COLUMNS "p:string?;sku:string?;customer:string?"

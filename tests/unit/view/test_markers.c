@@ -1,7 +1,7 @@
 /* The markers that a write leaves: which, when, how often. */
 #include <stdlib.h>
 
-#include "support/alloc_steps.h"
+#include "support/alloc_sweep.h"
 #include "unit/view/kit.h"
 
 #define COLUMNS "p:string?;sku:string?;customer:string?;n:int64?;at:timestamp(us, UTC)?"

@@ -1,7 +1,7 @@
 /* What tells a retry from a reused token (docs/FORMAT.md "Content hash"). */
 #include <inttypes.h>
 
-#include "support/alloc_steps.h"
+#include "support/alloc_sweep.h"
 #include "unit/write/stage.h"
 
 static uint64_t hash_skipping(s3s_env *env, const char *columns, const char *const *rows,
