@@ -25,7 +25,8 @@ static s3store_status fail_row(const writer *w, size_t i, s3store_status status,
         size_t row = 0;
         while (row + 1 < w->list->count && (size_t)w->starts[row + 1] <= i)
             row++;
-        return s3s_fail(w->err, status, "record field \"%.200s\", row %zu, item %zu of the list: %s",
+        return s3s_fail(w->err, status,
+                        "record field \"%.200s\", row %zu, item %zu of the list: %s",
                         w->field->name, w->list->first + row, i - (size_t)w->starts[row], why);
     }
     return s3s_fail(w->err, status, "record field \"%.200s\", row %zu: %s", w->field->name,
@@ -101,6 +102,17 @@ static s3store_status write_fixed(writer *w, void **buffers)
         }
     }
     return S3STORE_OK;
+}
+
+/* Room for the offsets of all rows, as buffers[1]. */
+static s3store_status make_offsets(const writer *w, void **buffers, int32_t **out)
+{
+    size_t size;
+    if (!s3s_mul(w->count + 1, 4, &size))
+        return s3s_fail_memory(w->err, SIZE_MAX);
+    *out = s3s_alloc(w->env, size);
+    buffers[1] = *out;
+    return *out != NULL ? S3STORE_OK : s3s_fail_memory(w->err, size);
 }
 
 /* ---- strings --------------------------------------------------------------------------------- */
@@ -198,13 +210,10 @@ static s3store_status check_text(const writer *w, const int32_t *offsets, const 
 static s3store_status write_bytes(writer *w, void **buffers)
 {
     size_t total;
-    size_t size;
-    if (!s3s_mul(w->count + 1, 4, &size))
-        return s3s_fail_memory(w->err, SIZE_MAX);
-    int32_t *offsets = s3s_alloc(w->env, size);
-    buffers[1] = offsets;
-    if (offsets == NULL)
-        return s3s_fail_memory(w->err, size);
+    int32_t *offsets;
+    s3store_status made = make_offsets(w, buffers, &offsets);
+    if (made != S3STORE_OK)
+        return made;
     bool plain = w->field->kind != S3STORE_KIND_CSTRING && never_null(w->field) &&
                  measure_plain(w, offsets, &total);
     s3store_status status = plain ? S3STORE_OK : measure_bytes(w, offsets, &total);
@@ -297,13 +306,10 @@ static s3store_status write_items(const writer *w, const int32_t *offsets, struc
 /* buffers[1] and the one child. */
 static s3store_status write_list(writer *w, void **buffers, struct ArrowArray *child)
 {
-    size_t size;
-    if (!s3s_mul(w->count + 1, 4, &size))
-        return s3s_fail_memory(w->err, SIZE_MAX);
-    int32_t *offsets = s3s_alloc(w->env, size);
-    buffers[1] = offsets;
-    if (offsets == NULL)
-        return s3s_fail_memory(w->err, size);
+    int32_t *offsets;
+    s3store_status made = make_offsets(w, buffers, &offsets);
+    if (made != S3STORE_OK)
+        return made;
     s3store_status status = measure_lists(w, offsets);
     return status == S3STORE_OK ? write_items(w, offsets, child) : status;
 }
