@@ -474,11 +474,12 @@ static void test_groups__there_are_parts_and_not_too_many(void **state)
     (void)state;
     table t;
     s3s_groups groups;
+    const s3s_group_options options = {0};
     s3s_part_spec specs[S3S_NAMES_MAX + 1] = {0};
     table_open(&t, env, two_columns, two_types, 2);
-    assert_fails(s3s_group_batches(env, t.schema, t.pointers, 0, specs, 0, false, &groups, &err),
+    assert_fails(s3s_group_batches(env, t.schema, t.pointers, 0, specs, 0, &options, &groups, &err),
                  S3STORE_INVALID_ARGUMENT, "0 partition columns are given");
-    assert_fails(s3s_group_batches(env, t.schema, t.pointers, 0, specs, S3S_NAMES_MAX + 1, false,
+    assert_fails(s3s_group_batches(env, t.schema, t.pointers, 0, specs, S3S_NAMES_MAX + 1, &options,
                                    &groups, &err),
                  S3STORE_INVALID_ARGUMENT, "there must be 1 to");
     table_close(&t);
