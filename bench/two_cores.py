@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The Parquet engine on two threads beside one: runs in turn, the best of each counts.
+"""The Parquet engine on two threads beside one: runs in turn; the median of their ratios counts.
 
     two_cores.py BUILD [--runs N] [--rows PERCENT] [SET...]
 
@@ -14,6 +14,7 @@ import argparse
 import os
 import pathlib
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,21 +27,18 @@ MUST = ("wide", "nulls", "lists")
 
 
 def pairs(engines, runs, words):
-    """Best wall and CPU seconds of each engine, in turn."""
-    best = {}
-    for _ in range(runs):
-        for engine in engines:
-            cpu, wall = engine.ask(*(w(engine) if callable(w) else w for w in words))[:2]
-            kept = best.get(engine.name, (wall, cpu))
-            best[engine.name] = min(kept, (wall, cpu))
-    return best
+    """Wall and CPU seconds of the engines, which take turns: a row for each round."""
+    return [[engine.ask(*(w(engine) if callable(w) else w for w in words))[1::-1]
+             for engine in engines] for _ in range(runs)]
 
 
-def show(what, best, busy):
-    (one, _), (two, _), (free, cpu) = best["one"], best["two"], best["model"]
-    good = what.split()[0] not in MUST or (cpu / free >= WANTED and (one / two >= WANTED or busy))
-    print(f"{what:<24}{one * 1e3:8.1f} ms on one thread {two * 1e3:8.1f} ms on two = {one / two:4.2f} x"
-          f"   free {cpu / free:4.2f} x{'' if good else '   MISSED'}", flush=True)
+def show(what, rounds, busy):
+    one, two = (statistics.median(r[i][0] for r in rounds) for i in (0, 1))
+    ratio = statistics.median(r[0][0] / r[1][0] for r in rounds)
+    free = statistics.median(r[2][1] / r[2][0] for r in rounds)
+    good = what.split()[0] not in MUST or (free >= WANTED and (ratio >= WANTED or busy))
+    print(f"{what:<24}{one * 1e3:8.1f} ms on one thread {two * 1e3:8.1f} ms on two = {ratio:4.2f} x"
+          f"   free {free:4.2f} x{'' if good else '   MISSED'}", flush=True)
     return good
 
 
@@ -73,8 +71,8 @@ def main():
                 engine.ask("load", path)
             for codec in ("snappy", "zstd"):
                 out = lambda engine: folder / f"{engine.name}.parquet"
-                best = pairs(engines, options.runs, ("write", out, codec))
-                good &= show(f"{name} write {codec}", best, load >= 1)
+                rounds = pairs(engines, options.runs, ("write", out, codec))
+                good &= show(f"{name} write {codec}", rounds, load >= 1)
                 if out(engines[0]).read_bytes() != out(engines[1]).read_bytes():
                     print(f"{name}: two threads wrote other bytes than one")
                     good = False
