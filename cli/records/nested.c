@@ -292,15 +292,11 @@ static int finish_members(reading *r, frame *f)
 static int on_close(void *ctx)
 {
     reading *r = ctx;
-    place at;
     if (r->raw > 0) {
         if (--r->raw > 0)
             return 1;
         size_t end = yajl_get_bytes_consumed(r->handle);
-        (void)next_place(r, &at);
-        int kept = append(r, &at, CLI_TOKEN_NESTED, r->text + r->raw_start, end - r->raw_start);
-        count_value(r);
-        return kept;
+        return add_scalar(r, CLI_TOKEN_NESTED, r->text + r->raw_start, end - r->raw_start);
     }
     frame *f = &r->frames[r->depth - 1];
     int ok = f->kind == FRAME_STRUCT || f->kind == FRAME_ENTRY ? finish_members(r, f) : 1;
