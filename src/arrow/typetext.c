@@ -344,7 +344,7 @@ static bool read_name(text_in *in, bool needed, const char **name)
     size_t size = strcspn(in->at, ":,<>()");
     if (in->at[size] != ':')
         return !needed || reading_fails(in, S3S_TEXT_NO_TYPE);
-    if (size == 0)
+    if (size == 0 || !s3s_utf8_valid(in->at, size))
         return reading_fails(in, S3S_TEXT_NO_TYPE);
     char *copy = s3s_arena_alloc(in->arena, size + 1);
     if (copy == NULL)

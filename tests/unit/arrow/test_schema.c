@@ -281,7 +281,7 @@ static void test_schema__types_by_their_names(void **state)
         "", "list", "list<", "list<>", "list<int64", "list<int64>>", "list<int64>x", "list<int64,int8>",
         "struct<>", "struct<a>", "struct<a:>", "struct<: int8>", "struct<a: int8, a: int8>",
         "struct<a: int8,>", "map<string>", "map<string, int8, int8>", "map<string, >",
-        "set<int8>", "list<decimal(>", "list<int7>", "<int8>", ">"};
+        "set<int8>", "list<decimal(>", "list<int7>", "<int8>", ">", "struct<\x9f: int8>"};
     s3store_error err;
     struct ArrowSchema abi;
     char text[256], name[16];
