@@ -1,7 +1,7 @@
 /* What the server honours, and the arithmetic of the fence. */
+#include "support/race_chooser.h"
 #include "target_support.h"
 
-#include "base/sim.h"
 #include "base/timefmt.h"
 
 static const char *const by_a[] = {"a", NULL};
@@ -295,22 +295,10 @@ static void close_actor(void *ctx)
     p->done++;
 }
 
-/* Only the race is enumerated, not what comes before and after it. */
-typedef struct chooser {
-    s3s_explorer *explorer;
-    bool racing;
-} chooser;
-
-static size_t choose_in_race(void *ctx, size_t count, const char *const *names)
-{
-    chooser *c = ctx;
-    return c->racing ? s3s_explore_choose(c->explorer, count, names) : 0;
-}
-
 static s3store_status one_history(void *ctx, s3s_explorer *ex, s3store_error *err)
 {
-    chooser choose = {.explorer = ex};
-    s3s_sim_options options = {.choose = choose_in_race, .choose_ctx = &choose,
+    race_chooser choose = {.explorer = ex};
+    s3s_sim_options options = {.choose = race_choose, .choose_ctx = &choose,
                                .start_wall_us = INT64_C(1700000000000000)};
     s3s_sim *sim;
     world *w = ctx;

@@ -1,9 +1,9 @@
 /* From patterns to committed files: LIST walks, the commit gate, the file set. */
 #include "support/alloc_sweep.h"
+#include "support/race_chooser.h"
 #include "target_support.h"
 
 #include "base/hash.h"
-#include "base/sim.h"
 
 static const char *const period_customer[] = {"period", "customer", NULL};
 
@@ -447,17 +447,9 @@ static void test_gate__the_attempt_of_a_young_marker_decides_over_a_single_file(
 typedef struct race {
     world *world;
     s3store_target *target;
-    s3s_explorer *explorer;
-    bool racing;
     bool committed_before; /* the reader began after the commit */
     int done;
 } race;
-
-static size_t choose_in_race(void *ctx, size_t count, const char *const *names)
-{
-    race *r = ctx;
-    return r->racing ? s3s_explore_choose(r->explorer, count, names) : 0;
-}
 
 static void open_actor(void *ctx)
 {
@@ -499,8 +491,9 @@ static void close_actor(void *ctx)
 
 static s3store_status one_history(void *ctx, s3s_explorer *ex, s3store_error *err)
 {
-    race r = {.world = ctx, .explorer = ex};
-    s3s_sim_options options = {.choose = choose_in_race, .choose_ctx = &r,
+    race r = {.world = ctx};
+    race_chooser choose = {.explorer = ex};
+    s3s_sim_options options = {.choose = race_choose, .choose_ctx = &choose,
                                .start_wall_us = INT64_C(1700000000000000)};
     s3s_sim *sim;
     s3store_status status = s3s_sim_new(&options, &sim, err);
@@ -515,10 +508,10 @@ static s3store_status one_history(void *ctx, s3s_explorer *ex, s3store_error *er
         status = s3s_sim_add(sim, "write", 0, write_actor, &r, err);
     if (status == S3STORE_OK)
         status = s3s_sim_add(sim, "read", 0, read_actor, &r, err);
-    r.racing = true;
+    choose.racing = true;
     if (status == S3STORE_OK)
         status = s3s_sim_run(sim, err);
-    r.racing = false;
+    choose.racing = false;
     if (status == S3STORE_OK) {
         assert_int_equal(r.done, 2);
         status = s3s_sim_add(sim, "close", 0, close_actor, &r, err);

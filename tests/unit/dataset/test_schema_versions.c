@@ -1,7 +1,6 @@
 /* The recorded schema: read, kept, grown, and raced for. */
+#include "support/race_chooser.h"
 #include "target_support.h"
-
-#include "base/sim.h"
 
 static const char *const by_a[] = {"a", NULL};
 static const char *const ints[] = {"a", "int32", NULL};
@@ -373,22 +372,10 @@ static void check_actor(void *ctx)
     r->done++;
 }
 
-/* Only the race is enumerated, not what comes before and after it. */
-typedef struct chooser {
-    s3s_explorer *explorer;
-    bool racing;
-} chooser;
-
-static size_t choose_in_race(void *ctx, size_t count, const char *const *names)
-{
-    chooser *c = ctx;
-    return c->racing ? s3s_explore_choose(c->explorer, count, names) : 0;
-}
-
 static s3store_status one_history(void *ctx, s3s_explorer *ex, s3store_error *err)
 {
-    chooser choose = {.explorer = ex};
-    s3s_sim_options options = {.choose = choose_in_race, .choose_ctx = &choose,
+    race_chooser choose = {.explorer = ex};
+    s3s_sim_options options = {.choose = race_choose, .choose_ctx = &choose,
                                .start_wall_us = INT64_C(1700000000000000)};
     s3s_sim *sim;
     world *w = ctx;
