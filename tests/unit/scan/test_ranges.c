@@ -74,6 +74,7 @@ static outcome scan_all(world *w, const s3s_scan_options *o)
         struct ArrowArray batch = {0};
         const char *partition = NULL;
         out.status = s3s_scan_next(scan, &batch, &partition, &out.err);
+        assert_true(out.status != S3STORE_OK || batch.length > 0); /* none is handed out empty */
         out.rows += out.status == S3STORE_OK ? batch.length : 0;
         out.has_last = out.has_last || (partition != NULL && strcmp(partition, "p=3") == 0);
         s3s_array_release(&batch);
@@ -224,6 +225,24 @@ static void test_ranges__a_footer_that_was_read_for_the_schema_is_kept_for_the_r
     assert_ok(s3s_scan_open(w.fx.target, &files, &o, &scan, &err));
     assert_true(scan->locked.body_bytes < 100000);
     s3s_scan_free(scan);
+    world_close(&w);
+}
+
+/* 5.5 lies inside the bounds of a page, and is no value: the batch is decoded, and nothing of it left. */
+static void test_ranges__a_batch_without_a_row_that_matches_is_passed(void **state)
+{
+    (void)state;
+    static world w;
+    world_open(&w, LITTLE, 1);
+    s3s_scan_options o = kit_options(S3S_SCAN_ROWS);
+    o.where = "value = 5.5 or value = 20000";
+    outcome got = scan_all(&w, &o);
+    assert_int_equal(got.status, S3STORE_END);
+    assert_int_equal(got.rows, 1);
+    o.where = "value = 5.5";
+    got = scan_all(&w, &o);
+    assert_int_equal(got.status, S3STORE_END);
+    assert_int_equal(got.rows, 0);
     world_close(&w);
 }
 
@@ -523,6 +542,7 @@ int run_range_tests(void)
             test_ranges__a_file_that_goes_before_its_rows_is_missing_and_after_them_an_error),
         cmocka_unit_test(test_ranges__a_bucket_that_is_gone_is_no_missing_file),
         cmocka_unit_test(test_ranges__a_footer_that_was_read_for_the_schema_is_kept_for_the_rows),
+        cmocka_unit_test(test_ranges__a_batch_without_a_row_that_matches_is_passed),
         cmocka_unit_test(test_ranges__footers_are_not_looked_for_behind_a_file_that_failed),
         cmocka_unit_test(test_ranges__a_recorded_schema_that_cannot_be_read_is_an_error),
         cmocka_unit_test(test_ranges__sizes_that_a_listing_makes_up_change_no_row),
