@@ -65,7 +65,7 @@ void alloc_steps(alloc_step step, void *ctx)
     sweep s = {.alone = true, .step = step, .ctx = ctx};
     assert_ok(s3s_env_new_real(&s.env, &err));
     sweep_all(&s, 1, &failures);
-    assert_true(failures > 1);
+    assert_true(failures > 0);
     s3s_env_release(s.env);
 }
 
