@@ -77,7 +77,7 @@ static int fail_placed(reading *r)
     if (path[0] == '\0')
         return 0;
     memcpy(why, r->err->message, sizeof why);
-    snprintf(r->err->message, sizeof r->err->message, "%s: %.800s", path, why);
+    snprintf(r->err->message, sizeof r->err->message, "%s: %.760s", path, why);
     return 0;
 }
 
