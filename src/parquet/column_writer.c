@@ -196,38 +196,17 @@ size_t s3s_column_writer_held_bytes(s3s_column_writer *w)
 
 /* ---- pages ----------------------------------------------------------------------------------- */
 
-static s3store_status put_validity(const s3s_column_writer *w, const s3s_page_draft *page,
-                                   s3s_buffer *body, s3store_error *err)
+static s3store_status put_validity(const s3s_page_draft *page, s3s_buffer *body,
+                                   s3store_error *err)
 {
     if (page->values == page->rows || page->values == 0)
         return s3s_hybrid_encode_run(page->values > 0, page->rows, 1, body, err);
-    uint32_t *levels = s3s_alloc(w->env, page->rows * sizeof *levels);
-    if (levels == NULL)
-        return s3s_fail_memory(err, page->rows * sizeof *levels);
-    s3s_unpack32(page->validity.data, page->validity.size, 1, 0, page->rows, levels);
-    s3store_status status = s3s_hybrid_encode(levels, page->rows, 1, body, err);
-    s3s_free(w->env, levels);
-    return status;
-}
-
-static s3store_status put_bytes_hybrid(const s3s_column_writer *w, const s3s_buffer *levels,
-                                       unsigned max, s3s_buffer *body, s3store_error *err)
-{
-    uint32_t *wide = s3s_alloc(w->env, levels->size * sizeof *wide);
-    if (wide == NULL)
-        return s3s_fail_memory(err, levels->size * sizeof *wide);
-    for (size_t i = 0; i < levels->size; i++)
-        wide[i] = levels->data[i];
-    s3store_status status =
-        s3s_hybrid_encode(wide, levels->size, s3s_bit_width(max), body, err);
-    s3s_free(w->env, wide);
-    return status;
+    return s3s_hybrid_encode_bits(page->validity.data, page->rows, body, err);
 }
 
 /* Levels behind their size; of flat columns (levels NULL) from the validity. */
-static s3store_status put_levels(const s3s_column_writer *w, const s3s_page_draft *page,
-                                 const s3s_buffer *levels, unsigned max, s3s_buffer *body,
-                                 s3store_error *err)
+static s3store_status put_levels(const s3s_page_draft *page, const s3s_buffer *levels, unsigned max,
+                                 s3s_buffer *body, s3store_error *err)
 {
     static const uint8_t room[4] = {0};
     size_t at = body->size;
@@ -235,8 +214,9 @@ static s3store_status put_levels(const s3s_column_writer *w, const s3s_page_draf
         return S3STORE_OK;
     s3store_status status = s3s_buffer_append(body, room, sizeof room, err);
     if (status == S3STORE_OK)
-        status = levels == NULL ? put_validity(w, page, body, err)
-                                : put_bytes_hybrid(w, levels, max, body, err);
+        status = levels == NULL ? put_validity(page, body, err)
+                                : s3s_hybrid_encode_bytes(levels->data, levels->size,
+                                                          s3s_bit_width(max), body, err);
     uint32_t size = (uint32_t)(body->size - at - sizeof room);
     if (status == S3STORE_OK)
         memcpy(body->data + at, &size, sizeof size);
@@ -283,9 +263,9 @@ static s3store_status make_body(const s3s_column_writer *w, s3s_page_encoder *en
     s3s_buffer_clear(body);
     *out = body;
     if (w->nested)
-        status = put_levels(w, page, &page->rep_levels, w->shred->max_rep, body, err);
+        status = put_levels(page, &page->rep_levels, w->shred->max_rep, body, err);
     if (status == S3STORE_OK)
-        status = put_levels(w, page, w->nested ? &page->def_levels : NULL, w->shred->max_def, body,
+        status = put_levels(page, w->nested ? &page->def_levels : NULL, w->shred->max_def, body,
                             err);
     /* Numbers alone are compressed from where they are. */
     if (page->encoding == S3S_PQ_PLAIN && w->width != 0 && w->shred->max_def == 0 &&
@@ -335,7 +315,6 @@ static s3store_status record_page(s3s_column_writer *w, const s3s_page_draft *pa
     return s3s_buffer_append(&w->records, &record, sizeof record, err);
 }
 
-/* Levels and values into the body; *out: where they are. */
 /* What the chunk has to know of a page that was encoded; its bytes begin at `at`. */
 static s3store_status finish_page(s3s_column_writer *w, const s3s_page_draft *page, size_t at,
                                   s3store_error *err)

@@ -39,6 +39,11 @@ s3store_status s3s_bit_packed_get(const uint8_t *data, size_t size, unsigned wid
 /* Appends the hybrid of count values. */
 s3store_status s3s_hybrid_encode(const uint32_t *values, size_t count, unsigned width,
                                  s3s_buffer *out, s3store_error *err);
+/* The same of bytes (width 0..8), and of bits (width 1). */
+s3store_status s3s_hybrid_encode_bytes(const uint8_t *values, size_t count, unsigned width,
+                                       s3s_buffer *out, s3store_error *err);
+s3store_status s3s_hybrid_encode_bits(const uint8_t *bits, size_t count, s3s_buffer *out,
+                                      s3store_error *err);
 /* Appends one run of a repeated value. */
 s3store_status s3s_hybrid_encode_run(uint32_t value, size_t count, unsigned width, s3s_buffer *out,
                                      s3store_error *err);

@@ -8,6 +8,7 @@
 #include "parquet/encoding/delta.h"
 #include "parquet/encoding/dictionary.h"
 #include "parquet/encoding/hybrid.h"
+#include "parquet/encoding/masks.h"
 #include "parquet/encoding/values.h"
 
 static uint64_t seed = 1;
@@ -110,6 +111,109 @@ static void test_hybrid__reads_what_it_writes(void **state)
             s3s_buffer_deinit(&out);
         }
     }
+}
+
+/* By a plain loop: a repetition of eight and more that begins a group is a run. */
+static void encode_hybrid(const uint32_t *values, size_t count, unsigned width, s3s_buffer *out)
+{
+    s3store_error err;
+    uint8_t *to;
+    size_t packed = 0;
+    for (size_t i = 0; i <= count;) {
+        size_t run = 1, fill = (8 - (i - packed) % 8) % 8;
+        while (i + run < count && values[i + run] == values[i])
+            run++;
+        if (i < count && run < 8 + fill) {
+            i += run;
+            continue;
+        }
+        size_t end = i < count ? i + fill : count, groups = (end - packed + 7) / 8;
+        if (groups > 0) {
+            uint8_t header[2] = {(uint8_t)(groups << 1 | 1), (uint8_t)(groups >> 6)};
+            header[0] |= groups >= 64 ? 0x80 : 0;
+            assert_ok(s3s_buffer_append(out, header, groups >= 64 ? 2 : 1, &err));
+            to = s3s_buffer_reserve(out, groups * width, &err);
+            assert_non_null(to);
+            memset(to, 0, groups * width);
+            for (size_t k = packed; k < end; k++)
+                for (unsigned b = 0; b < width; b++)
+                    to[((k - packed) * width + b) / 8] |=
+                        (uint8_t)((values[k] >> b & 1) << ((k - packed) * width + b) % 8);
+            out->size += groups * width;
+        }
+        if (i >= count)
+            break;
+        assert_ok(s3s_hybrid_encode_run(values[i], run - fill, width, out, &err));
+        i += run;
+        packed = i;
+    }
+}
+
+/* Wherever values come from, the bytes are the same; and runs are where a plain loop finds them. */
+static void test_hybrid__words_bytes_and_bits_are_written_alike(void **state)
+{
+    (void)state;
+    s3store_error err;
+    enum { COUNT = 2000 };
+    static uint32_t words[COUNT];
+    static uint8_t bytes[COUNT], bits[COUNT / 8 + 1];
+    s3s_buffer expected, out;
+    s3s_buffer_init(&expected, NULL, SIZE_MAX);
+    s3s_buffer_init(&out, NULL, SIZE_MAX);
+    for (unsigned width = 1; width <= 8; width++)
+        for (size_t count = 1, round = 0; count <= COUNT; count += 1 + count / 7, round++) {
+            unsigned often = 1u << round % 7; /* how often a value is that of the one before */
+            memset(bits, 0, sizeof bits);
+            for (size_t i = 0; i < count; i++) {
+                words[i] = i > 0 && next_random() % often != 0
+                               ? words[i - 1]
+                               : (uint32_t)(next_random() >> (64 - width));
+                bytes[i] = (uint8_t)words[i];
+                bits[i / 8] |= (uint8_t)((words[i] & 1) << i % 8);
+            }
+            s3s_buffer_clear(&expected);
+            s3s_buffer_clear(&out);
+            encode_hybrid(words, count, width, &expected);
+            assert_ok(s3s_hybrid_encode(words, count, width, &out, &err));
+            assert_int_equal(out.size, expected.size);
+            assert_memory_equal(out.data, expected.data, out.size);
+            s3s_buffer_clear(&out);
+            assert_ok(s3s_hybrid_encode_bytes(bytes, count, width, &out, &err));
+            assert_int_equal(out.size, expected.size);
+            assert_memory_equal(out.data, expected.data, out.size);
+            if (width > 1)
+                continue;
+            s3s_buffer_clear(&out);
+            assert_ok(s3s_hybrid_encode_bits(bits, count, &out, &err));
+            assert_int_equal(out.size, expected.size);
+            assert_memory_equal(out.data, expected.data, out.size);
+        }
+    s3s_buffer_deinit(&expected);
+    s3s_buffer_deinit(&out);
+}
+
+static void test_masks__both_forms_say_what_a_loop_says(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 2000; round++) {
+        uint8_t values[S3S_MASK_BITS], least = (uint8_t)(next_random() % (round % 2 == 0 ? 4 : 256));
+        uint64_t expected = 0, from = next_random(), where = 0, gathered = 0;
+        size_t ones = 0;
+        for (unsigned k = 0; k < S3S_MASK_BITS; k++) {
+            values[k] = (uint8_t)(next_random() % (round % 2 == 0 ? 4 : 256));
+            expected |= (uint64_t)(values[k] >= least) << k;
+        }
+        assert_true(s3s_mask_at_least(values, least) == expected);
+        assert_true(s3s_mask_at_least_portable(values, least) == expected);
+        where = round % 5 == 0 ? UINT64_MAX : round % 5 == 1 ? from & next_random() : next_random();
+        for (unsigned k = 0; k < S3S_MASK_BITS; k++)
+            if ((where >> k & 1) != 0)
+                gathered |= (from >> k & 1) << ones++;
+        assert_int_equal(s3s_mask_count(where), ones);
+        assert_true(s3s_mask_gather(from, where) == gathered);
+    }
+    assert_true(s3s_mask_first(0) == 0 && s3s_mask_first(3) == 7);
+    assert_true(s3s_mask_first(S3S_MASK_BITS) == UINT64_MAX);
 }
 
 static void test_hybrid__damage_is_an_error(void **state)
@@ -383,6 +487,8 @@ int main(void)
         cmocka_unit_test(test_bits__every_width_unpacks_what_was_packed),
         cmocka_unit_test(test_bits__unpack_up_to_64_bits),
         cmocka_unit_test(test_hybrid__reads_what_it_writes),
+        cmocka_unit_test(test_hybrid__words_bytes_and_bits_are_written_alike),
+        cmocka_unit_test(test_masks__both_forms_say_what_a_loop_says),
         cmocka_unit_test(test_hybrid__damage_is_an_error),
         cmocka_unit_test(test_delta__reads_every_width),
         cmocka_unit_test(test_delta__damage_is_an_error),
