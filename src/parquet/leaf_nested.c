@@ -4,6 +4,7 @@
  * entry more is looked at, on the next page if need be.
  */
 #include "base/error.h"
+#include "parquet/encoding/masks.h"
 #include "parquet/leaf_reader.h"
 
 #define ENTRIES_MAX ((size_t)INT32_MAX - S3S_LEAF_BATCH) /* of a batch: lists have 32-bit offsets */
@@ -128,34 +129,58 @@ static s3store_status bad_entry(s3s_leaf_reader *r, const uint8_t *reps, const u
     return status;
 }
 
+/* Of n entries, of which `inside` go on with a row: those that cannot, because there is no item, or
+ * none before. last: the definition level before the first. */
+static uint64_t cannot_go_on(const s3s_leaf *leaf, const uint8_t *reps, const uint8_t *defs,
+                             size_t n, uint64_t inside, unsigned last)
+{
+    uint64_t bad = 0;
+    for (unsigned rep = 1; inside != 0 && rep <= leaf->max_rep; rep++) {
+        uint8_t item = leaf->list_defs[rep];
+        uint64_t these = inside & ~s3s_mask_at_least_of(reps, n, (uint8_t)(rep + 1));
+        uint64_t items = s3s_mask_at_least_of(defs, n, item);
+        bad |= these & ~(items & (items << 1 | (last >= item)));
+        inside &= ~these;
+    }
+    return bad;
+}
+
 /* Takes decoded entries until `target` rows are there and another would begin (*more). */
 static s3store_status take_entries(s3s_leaf_reader *r, size_t target, bool *more,
                                    s3store_error *err)
 {
     s3s_levels *l = r->levels;
-    unsigned slot_def = r->leaf->list_defs[r->leaf->max_rep], max_def = r->leaf->max_def;
+    uint8_t slot_def = r->leaf->list_defs[r->leaf->max_rep], max_def = (uint8_t)r->leaf->max_def;
     size_t count = 0, slots = 0, ones = 0, begun = 0, left = l->next_count - l->next_at;
     const uint8_t *reps = l->next_rep + l->next_at, *defs = l->next_def + l->next_at;
     /* Rows that may begin before a look at the entry is needed. */
     size_t wanted = target > l->rows ? target - l->rows : 0;
     uint64_t in_group = (uint64_t)(l->group_rows - l->rows_begun);
     size_t stop = wanted < in_group ? wanted : (size_t)in_group;
-    unsigned last = l->last_def, bad = l->rows_begun == 0 && left > 0 && reps[0] != 0;
+    unsigned last = l->last_def;
+    bool bad = l->rows_begun == 0 && left > 0 && reps[0] != 0;
     memset(l->slots, 0, sizeof l->slots);
-    for (; count < left; count++) {
-        unsigned rep = reps[count], def = defs[count], item = r->leaf->list_defs[rep];
-        if (rep == 0 && begun == stop) {
+    while (count < left && !*more) {
+        const uint8_t *rep = reps + count, *def = defs + count;
+        size_t n = left - count < S3S_MASK_BITS ? left - count : S3S_MASK_BITS;
+        uint64_t inside = s3s_mask_at_least_of(rep, n, 1), starts = ~inside & s3s_mask_first(n);
+        size_t rows = s3s_mask_count(starts);
+        if (rows > stop - begun) {
+            rows = stop - begun;
+            n = s3s_mask_nth(starts, rows);
+            inside &= s3s_mask_first(n);
             *more = true;
             bad |= in_group == stop;
-            break;
         }
-        begun += rep == 0;
-        bad |= (rep != 0) & ((def < item) | (last < item));
-        last = def;
-        unsigned slot = def >= slot_def, one = def == max_def;
-        l->slots[slots >> 3] |= (uint8_t)((slot & one) << (slots & 7));
-        ones += slot & one;
-        slots += slot;
+        bad |= cannot_go_on(r->leaf, rep, def, n, inside, last) != 0;
+        uint64_t slot = s3s_mask_at_least_of(def, n, slot_def);
+        uint64_t one = s3s_mask_at_least_of(def, n, max_def) & slot;
+        s3s_mask_put(s3s_mask_gather(one, slot), l->slots, slots);
+        slots += s3s_mask_count(slot);
+        ones += s3s_mask_count(one);
+        begun += rows;
+        last = n > 0 ? def[n - 1] : last;
+        count += n;
     }
     if (bad)
         return bad_entry(r, reps, defs, left, err);

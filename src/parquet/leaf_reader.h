@@ -33,7 +33,7 @@ typedef struct s3s_levels {
     uint8_t next_rep[S3S_LEAF_BATCH], next_def[S3S_LEAF_BATCH];
     size_t next_at, next_count;
     /* validity of the slots that were taken and are not in the sink yet (page_rows_left) */
-    uint8_t slots[S3S_LEAF_BATCH / 8 + 1]; /* one more is written to */
+    uint8_t slots[S3S_LEAF_BATCH / 8 + 9]; /* as s3s_mask_put needs it */
     size_t slot_at;
     bool all_valid;
 } s3s_levels;

@@ -7,14 +7,12 @@
 #include "parquet/nest.h"
 
 #include "base/error.h"
-
-#define COUNT_BATCH 4096
+#include "parquet/encoding/masks.h"
 
 /* The levels of one leaf, up to the end of the batch. */
 typedef struct part {
     const uint8_t *rep, *def;
     size_t count; /* entries */
-    size_t slots; /* of the leaf */
 } part;
 
 typedef struct assembly {
@@ -31,15 +29,40 @@ typedef struct assembly {
 static void measure_part(const s3s_leaf_reader *r, size_t rows, part *out)
 {
     const s3s_levels *l = r->levels;
-    unsigned slot_def = r->leaf->list_defs[r->leaf->max_rep];
     *out = (part){.rep = l->rep.data, .def = l->def.data};
-    size_t begun = 0;
-    for (; out->count < l->rep.size; out->count++) {
-        begun += out->rep[out->count] == 0;
-        if (begun > rows)
+    for (size_t n; out->count < l->rep.size; out->count += n) {
+        size_t left = l->rep.size - out->count;
+        n = left < S3S_MASK_BITS ? left : S3S_MASK_BITS;
+        uint64_t starts = ~s3s_mask_at_least_of(out->rep + out->count, n, 1) & s3s_mask_first(n);
+        size_t begun = s3s_mask_count(starts);
+        if (begun > rows) {
+            out->count += s3s_mask_nth(starts, rows);
             break;
-        out->slots += out->def[out->count] >= slot_def;
+        }
+        rows -= begun;
     }
+}
+
+/* What the levels of some entries say about a node, a bit for each. */
+typedef struct look {
+    size_t count; /* up to 64, 0 at the end */
+    uint64_t slots;
+    uint64_t present; /* of the slots: not null */
+    uint64_t items;   /* 0 where the node is no list */
+} look;
+
+static look look_at(const s3s_nest *n, const part *p, size_t i)
+{
+    size_t count = p->count - i < S3S_MASK_BITS ? p->count - i : S3S_MASK_BITS;
+    const uint8_t *rep = p->rep + i, *def = p->def + i;
+    look out = {.count = count};
+    out.slots = s3s_mask_at_least_of(def, count, n->slot_def) &
+                ~s3s_mask_at_least_of(rep, count, (uint8_t)(n->rep + 1));
+    out.present = out.slots & s3s_mask_at_least_of(def, count, n->present_def);
+    if (n->items_def > 0)
+        out.items = s3s_mask_at_least_of(def, count, n->items_def) &
+                    ~s3s_mask_at_least_of(rep, count, (uint8_t)(n->rep + 2));
+    return out;
 }
 
 static inline bool is_slot(const s3s_nest *n, const part *p, size_t i)
@@ -69,18 +92,15 @@ static s3store_status count_slots(const assembly *a, const s3s_nest *n, const pa
 {
     size_t own = 0;
     *slots = *nulls = 0;
-    for (size_t begin = 0; begin < p->count; begin += COUNT_BATCH) {
-        size_t end = p->count - begin < COUNT_BATCH ? p->count : begin + COUNT_BATCH;
-        unsigned some = 0, absent = 0, mine = 0; /* small, so that many are counted at once */
-        for (size_t i = begin; i < end; i++) {
-            unsigned slot = is_slot(n, p, i), null = slot & (p->def[i] < n->present_def);
-            some += slot;
-            absent += null;
-            mine += null & (p->def[i] >= n->parent_def);
-        }
-        *slots += some;
-        *nulls += absent;
-        own += mine;
+    for (size_t i = 0; i < p->count; i += S3S_MASK_BITS) {
+        look at = look_at(n, p, i);
+        uint64_t absent = at.slots & ~at.present;
+        *slots += s3s_mask_count(at.slots);
+        if (absent == 0)
+            continue;
+        *nulls += s3s_mask_count(absent);
+        own += s3s_mask_count(
+            absent & s3s_mask_at_least_of(p->def + i, at.count, n->parent_def));
     }
     if (n->field->nullable)
         return S3STORE_OK;
@@ -91,27 +111,39 @@ static s3store_status count_slots(const assembly *a, const s3s_nest *n, const pa
     return S3STORE_OK;
 }
 
-/* Both write once behind the last slot as well, which has room. */
 static void fill_validity(const s3s_nest *n, const part *p, uint8_t *bits)
 {
     size_t slot = 0;
-    for (size_t i = 0; i < p->count; i++) {
-        unsigned is = is_slot(n, p, i), present = p->def[i] >= n->present_def;
-        bits[slot >> 3] |= (uint8_t)((is & present) << (slot & 7));
-        slot += is;
+    for (size_t i = 0; i < p->count; i += S3S_MASK_BITS) {
+        look at = look_at(n, p, i);
+        s3s_mask_put(s3s_mask_gather(at.present, at.slots), bits, slot);
+        slot += s3s_mask_count(at.slots);
     }
 }
 
 static void fill_offsets(const s3s_nest *n, const part *p, int32_t *offsets)
 {
-    size_t slot = 0;
-    int32_t items = 0;
-    for (size_t i = 0; i < p->count; i++) {
-        offsets[slot] = items;
-        slot += is_slot(n, p, i);
-        items += is_item(n, p, i);
+    size_t slot = 0, items = 0;
+    for (size_t i = 0; i < p->count; i += S3S_MASK_BITS) {
+        look at = look_at(n, p, i);
+        for (uint64_t left = at.slots; left != 0; left &= left - 1) {
+            uint64_t before = at.items & ((left & -left) - 1);
+            offsets[slot++] = (int32_t)(items + s3s_mask_count(before));
+        }
+        items += s3s_mask_count(at.items);
     }
-    offsets[slot] = items;
+    offsets[slot] = (int32_t)items;
+}
+
+/* Entry by entry; most leaves below a node have the same entries. */
+static bool same_looks(const s3s_nest *n, const part *a, const part *b)
+{
+    for (size_t i = 0; i < a->count; i += S3S_MASK_BITS) {
+        look one = look_at(n, a, i), other = look_at(n, b, i);
+        if (one.slots != other.slots || one.present != other.present || one.items != other.items)
+            return false;
+    }
+    return true;
 }
 
 /* Do two leaves tell the same of a node above both? */
@@ -119,6 +151,8 @@ static bool parts_agree(const s3s_nest *n, const part *a, const part *b)
 {
     bool list = n->items_def > 0;
     size_t i = 0, k = 0;
+    if (a->count == b->count && same_looks(n, a, b))
+        return true;
     for (;; i++, k++) {
         while (i < a->count && !is_slot(n, a, i) && !(list && is_item(n, a, i)))
             i++;
@@ -179,7 +213,7 @@ static s3store_status make_group(assembly *a, const s3s_nest *n, struct ArrowArr
     if (status == S3STORE_OK)
         status = check_agreement(a, n);
     if (status == S3STORE_OK && nulls > 0) {
-        status = block_of(a, slots / 8 + 1, &bits);
+        status = block_of(a, slots / 8 + 9, &bits);
         if (status == S3STORE_OK)
             fill_validity(n, p, bits.data);
     }

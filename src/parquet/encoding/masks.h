@@ -25,6 +25,14 @@ static inline size_t s3s_mask_count(uint64_t mask)
     return (size_t)(mask * UINT64_C(0x0101010101010101) >> 56);
 }
 
+/* Where the bit lies before which there are n others. */
+static inline unsigned s3s_mask_nth(uint64_t mask, size_t n)
+{
+    while (n-- > 0)
+        mask &= mask - 1;
+    return (unsigned)__builtin_ctzll(mask);
+}
+
 /* Bytes that are 0 or 1 into bits. */
 static inline uint64_t s3s_mask_of_flags(const uint8_t flags[S3S_MASK_BITS])
 {
@@ -60,6 +68,16 @@ static inline uint64_t s3s_mask_at_least(const uint8_t *bytes, uint8_t least)
 #endif
 }
 
+/* The same of n bytes, 0..64; behind them there need not be any. */
+static inline uint64_t s3s_mask_at_least_of(const uint8_t *bytes, size_t n, uint8_t least)
+{
+    uint8_t copy[S3S_MASK_BITS] = {0};
+    if (n == S3S_MASK_BITS)
+        return s3s_mask_at_least(bytes, least);
+    memcpy(copy, bytes, n);
+    return s3s_mask_at_least(copy, least) & s3s_mask_first(n);
+}
+
 /* Bits of `from` that lie where `where` is 1, side by side from bit 0 on. */
 static inline uint64_t s3s_mask_gather(uint64_t from, uint64_t where)
 {
@@ -72,6 +90,16 @@ static inline uint64_t s3s_mask_gather(uint64_t from, uint64_t where)
     for (; where != 0; where &= where - 1)
         out |= (from >> __builtin_ctzll(where) & 1) << n++;
     return out;
+}
+
+/* Into a bitmap from bit `at` on, where it is 0 up to nine bytes further; those are written to. */
+static inline void s3s_mask_put(uint64_t mask, uint8_t *bits, size_t at)
+{
+    uint8_t *p = bits + (at >> 3);
+    unsigned shift = at & 7;
+    s3s_put_le64(p, s3s_le64(p) | mask << shift);
+    if (shift > 0)
+        p[8] = (uint8_t)(mask >> (64 - shift));
 }
 
 #endif
