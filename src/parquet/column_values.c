@@ -289,7 +289,7 @@ static size_t find_prefixes(const s3s_page_draft *page, size_t count, uint32_t *
                             size_t *bytes)
 {
     const uint32_t *lengths = (const void *)page->lengths.data;
-    const uint8_t *at = page->plain.data, *before = at;
+    const uint8_t *first = s3s_page_draft_plain(page).data, *at = first, *before = at;
     size_t shared = 0, before_size = 0;
     for (size_t i = 0; i < count; i++) {
         size_t prefix = shared_prefix(before, before_size, at, lengths[i]);
@@ -299,7 +299,7 @@ static size_t find_prefixes(const s3s_page_draft *page, size_t count, uint32_t *
         before_size = lengths[i];
         at += lengths[i];
     }
-    *bytes = (size_t)(at - page->plain.data);
+    *bytes = (size_t)(at - first);
     return shared;
 }
 
@@ -352,7 +352,7 @@ s3store_status s3s_column_writer_choose_encoding(const s3s_column_writer *w,
                                                  const s3s_page_draft *page, int32_t *encoding,
                                                  s3store_error *err)
 {
-    const s3s_buffer *plain = &page->plain;
+    s3s_span plain = s3s_page_draft_plain(page);
     size_t count = page->values;
     *encoding = S3S_PQ_PLAIN;
     if (count == 0)
@@ -364,10 +364,10 @@ s3store_status s3s_column_writer_choose_encoding(const s3s_column_writer *w,
     /* A little less would not be worth the time of reading it; nor is much of a page looked at whose
      * first values give no hope. */
     size_t some = count < DELTA_TRIAL ? count : DELTA_TRIAL, limit = some * w->width;
-    if (s3s_delta_size(plain->data, w->width, some, limit) == limit)
+    if (s3s_delta_size(plain.data, w->width, some, limit) == limit)
         return S3STORE_OK;
-    limit = plain->size - plain->size / 4;
-    if (s3s_delta_size(plain->data, w->width, count, limit) < limit)
+    limit = plain.size - plain.size / 4;
+    if (s3s_delta_size(plain.data, w->width, count, limit) < limit)
         *encoding = S3S_PQ_DELTA_BINARY_PACKED;
     return S3STORE_OK;
 }
@@ -375,12 +375,13 @@ s3store_status s3s_column_writer_choose_encoding(const s3s_column_writer *w,
 static s3store_status put_bools(const s3s_page_draft *page, s3s_buffer *body, s3store_error *err)
 {
     size_t bytes = s3s_bits_size(page->values);
+    const uint8_t *values = s3s_page_draft_plain(page).data;
     uint8_t *to = s3s_buffer_reserve(body, bytes + 1, err);
     if (to == NULL)
         return s3s_fail_memory(err, bytes);
     memset(to, 0, bytes);
     for (size_t i = 0; i < page->values; i++)
-        to[i >> 3] |= (uint8_t)(page->plain.data[i] << (i & 7));
+        to[i >> 3] |= (uint8_t)(values[i] << (i & 7));
     body->size += bytes;
     return S3STORE_OK;
 }
@@ -389,8 +390,9 @@ static s3store_status put_bools(const s3s_page_draft *page, s3s_buffer *body, s3
 static s3store_status put_strings(const s3s_page_draft *page, s3s_buffer *body, s3store_error *err)
 {
     const uint32_t *lengths = (const void *)page->lengths.data;
-    const uint8_t *from = page->plain.data;
-    size_t size = page->plain.size + page->lengths.size;
+    s3s_span plain = s3s_page_draft_plain(page);
+    const uint8_t *from = plain.data;
+    size_t size = plain.size + page->lengths.size;
     uint8_t *to = s3s_buffer_reserve(body, size + 1, err);
     if (to == NULL)
         return s3s_fail_memory(err, size);
@@ -416,10 +418,11 @@ static s3store_status put_suffixes(const s3s_page_encoder *encoder, const s3s_pa
         status = s3s_delta_encode(suffixes, sizeof *suffixes, count, body, err);
     if (status != S3STORE_OK)
         return status;
-    const uint8_t *from = page->plain.data;
-    uint8_t *to = s3s_buffer_reserve(body, page->plain.size + 1, err);
+    s3s_span plain = s3s_page_draft_plain(page);
+    const uint8_t *from = plain.data;
+    uint8_t *to = s3s_buffer_reserve(body, plain.size + 1, err);
     if (to == NULL)
-        return s3s_fail_memory(err, page->plain.size);
+        return s3s_fail_memory(err, plain.size);
     for (size_t i = 0; i < count; i++) {
         from += prefixes[i];
         if (suffixes[i] > 0)
@@ -429,15 +432,6 @@ static s3store_status put_suffixes(const s3s_page_encoder *encoder, const s3s_pa
     }
     body->size = (size_t)(to - body->data);
     return S3STORE_OK;
-}
-
-static s3store_status put_lengths_and_bytes(const s3s_page_draft *page, s3s_buffer *body,
-                                            s3store_error *err)
-{
-    s3store_status status =
-        s3s_delta_encode(page->lengths.data, sizeof(uint32_t), page->values, body, err);
-    return status == S3STORE_OK ? s3s_buffer_append(body, page->plain.data, page->plain.size, err)
-                                : status;
 }
 
 /* At least a bit for an index: some readers do not expect indexes of none. */
@@ -452,22 +446,27 @@ static s3store_status put_indexes(const s3s_page_draft *page, s3s_buffer *body, 
 }
 
 s3store_status s3s_column_writer_put_values(const s3s_column_writer *w, s3s_page_encoder *encoder,
-                                            const s3s_page_draft *page, s3store_error *err)
+                                            const s3s_page_draft *page, bool *follow,
+                                            s3store_error *err)
 {
     s3s_buffer *body = &encoder->body;
+    *follow = false;
     switch (page->encoding) {
     case S3S_PQ_RLE_DICTIONARY:
         return put_indexes(page, body, err);
     case S3S_PQ_DELTA_BINARY_PACKED:
-        return s3s_delta_encode(page->plain.data, w->width, page->values, body, err);
+        return s3s_delta_encode(s3s_page_draft_plain(page).data, w->width, page->values, body, err);
     case S3S_PQ_DELTA_LENGTH_BYTE_ARRAY:
-        return put_lengths_and_bytes(page, body, err);
+        *follow = true;
+        return s3s_delta_encode(page->lengths.data, sizeof(uint32_t), page->values, body, err);
     case S3S_PQ_DELTA_BYTE_ARRAY:
         return put_suffixes(encoder, page, body, err);
     default:
         if (w->physical == S3S_PQ_BOOLEAN)
             return put_bools(page, body, err);
-        return w->width == 0 ? put_strings(page, body, err)
-                             : s3s_buffer_append(body, page->plain.data, page->plain.size, err);
+        if (w->width == 0)
+            return put_strings(page, body, err);
+        *follow = true;
+        return S3STORE_OK;
     }
 }

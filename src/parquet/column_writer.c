@@ -14,6 +14,7 @@
 #define DICTIONARY_BYTES_MAX ((size_t)1 << 20)
 
 #define BUFFERS (6 + 3 * S3S_PAGE_ENCODERS)
+#define PAGE_HEAD ((size_t)1 << 15)
 #define PAGE_BUFFERS 7
 
 static void all_buffers(s3s_column_writer *w, s3s_buffer *out[BUFFERS])
@@ -45,6 +46,9 @@ static void clear_page(s3s_page_draft *page)
     page_buffers(page, buffers);
     for (size_t i = 0; i < PAGE_BUFFERS; i++)
         s3s_buffer_clear(buffers[i]);
+    /* Where pages are large, their values leave room in front; short columns do without. */
+    page->head = page->plain.capacity >= 8 * PAGE_HEAD ? PAGE_HEAD : 0;
+    page->plain.size = page->head;
     s3s_stats_clear(&page->stats);
     page->rows = page->entries = page->values = page->plain_bytes = 0;
     page->next = NULL;
@@ -253,26 +257,33 @@ static s3store_status put_page(const s3s_column_writer *w, s3s_page_encoder *enc
     return status;
 }
 
-/* Levels and values into the encoder's body; *out: where they are. */
+/* Levels and values, one behind the other: *out. Large values are not moved where what stands before
+ * them has room at their head. */
 static s3store_status make_body(const s3s_column_writer *w, s3s_page_encoder *encoder,
-                                const s3s_page_draft *page, const s3s_buffer **out,
-                                s3store_error *err)
+                                const s3s_page_draft *page, s3s_span *out, s3store_error *err)
 {
     s3store_status status = S3STORE_OK;
     s3s_buffer *body = &encoder->body;
+    bool follow = false;
     s3s_buffer_clear(body);
-    *out = body;
     if (w->nested)
         status = put_levels(page, &page->rep_levels, w->shred->max_rep, body, err);
     if (status == S3STORE_OK)
         status = put_levels(page, w->nested ? &page->def_levels : NULL, w->shred->max_def, body,
                             err);
-    /* Numbers alone are compressed from where they are. */
-    if (page->encoding == S3S_PQ_PLAIN && w->width != 0 && w->shred->max_def == 0 &&
-        w->physical != S3S_PQ_BOOLEAN)
-        *out = &page->plain;
-    else if (status == S3STORE_OK)
-        status = s3s_column_writer_put_values(w, encoder, page, err);
+    if (status == S3STORE_OK)
+        status = s3s_column_writer_put_values(w, encoder, page, &follow, err);
+    s3s_span plain = s3s_page_draft_plain(page);
+    if (follow && status == S3STORE_OK && body->size <= page->head) {
+        uint8_t *to = page->plain.data + page->head - body->size;
+        if (body->size > 0)
+            memcpy(to, body->data, body->size);
+        *out = (s3s_span){to, body->size + plain.size};
+        return S3STORE_OK;
+    }
+    if (follow && status == S3STORE_OK)
+        status = s3s_buffer_append(body, plain.data, plain.size, err);
+    *out = (s3s_span){body->data, body->size};
     return status;
 }
 
@@ -280,7 +291,7 @@ static s3store_status encode_page(const s3s_column_writer *w, s3s_page_encoder *
                                   s3s_page_draft *page, s3s_buffer *out, s3store_error *err)
 {
     page->encoding = S3S_PQ_RLE_DICTIONARY;
-    const s3s_buffer *body = NULL;
+    s3s_span body = {NULL, 0};
     s3store_status status = S3STORE_OK;
     if (!page->indexed)
         status = s3s_column_writer_choose_encoding(w, encoder, page, &page->encoding, err);
@@ -297,7 +308,7 @@ static s3store_status encode_page(const s3s_column_writer *w, s3s_page_encoder *
     data->encoding = page->encoding;
     data->def_encoding = data->rep_encoding = S3S_PQ_RLE;
     s3s_stats_describe(&page->stats, (int64_t)(page->entries - page->values), &data->statistics);
-    return put_page(w, encoder, body->data, body->size, &header, out, &page->uncompressed_bytes,
+    return put_page(w, encoder, body.data, body.size, &header, out, &page->uncompressed_bytes,
                     err);
 }
 

@@ -6,6 +6,7 @@
 #include "parquet/codec/codec.h"
 #include "parquet/encoding/dictionary.h"
 #include "parquet/extract.h"
+#include "parquet/memory.h"
 #include "parquet/metadata.h"
 #include "parquet/shred.h"
 #include "parquet/stats.h"
@@ -29,7 +30,8 @@ typedef struct s3s_page_record {
 /* The values of a page while it is filled, and until they are encoded. */
 typedef struct s3s_page_draft {
     struct s3s_page_draft *next;
-    s3s_buffer plain;   /* values as they are, of strings the bytes alone; or dictionary indexes */
+    size_t head;        /* bytes of `plain` before its values, for what stands before them in a page */
+    s3s_buffer plain;   /* values as they are, of strings the bytes alone */
     s3s_buffer lengths; /* uint32_t, of strings */
     s3s_buffer indexes; /* uint32_t */
     s3s_buffer validity;
@@ -46,6 +48,12 @@ typedef struct s3s_page_draft {
     uint64_t uncompressed_bytes; /* header included */
     s3s_buffer out;              /* header and compressed bytes */
 } s3s_page_draft;
+
+static inline s3s_span s3s_page_draft_plain(const s3s_page_draft *page)
+{
+    return (s3s_span){page->plain.data == NULL ? NULL : page->plain.data + page->head,
+                      page->plain.size - page->head};
+}
 
 /* What encoding a page needs to itself. */
 typedef struct s3s_page_encoder {
@@ -145,9 +153,10 @@ s3store_status s3s_column_writer_choose_encoding(const s3s_column_writer *w,
                                                  s3s_page_encoder *encoder,
                                                  const s3s_page_draft *page, int32_t *encoding,
                                                  s3store_error *err);
-/* Appends them to the body. */
+/* Appends them to the body. *follow: but the plain ones, as they are, belong behind it. */
 s3store_status s3s_column_writer_put_values(const s3s_column_writer *w, s3s_page_encoder *encoder,
-                                            const s3s_page_draft *page, s3store_error *err);
+                                            const s3s_page_draft *page, bool *follow,
+                                            s3store_error *err);
 
 /* ---- for column_nested.c --------------------------------------------------------------------- */
 

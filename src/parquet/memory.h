@@ -1,8 +1,14 @@
-/* parquet/memory.h: blocks of memory that count against the budget of one open file. */
+/* parquet/memory.h: spans, and blocks of memory that count against the budget of one open file. */
 #ifndef S3S_PARQUET_MEMORY_H
 #define S3S_PARQUET_MEMORY_H
 
 #include "base/env.h"
+
+/* Bytes of somebody else. */
+typedef struct s3s_span {
+    const uint8_t *data;
+    size_t size;
+} s3s_span;
 
 /* Shared by the cursors of a file, which may live in different threads. */
 typedef struct s3s_budget {

@@ -23,11 +23,6 @@ typedef struct s3s_chunk_place {
 s3store_status s3s_chunk_place_of(const s3s_pq_chunk *chunk, const s3s_leaf *leaf, uint64_t limit,
                                   s3s_chunk_place *out, s3store_error *err);
 
-typedef struct s3s_span {
-    const uint8_t *data;
-    size_t size;
-} s3s_span;
-
 typedef struct s3s_page {
     s3s_page_type type; /* DICTIONARY_PAGE, DATA_PAGE or DATA_PAGE_V2 */
     uint64_t offset;    /* of its header in the file, for messages */

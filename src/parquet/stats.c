@@ -134,27 +134,79 @@ static uint64_t prefix_of(const uint8_t *data, size_t size)
     return __builtin_bswap64(prefix);
 }
 
+/* The least and the greatest value so far. Most others lie between them, and eight bytes tell: those
+ * behind what the two have in common (`skip` bytes, 8 or more, or none). */
+typedef struct bounds {
+    s3store_bytes least, most;
+    bool lower, higher; /* they are new */
+    size_t skip;
+    uint64_t low, high;
+} bounds;
+
+static void find_window(bounds *b)
+{
+    const uint8_t *x = b->least.data, *y = b->most.data;
+    size_t n = b->least.size < b->most.size ? b->least.size : b->most.size, skip = 0;
+    while (skip < n && x[skip] == y[skip])
+        skip++;
+    b->skip = skip = skip < 8 ? 0 : skip;
+    b->low = prefix_of(x + skip, b->least.size - skip);
+    b->high = prefix_of(y + skip, b->most.size - skip);
+}
+
+static bool shares(const bounds *b, const uint8_t *data)
+{
+    const uint8_t *least = b->least.data;
+    size_t skip = b->skip;
+    if (skip == 0)
+        return true;
+    for (size_t i = 0; i + 8 < skip; i += 8)
+        if (s3s_le64(data + i) != s3s_le64(least + i))
+            return false;
+    return s3s_le64(data + skip - 8) == s3s_le64(least + skip - 8);
+}
+
+static void widen(bounds *b, s3store_bytes v)
+{
+    bool shared = v.size >= b->skip && shares(b, v.data);
+    uint64_t at = shared ? prefix_of((const uint8_t *)v.data + b->skip, v.size - b->skip) : 0;
+    if (shared && at > b->low && at < b->high)
+        return;
+    bool below = shared && at != b->low ? at < b->low : compare_spans(&v, &b->least) < 0;
+    bool above = shared && at != b->high ? at > b->high : compare_spans(&v, &b->most) > 0;
+    if (below) {
+        b->least = v;
+        b->low = at;
+        b->lower = true;
+    }
+    if (above) {
+        b->most = v;
+        b->high = at;
+        b->higher = true;
+    }
+    if (!shared && (below || above))
+        find_window(b);
+}
+
 static s3store_status update_spans(s3s_stats *stats, const void *values, size_t count,
                                    s3store_error *err)
 {
     const s3store_bytes *v = values;
-    const s3store_bytes *least = v, *most = v;
-    uint64_t low = prefix_of(v[0].data, v[0].size), high = low;
-    for (size_t i = 1; i < count; i++) {
-        uint64_t prefix = prefix_of(v[i].data, v[i].size);
-        if (prefix < low || (prefix == low && compare_spans(&v[i], least) < 0)) {
-            least = &v[i];
-            low = prefix;
-        }
-        if (prefix > high || (prefix == high && compare_spans(&v[i], most) > 0)) {
-            most = &v[i];
-            high = prefix;
-        }
+    bounds b = {.least = v[0], .most = v[0], .lower = !stats->any, .higher = !stats->any};
+    if (stats->any) {
+        b.least = (s3store_bytes){stats->min.data, stats->min.size};
+        b.most = (s3store_bytes){stats->max.data, stats->max.size};
     }
-    s3store_status status = update_one(stats, least->data, least->size, false, err);
-    return status == S3STORE_OK && most != least
-               ? update_one(stats, most->data, most->size, false, err)
-               : status;
+    find_window(&b);
+    for (size_t i = 0; i < count; i++)
+        widen(&b, v[i]);
+    stats->any = true;
+    s3store_status status = S3STORE_OK;
+    if (b.lower)
+        status = keep(&stats->min, b.least.data, b.least.size, err);
+    if (b.higher && status == S3STORE_OK)
+        status = keep(&stats->max, b.most.data, b.most.size, err);
+    return status;
 }
 
 static s3store_status update_decimals(s3s_stats *stats, const void *values, size_t count,
