@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { LANES = 8 };
+enum { LANES = 8, TIES_MAX = 64 };
 
 static s3store_status keep(s3s_buffer *bound, const void *data, size_t size, s3store_error *err)
 {
@@ -123,14 +123,18 @@ static s3store_status update_one(s3s_stats *stats, const uint8_t *data, size_t s
     return status;
 }
 
-/* The first eight bytes as a number that is ordered as they are; shorter strings end in zeros. */
-static uint64_t prefix_of(const uint8_t *data, size_t size)
+/* Eight bytes behind `skip` others as a number that is ordered as they are; shorter strings end in
+ * zeros. */
+static inline uint64_t prefix_of(const uint8_t *data, size_t size, size_t skip)
 {
     uint64_t prefix = 0;
-    if (size >= 8)
-        return __builtin_bswap64(s3s_le64(data));
-    if (size > 0)
-        memcpy(&prefix, data, size);
+    size_t left = size - skip;
+    if (left >= 8)
+        prefix = s3s_le64(data + skip);
+    else if (left > 0 && size >= 8)
+        prefix = s3s_le64(data + size - 8) >> (64 - 8 * left);
+    else if (left > 0)
+        memcpy(&prefix, data + skip, left);
     return __builtin_bswap64(prefix);
 }
 
@@ -138,7 +142,6 @@ static uint64_t prefix_of(const uint8_t *data, size_t size)
  * behind what the two have in common (`skip` bytes, 8 or more, or none). */
 typedef struct bounds {
     s3store_bytes least, most;
-    bool lower, higher; /* they are new */
     size_t skip;
     uint64_t low, high;
 } bounds;
@@ -150,8 +153,8 @@ static void find_window(bounds *b)
     while (skip < n && x[skip] == y[skip])
         skip++;
     b->skip = skip = skip < 8 ? 0 : skip;
-    b->low = prefix_of(x + skip, b->least.size - skip);
-    b->high = prefix_of(y + skip, b->most.size - skip);
+    b->low = prefix_of(x, b->least.size, skip);
+    b->high = prefix_of(y, b->most.size, skip);
 }
 
 static bool shares(const bounds *b, const uint8_t *data)
@@ -169,7 +172,7 @@ static bool shares(const bounds *b, const uint8_t *data)
 static void widen(bounds *b, s3store_bytes v)
 {
     bool shared = v.size >= b->skip && shares(b, v.data);
-    uint64_t at = shared ? prefix_of((const uint8_t *)v.data + b->skip, v.size - b->skip) : 0;
+    uint64_t at = shared ? prefix_of(v.data, v.size, b->skip) : 0;
     if (shared && at > b->low && at < b->high)
         return;
     bool below = shared && at != b->low ? at < b->low : compare_spans(&v, &b->least) < 0;
@@ -177,36 +180,46 @@ static void widen(bounds *b, s3store_bytes v)
     if (below) {
         b->least = v;
         b->low = at;
-        b->lower = true;
     }
     if (above) {
         b->most = v;
         b->high = at;
-        b->higher = true;
     }
     if (!shared && (below || above))
         find_window(b);
 }
 
+/* By the first eight bytes, until those of many values have not told; then behind what all share. */
 static s3store_status update_spans(s3s_stats *stats, const void *values, size_t count,
                                    s3store_error *err)
 {
-    const s3store_bytes *v = values;
-    bounds b = {.least = v[0], .most = v[0], .lower = !stats->any, .higher = !stats->any};
-    if (stats->any) {
-        b.least = (s3store_bytes){stats->min.data, stats->min.size};
-        b.most = (s3store_bytes){stats->max.data, stats->max.size};
+    const s3store_bytes *v = values, *least = v, *most = v;
+    uint64_t low = prefix_of(v[0].data, v[0].size, 0), high = low;
+    size_t i = 1, ties = 0;
+    for (; i < count && ties < TIES_MAX; i++) {
+        uint64_t prefix = prefix_of(v[i].data, v[i].size, 0);
+        if (prefix > low && prefix < high)
+            continue;
+        ties += prefix == low || prefix == high;
+        if (prefix < low || (prefix == low && compare_spans(&v[i], least) < 0)) {
+            least = &v[i];
+            low = prefix;
+        }
+        if (prefix > high || (prefix == high && compare_spans(&v[i], most) > 0)) {
+            most = &v[i];
+            high = prefix;
+        }
     }
-    find_window(&b);
-    for (size_t i = 0; i < count; i++)
+    bounds b = {.least = *least, .most = *most};
+    if (i < count)
+        find_window(&b);
+    for (; i < count; i++)
         widen(&b, v[i]);
-    stats->any = true;
-    s3store_status status = S3STORE_OK;
-    if (b.lower)
-        status = keep(&stats->min, b.least.data, b.least.size, err);
-    if (b.higher && status == S3STORE_OK)
-        status = keep(&stats->max, b.most.data, b.most.size, err);
-    return status;
+    bool one = b.most.data == b.least.data && b.most.size == b.least.size;
+    s3store_status status = update_one(stats, b.least.data, b.least.size, false, err);
+    return status == S3STORE_OK && !one
+               ? update_one(stats, b.most.data, b.most.size, false, err)
+               : status;
 }
 
 static s3store_status update_decimals(s3s_stats *stats, const void *values, size_t count,

@@ -71,11 +71,28 @@ static void test_stats__bounds_of_strings_are_those_of_a_plain_search(void **sta
     }
 }
 
+/* As they lie in an Arrow buffer: an empty string begins where the next one does. */
+static void test_stats__an_empty_string_is_not_the_one_that_begins_there(void **state)
+{
+    (void)state;
+    static const s3s_field field = {.name = "s", .type = S3S_TYPE_BINARY};
+    static const char text[] = "abc";
+    const s3store_bytes values[] = {{text, 0}, {text, 3}};
+    s3store_error err;
+    s3s_stats stats;
+    s3s_stats_init(&stats, env, &field);
+    assert_ok(s3s_stats_update(&stats, values, 2, &err));
+    assert_int_equal(stats.min.size, 0);
+    assert_int_equal(stats.max.size, 3);
+    s3s_stats_deinit(&stats);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_stats__bounds_of_strings_are_those_of_a_plain_search, setup,
-                                        teardown),
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        T(test_stats__bounds_of_strings_are_those_of_a_plain_search),
+        T(test_stats__an_empty_string_is_not_the_one_that_begins_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
