@@ -7,44 +7,72 @@
 #define ROWS_AT_ONCE 256
 #define PAGE_ENTRIES_MAX ((size_t)1 << 17)
 
-/* Bytes of an entry's value in PLAIN form. */
-static size_t value_bytes(const s3s_column_writer *w, const s3s_column *leaf,
-                          const s3s_shred_entry *e)
+/* Entries that are not in a page yet, and where their values lie. */
+typedef struct rest {
+    const uint8_t *rep, *def;
+    size_t count;
+    const s3s_shred_range *ranges, *ranges_end;
+    int64_t used; /* of the first range */
+    uint8_t slot_def;
+} rest;
+
+static size_t count_slots(const rest *r, size_t count)
 {
-    if (e->index < 0)
-        return 0;
-    return w->width != 0 ? w->width : 4 + s3s_column_bytes(leaf, e->index).size;
+    size_t slots = 0;
+    for (size_t i = 0; i < count; i++)
+        slots += r->def[i] >= r->slot_def;
+    return slots;
 }
 
-/* At least the bytes that all of these have: a quick look. */
-static size_t most_bytes(const s3s_column_writer *w, const s3s_column *leaf,
-                         const s3s_shred_entry *e, size_t count)
+/* The next values that lie side by side, at most so many. */
+static size_t next_run(rest *r, size_t most, int64_t *start)
+{
+    if (r->used == r->ranges->count) {
+        r->ranges++;
+        r->used = 0;
+    }
+    int64_t left = r->ranges->count - r->used;
+    size_t run = (uint64_t)left < most ? (size_t)left : most;
+    *start = r->ranges->start + r->used;
+    r->used += (int64_t)run;
+    return run;
+}
+
+/* At least the bytes that all values have in PLAIN form: a quick look. */
+static size_t most_bytes(const s3s_column_writer *w, const s3s_column *leaf, rest r)
 {
     if (w->width != 0)
-        return count * w->width;
-    size_t first = 0;
-    while (first < count && e[first].index < 0)
-        first++;
-    if (first == count)
+        return r.count * w->width;
+    size_t bytes = 4 * r.count;
+    for (; r.ranges < r.ranges_end; r.ranges++, r.used = 0)
+        bytes += s3s_column_span_bytes(leaf, r.ranges->start + r.used,
+                                       (size_t)(r.ranges->count - r.used));
+    return bytes;
+}
+
+/* Bytes of the next entry's value in PLAIN form. */
+static size_t value_bytes(const s3s_column_writer *w, const s3s_column *leaf, rest *r, size_t i)
+{
+    int64_t at;
+    if (r->def[i] < r->slot_def)
         return 0;
-    while (e[count - 1].index < 0)
-        count--;
-    size_t rows = (size_t)(e[count - 1].index - e[first].index) + 1; /* indexes ascend */
-    return 4 * count + s3s_column_span_bytes(leaf, e[first].index, rows);
+    next_run(r, 1, &at);
+    if (r->def[i] < w->shred->max_def)
+        return 0;
+    return w->width != 0 ? w->width : 4 + s3s_column_bytes(leaf, at).size;
 }
 
 /* Entries of as many whole rows as fit the page; at least one row for an empty page. */
-static size_t entries_that_fit(const s3s_column_writer *w, const s3s_column *leaf,
-                               const s3s_shred_entry *e, size_t count)
+static size_t entries_that_fit(const s3s_column_writer *w, const s3s_column *leaf, rest r)
 {
     size_t fit = 0, bytes = w->page->plain_bytes;
-    if (w->page->entries + count <= PAGE_ENTRIES_MAX &&
-        bytes + most_bytes(w, leaf, e, count) <= w->options.page_bytes)
-        return count;
-    for (size_t i = 0; i < count;) {
+    if (w->page->entries + r.count <= PAGE_ENTRIES_MAX &&
+        bytes + most_bytes(w, leaf, r) <= w->options.page_bytes)
+        return r.count;
+    for (size_t i = 0; i < r.count;) {
         do
-            bytes += value_bytes(w, leaf, &e[i++]);
-        while (i < count && e[i].rep > 0);
+            bytes += value_bytes(w, leaf, &r, i++);
+        while (i < r.count && r.rep[i] > 0);
         bool fits = bytes <= w->options.page_bytes && w->page->entries + i <= PAGE_ENTRIES_MAX;
         if (!fits && (fit > 0 || w->page->entries > 0))
             break;
@@ -55,52 +83,45 @@ static size_t entries_that_fit(const s3s_column_writer *w, const s3s_column *lea
     return fit;
 }
 
-static s3store_status add_levels(s3s_column_writer *w, const s3s_shred_entry *e, size_t count,
+static s3store_status add_levels(s3s_column_writer *w, const rest *r, size_t count,
                                  s3store_error *err)
 {
-    uint8_t *rep = s3s_buffer_reserve(&w->page->rep_levels, count, err);
-    uint8_t *def = rep != NULL ? s3s_buffer_reserve(&w->page->def_levels, count, err) : NULL;
-    if (def == NULL)
-        return s3s_fail_memory(err, count);
+    size_t rows = 0;
     if (count > INT32_MAX - w->page->entries)
         return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "column \"%s\": a row of %zu values",
                         w->field->name, count);
-    for (size_t i = 0; i < count; i++) {
-        rep[i] = e[i].rep;
-        def[i] = e[i].def;
-        w->page->rows += e[i].rep == 0;
-        w->rows += e[i].rep == 0;
-    }
-    w->page->rep_levels.size += count;
-    w->page->def_levels.size += count;
+    s3store_status status = s3s_buffer_append(&w->page->rep_levels, r->rep, count, err);
+    if (status == S3STORE_OK)
+        status = s3s_buffer_append(&w->page->def_levels, r->def, count, err);
+    if (status != S3STORE_OK)
+        return status;
+    for (size_t i = 0; i < count; i++)
+        rows += r->rep[i] == 0;
+    w->page->rows += rows;
+    w->rows += (int64_t)rows;
     w->page->entries += count;
     w->entries += (int64_t)count;
     return S3STORE_OK;
 }
 
-/* Values, by runs of neighbours. */
-static s3store_status add_runs(s3s_column_writer *w, const s3s_column *leaf,
-                               const s3s_shred_entry *e, size_t count, s3store_error *err)
+/* The values of so many entries. */
+static s3store_status add_runs(s3s_column_writer *w, const s3s_column *leaf, rest *r, size_t count,
+                               s3store_error *err)
 {
-    size_t values = 0, bytes = 0;
-    for (size_t i = 0; i < count;) {
-        if (e[i].index < 0) {
-            i++;
-            continue;
-        }
-        size_t run = 1, found = 0;
-        while (run < S3S_EXTRACT_ROWS && i + run < count &&
-               e[i + run].index == e[i].index + (int64_t)run)
-            run++;
+    size_t slots = count_slots(r, count), values = 0, bytes = 0;
+    while (slots > 0) {
+        int64_t start;
+        size_t found = 0;
+        size_t run = next_run(r, slots < S3S_EXTRACT_ROWS ? slots : S3S_EXTRACT_ROWS, &start);
         s3store_status status =
-            s3s_extract(w->extractor, leaf, e[i].index, run, w->dense.data, &found, err);
+            s3s_extract(w->extractor, leaf, start, run, w->dense.data, &found, err);
         if (status == S3STORE_OK)
             status = s3s_column_writer_add_values(w, w->dense.data, found, err);
         if (status != S3STORE_OK)
             return status;
         values += found;
         bytes += s3s_column_writer_plain_bytes(w, w->dense.data, found);
-        i += run;
+        slots -= run;
     }
     w->page->values += values;
     w->page->plain_bytes += bytes;
@@ -108,21 +129,22 @@ static s3store_status add_runs(s3s_column_writer *w, const s3s_column *leaf,
     return S3STORE_OK;
 }
 
-static s3store_status add_entries(s3s_column_writer *w, const s3s_column *leaf,
-                                  const s3s_shred_entry *e, size_t count, s3store_error *err)
+static s3store_status add_entries(s3s_column_writer *w, const s3s_column *leaf, rest *r,
+                                  s3store_error *err)
 {
     s3store_status status = S3STORE_OK;
-    while (count > 0 && status == S3STORE_OK) {
-        size_t n = entries_that_fit(w, leaf, e, count);
+    while (r->count > 0 && status == S3STORE_OK) {
+        size_t n = entries_that_fit(w, leaf, *r);
         if (n == 0) {
             status = s3s_column_writer_close_page(w, err);
             continue;
         }
-        status = add_levels(w, e, n, err);
+        status = add_levels(w, r, n, err);
         if (status == S3STORE_OK)
-            status = add_runs(w, leaf, e, n, err);
-        e += n;
-        count -= n;
+            status = add_runs(w, leaf, r, n, err);
+        r->rep += n;
+        r->def += n;
+        r->count -= n;
     }
     return status;
 }
@@ -130,15 +152,20 @@ static s3store_status add_entries(s3s_column_writer *w, const s3s_column *leaf,
 s3store_status s3s_column_writer_add_nested(s3s_column_writer *w, const s3s_column *column,
                                             int64_t start, size_t count, s3store_error *err)
 {
+    const s3s_shredded *s = &w->shredded;
     s3store_status status = S3STORE_OK;
     while (count > 0 && status == S3STORE_OK) {
         size_t rows = count < ROWS_AT_ONCE ? count : ROWS_AT_ONCE;
         s3s_column leaf;
-        status = s3s_shred_rows(w->shred, column, start, rows, &w->shredded, &w->spare, &leaf,
-                                err);
-        if (status == S3STORE_OK)
-            status = add_entries(w, &leaf, (const void *)w->shredded.data,
-                                 w->shredded.size / sizeof(s3s_shred_entry), err);
+        status = s3s_shred_rows(w->shred, column, start, rows, &w->shredded, &w->spare_shredded,
+                                &leaf, err);
+        if (status != S3STORE_OK)
+            return status;
+        rest r = {.rep = s->rep.data, .def = s->def.data, .count = s->rep.size,
+                  .ranges = (const void *)s->ranges.data,
+                  .slot_def = s3s_shred_slot_def(w->shred)};
+        r.ranges_end = r.ranges + s->ranges.size / sizeof *r.ranges;
+        status = add_entries(w, &leaf, &r, err);
         start += (int64_t)rows;
         count -= rows;
     }

@@ -65,8 +65,8 @@ s3store_status s3s_column_writer_index_stats(s3s_column_writer *w, s3store_error
         return S3STORE_OK;
     if (w->dictionary_flushed == 0) /* every entry is of this page */
         return update_from_dictionary(w, 0, count, err);
-    s3s_buffer_clear(&w->spare);
-    uint8_t *used = s3s_buffer_reserve(&w->spare, count + 1, err);
+    s3s_buffer_clear(&w->used);
+    uint8_t *used = s3s_buffer_reserve(&w->used, count + 1, err);
     if (used == NULL)
         return s3s_fail_memory(err, count);
     memset(used, 0, count + 1);

@@ -13,14 +13,23 @@
 #define PAGE_ROWS_MAX ((size_t)1 << 17)
 #define DICTIONARY_BYTES_MAX ((size_t)1 << 20)
 
-#define BUFFERS (6 + 3 * S3S_PAGE_ENCODERS)
+#define BUFFERS (11 + 3 * S3S_PAGE_ENCODERS)
 #define PAGE_HEAD ((size_t)1 << 15)
 #define PAGE_BUFFERS 7
 
 static void all_buffers(s3s_column_writer *w, s3s_buffer *out[BUFFERS])
 {
-    s3s_buffer *all[] = {&w->dense, &w->shredded, &w->spare,
-                         &w->pages, &w->records,  &w->dictionary_page};
+    s3s_buffer *all[] = {&w->dense,
+                         &w->used,
+                         &w->pages,
+                         &w->records,
+                         &w->dictionary_page,
+                         &w->shredded.rep,
+                         &w->shredded.def,
+                         &w->shredded.ranges,
+                         &w->spare_shredded.rep,
+                         &w->spare_shredded.def,
+                         &w->spare_shredded.ranges};
     memcpy(out, all, sizeof all);
     out += sizeof all / sizeof *all;
     for (size_t i = 0; i < S3S_PAGE_ENCODERS; i++) {

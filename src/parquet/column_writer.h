@@ -88,7 +88,8 @@ typedef struct s3s_column_writer {
     s3s_page_draft *spare_pages;
     s3s_page_encoder encoders[S3S_PAGE_ENCODERS];
     s3s_buffer dense;           /* of one extraction */
-    s3s_buffer shredded, spare; /* s3s_shred_entry of some rows; spare has other short uses */
+    s3s_shredded shredded, spare_shredded; /* some rows of a nested column */
+    s3s_buffer used;                       /* marks entries of the dictionary, a byte each */
     s3s_dictionary_builder dictionary;
     bool use_dictionary;       /* for the page being filled */
     size_t dictionary_flushed; /* entries that full pages use */

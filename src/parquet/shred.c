@@ -1,8 +1,4 @@
-/* parquet/shred.c: Arrow trees into leaves and levels.
- *
- * Levels are made step by step along the path to a leaf: each pass turns the entries of a field
- * into those of the field below it.
- */
+/* parquet/shred.c: the Arrow trees of a schema into leaves and their paths. */
 #include "parquet/shred.h"
 
 #include "base/bytes.h"
@@ -10,8 +6,6 @@
 #include "parquet/schema.h"
 
 #define DEPTH_MAX 64 /* groups above each other, as the reader allows */
-
-/* ---- schema ---------------------------------------------------------------------------------- */
 
 typedef struct frame {
     s3s_shred_step step;
@@ -224,102 +218,4 @@ s3store_status s3s_shred_schema(const s3s_schema *schema, s3s_arena *arena,
     *leaves = b.leaves;
     *leaf_count = b.leaf_count;
     return status;
-}
-
-/* ---- rows ------------------------------------------------------------------------------------ */
-
-static s3store_status not_nullable(const s3s_shred *shred, const s3s_field *field,
-                                   s3store_error *err)
-{
-    return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
-                    "column \"%s\": \"%s\" is not nullable, but a value is null",
-                    shred->steps[0].field->name, field->name);
-}
-
-/* Nulls end their entry, other entries get a level for being there. */
-static s3store_status pass_nulls(const s3s_shred *shred, const s3s_shred_step *step,
-                                 const s3s_column *view, s3s_buffer *entries, s3store_error *err)
-{
-    s3s_shred_entry *e = (void *)entries->data;
-    for (size_t i = 0; i < entries->size / sizeof *e; i++) {
-        if (e[i].index < 0)
-            continue;
-        bool null = s3s_column_is_null(view, e[i].index);
-        if (null && !step->optional)
-            return not_nullable(shred, step->field, err);
-        if (null)
-            e[i].index = -1;
-        else
-            e[i].def = (uint8_t)(e[i].def + step->optional);
-    }
-    return S3STORE_OK;
-}
-
-/* An entry for each item. */
-static s3store_status pass_list(const s3s_column *view, unsigned rep, const s3s_buffer *from,
-                                s3s_buffer *to, s3store_error *err)
-{
-    const s3s_shred_entry *e = (const void *)from->data;
-    size_t count = from->size / sizeof *e, total = 0;
-    for (size_t i = 0; i < count; i++) {
-        int64_t start = 0, end = 0;
-        if (e[i].index >= 0)
-            s3s_column_list(view, e[i].index, &start, &end);
-        total += end > start ? (size_t)(end - start) : 1;
-    }
-    size_t size;
-    s3s_buffer_clear(to);
-    if (!s3s_mul(total, sizeof *e, &size))
-        return s3s_fail_memory(err, SIZE_MAX);
-    s3s_shred_entry *out = (void *)s3s_buffer_reserve(to, size + 1, err);
-    if (out == NULL)
-        return s3s_fail_memory(err, size);
-    for (size_t i = 0; i < count; i++) {
-        int64_t start = 0, end = 0;
-        if (e[i].index >= 0)
-            s3s_column_list(view, e[i].index, &start, &end);
-        if (start == end) {
-            *out++ = (s3s_shred_entry){-1, e[i].rep, e[i].def};
-            continue;
-        }
-        uint8_t def = (uint8_t)(e[i].def + 1);
-        *out++ = (s3s_shred_entry){start, e[i].rep, def};
-        for (int64_t k = start + 1; k < end; k++)
-            *out++ = (s3s_shred_entry){k, (uint8_t)rep, def};
-    }
-    to->size = size;
-    return S3STORE_OK;
-}
-
-s3store_status s3s_shred_rows(const s3s_shred *shred, const s3s_column *column, int64_t start,
-                              size_t rows, s3s_buffer *out, s3s_buffer *spare, s3s_column *leaf,
-                              s3store_error *err)
-{
-    s3s_column view = *column, child;
-    unsigned rep = 0;
-    s3s_buffer_clear(out);
-    s3s_shred_entry *e = (void *)s3s_buffer_reserve(out, rows * sizeof *e + 1, err);
-    if (e == NULL)
-        return s3s_fail_memory(err, rows * sizeof *e);
-    for (size_t i = 0; i < rows; i++)
-        e[i] = (s3s_shred_entry){start + (int64_t)i, 0, 0};
-    out->size = rows * sizeof *e;
-    for (size_t i = 0; i < shred->step_count; i++) {
-        const s3s_shred_step *step = &shred->steps[i];
-        if (i > 0) {
-            s3s_column_child(&view, step->child, &child);
-            view = child;
-        }
-        s3store_status status = pass_nulls(shred, step, &view, out, err);
-        if (status == S3STORE_OK && step->list) {
-            status = pass_list(&view, ++rep, out, spare, err);
-            s3s_buffer swap = *out;
-            *out = *spare;
-            *spare = swap;
-        }
-        if (status != S3STORE_OK)
-            return status;
-    }
-    *leaf = view;
-    return S3STORE_OK;
 }

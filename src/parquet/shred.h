@@ -33,16 +33,28 @@ s3store_status s3s_shred_schema(const s3s_schema *schema, s3s_arena *arena,
                                 s3s_thrift_list *elements, s3s_shred **leaves, size_t *leaf_count,
                                 s3store_error *err);
 
-typedef struct s3s_shred_entry {
-    int64_t index; /* of the value in the leaf's column, which may be null there; -1 = none */
-    uint8_t rep, def;
-} s3s_shred_entry;
+/* Rows [start, start + count) of a leaf's column. */
+typedef struct s3s_shred_range {
+    int64_t start, count;
+} s3s_shred_range;
 
-/* Levels of rows [start, start + rows) of a column, appended to `out` (s3s_shred_entry), with
- * `spare` for the steps between; leaf: what indexes refer to. INVALID_ARGUMENT where a null is not
- * allowed. */
+/* The levels of some rows. */
+typedef struct s3s_shredded {
+    s3s_buffer rep, def; /* of the entries, a byte each */
+    s3s_buffer ranges;   /* s3s_shred_range, one behind the other: the values of those entries that get
+                          * as far as the leaf (s3s_shred_slot_def); they may be null there */
+} s3s_shredded;
+
+/* From this definition level on an entry has a value, or a null of the leaf's own. */
+static inline uint8_t s3s_shred_slot_def(const s3s_shred *shred)
+{
+    return (uint8_t)(shred->max_def - shred->steps[shred->step_count - 1].optional);
+}
+
+/* Levels of rows [start, start + rows) of a column: *out, with `spare` for the steps between; leaf:
+ * what the ranges refer to. INVALID_ARGUMENT where a null is not allowed. */
 s3store_status s3s_shred_rows(const s3s_shred *shred, const s3s_column *column, int64_t start,
-                              size_t rows, s3s_buffer *out, s3s_buffer *spare, s3s_column *leaf,
+                              size_t rows, s3s_shredded *out, s3s_shredded *spare, s3s_column *leaf,
                               s3store_error *err);
 
 #endif
