@@ -164,6 +164,8 @@ typedef void (*s3store_log_fn)(void *ctx, s3store_log_level level, const char *m
 typedef struct s3store_call {
     s3store_cancel *cancel; /* NULL = nobody */
     int64_t deadline_us;    /* CLOCK_MONOTONIC; S3STORE_TIME_NONE = none */
+    bool durable;           /* What is said to be there stays there when power fails now: a store that can
+                             * see more than it has on disk syncs first. */
 } s3store_call;
 
 typedef struct s3store_metadata_entry {

@@ -72,7 +72,7 @@ static s3store_status fetch(s3s_local *l, const s3store_call *call,
     if (status == S3STORE_OK)
         status = s3s_local_open_object(&place, request->key, "get", &fd, &st, err);
     if (status == S3STORE_OK)
-        status = s3s_local_settle(l, &place, request->key, err);
+        status = s3s_local_settle(l, call, &place, request->key, err);
     s3s_place_close(&place);
     if (status != S3STORE_OK) {
         s3s_local_close(&fd);
@@ -136,7 +136,7 @@ static s3store_status look_up(s3s_local *l, const s3store_call *call, const char
     if (status == S3STORE_OK)
         status = describe(l, fd, &st, key, &header_size, info, err);
     if (status == S3STORE_OK)
-        status = s3s_local_settle(l, &place, key, err);
+        status = s3s_local_settle(l, call, &place, key, err);
     s3s_local_close(&fd);
     s3s_place_close(&place);
     return status;

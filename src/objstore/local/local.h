@@ -79,11 +79,11 @@ s3store_status s3s_local_resolve(s3s_local *l, const char *key, bool create,
 void s3s_place_close(s3s_place *place);
 /* Syncs the directory of an object that is visible. Failing, with UNCERTAIN, the object may be gone
  * after a crash: the store remembers it, and s3s_local_settle() syncs again before one that is found
- * is said to be there. */
+ * is said to be there; so it does for a call that asks for that. */
 s3store_status s3s_local_fsync_visible(s3s_local *l, const s3s_place *place, const char *key,
                                        s3store_error *err);
-s3store_status s3s_local_settle(s3s_local *l, const s3s_place *place, const char *key,
-                                s3store_error *err);
+s3store_status s3s_local_settle(s3s_local *l, const s3store_call *call, const s3s_place *place,
+                                const char *key, s3store_error *err);
 
 /* Opens the directory of prefix[0, size), which ends with '/' or is empty, and its home; *dir is -1
  * when there is none. */

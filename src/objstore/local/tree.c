@@ -315,10 +315,10 @@ s3store_status s3s_local_fsync_visible(s3s_local *l, const s3s_place *place, con
     return S3STORE_OK;
 }
 
-s3store_status s3s_local_settle(s3s_local *l, const s3s_place *place, const char *key,
-                                s3store_error *err)
+s3store_status s3s_local_settle(s3s_local *l, const s3store_call *call, const s3s_place *place,
+                                const char *key, s3store_error *err)
 {
-    if (!atomic_load(&l->doubt))
+    if (!atomic_load(&l->doubt) && (call == NULL || !call->durable))
         return S3STORE_OK;
     return s3s_local_fsync_visible(l, place, key, err);
 }

@@ -739,6 +739,43 @@ static void test_sim__dates_and_fence_are_virtual(void **state)
     s3s_sim_free(sim);
 }
 
+/* ---- durability ------------------------------------------------------------------------------ */
+
+static unsigned syncs;
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+    struct stat st;
+    syncs += fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+    return __real_fsync(fd);
+}
+
+/* Who put it may have died before its directory was synced. */
+static void test_durable__what_is_found_is_synced_where_the_call_asks_for_it(void **state)
+{
+    rig *r = *state;
+    s3store_error err;
+    s3store_call call = {.deadline_us = S3STORE_TIME_NONE};
+    s3store_object_info info;
+    rig own;
+    open_store(&own, r->dir, true);
+    s3store_put_request request = {.key = "a/b", .body = "x", .body_size = 1};
+    assert_ok(s3s_put(&r->store, &call, &request, NULL, &err)); /* which does not sync */
+    syncs = 0;
+    assert_ok(s3s_head(&own.store, &call, "a/b", &info, &err));
+    assert_int_equal(syncs, 0);
+    call.durable = true;
+    assert_ok(s3s_head(&own.store, &call, "a/b", &info, &err));
+    assert_int_equal(syncs, 1);
+    assert_fails(s3s_head(&own.store, &call, "a/c", &info, &err), S3STORE_NOT_FOUND, "a/c");
+    assert_int_equal(syncs, 1);
+    assert_ok(s3s_head(&r->store, &call, "a/b", &info, &err)); /* fsync=0 stays what it says */
+    assert_int_equal(syncs, 1);
+    close_store(&own);
+}
+
 int main(void)
 {
 #define CLAIM(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -761,6 +798,7 @@ int main(void)
         CLAIM(test_lock__held_by_a_stopped_process_is_waited_for_within_limits),
         CLAIM(test_move__object_is_never_missed),
         CLAIM(test_sim__dates_and_fence_are_virtual),
+        CLAIM(test_durable__what_is_found_is_synced_where_the_call_asks_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
