@@ -19,5 +19,6 @@ static inline s3store_status model_failed(s3store_error *err, s3store_status sta
 #define s3s_fail_key(err, status, key, ...) model_failed((err), (status))
 #define s3s_fail_errno(err, number, what, path) ((void)(path), model_failed((err), S3STORE_IO))
 #define s3s_fail_memory(err, size) ((void)(size), model_failed((err), S3STORE_OUT_OF_MEMORY))
+#define s3s_fail_as(err, status, why) ((void)(why), model_failed((err), (status)))
 
 #endif

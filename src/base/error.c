@@ -120,6 +120,13 @@ void s3s_context(s3store_error *err, const char *format, ...)
     put_line(err->message, sizeof err->message, joined);
 }
 
+s3store_status s3s_fail_as(s3store_error *err, s3store_status status, const s3store_error *why)
+{
+    if (err != NULL)
+        *err = *why;
+    return status;
+}
+
 s3store_status s3s_restate(s3store_error *err, s3store_status status)
 {
     if (err != NULL)

@@ -29,6 +29,9 @@ s3store_status s3s_fail_memory(s3store_error *err, size_t wanted);
  * may be NULL, and then only the caller knows the status. */
 void s3s_context(s3store_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Fails as another call did that had an error of its own. Returns status; err may be NULL. */
+s3store_status s3s_fail_as(s3store_error *err, s3store_status status, const s3store_error *why);
+
 /* The same failure means another status here. Returns it; err may be NULL. */
 s3store_status s3s_restate(s3store_error *err, s3store_status status);
 

@@ -102,6 +102,17 @@ static void test_context__keeps_everything_else(void **state)
     assert_int_equal(err.http_status, 404);
 }
 
+static void test_fail_as__hands_on_all_that_was_said(void **state)
+{
+    (void)state;
+    s3store_error why, err = {0};
+    s3s_fail_key(&why, S3STORE_CONFLICT, "the/key", "it was changed meanwhile");
+    why.http_status = 409;
+    assert_int_equal(s3s_fail_as(&err, S3STORE_CONFLICT, &why), S3STORE_CONFLICT);
+    assert_memory_equal(&err, &why, sizeof err);
+    assert_int_equal(s3s_fail_as(NULL, S3STORE_CONFLICT, &why), S3STORE_CONFLICT);
+}
+
 static void test_restate__without_an_error_to_fill_the_status_is_kept(void **state)
 {
     (void)state;
@@ -158,6 +169,7 @@ int main(void)
         cmocka_unit_test(test_fail__arguments_may_come_from_the_error_itself),
         cmocka_unit_test(test_fail_errno__has_own_status_and_words),
         cmocka_unit_test(test_context__keeps_everything_else),
+        cmocka_unit_test(test_fail_as__hands_on_all_that_was_said),
         cmocka_unit_test(test_restate__without_an_error_to_fill_the_status_is_kept),
         cmocka_unit_test(test_metadata__add_and_get),
         cmocka_unit_test(test_metadata__refuses_what_does_not_fit),
