@@ -9,7 +9,6 @@
 /* What is swept: one of fn and step. */
 typedef struct sweep {
     s3s_env *env;
-    bool arenas; /* allocations out of arenas fail too */
     bool alone;  /* nothing else is allocated in env */
     alloc_sweep_fn fn;
     alloc_step step;
@@ -21,10 +20,7 @@ static bool run(const sweep *s, uint64_t n, s3store_status *status)
 {
     s3store_error err = {0};
     assert_true(n < POINTS_MAX);
-    if (s->arenas)
-        s3s_env_fail_any_alloc_at(s->env, n);
-    else
-        s3s_env_fail_alloc_at(s->env, n);
+    s3s_env_fail_any_alloc_at(s->env, n);
     *status = s->fn != NULL ? s->fn(s->ctx, &err) : s->step(s->ctx, s->env, &err);
     bool failed = s3s_env_alloc_has_failed(s->env);
     s3s_env_fail_alloc_at(s->env, UINT64_MAX);
@@ -53,7 +49,7 @@ size_t alloc_sweep(s3s_env *env, size_t stride, alloc_sweep_fn fn, void *ctx)
 {
     s3store_error err;
     size_t failures = 0;
-    const sweep s = {.env = env, .arenas = true, .fn = fn, .ctx = ctx};
+    const sweep s = {.env = env, .fn = fn, .ctx = ctx};
     assert_ok(fn(ctx, &err));
     return sweep_all(&s, stride, &failures);
 }
