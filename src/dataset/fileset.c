@@ -80,17 +80,13 @@ void s3s_file_set_builder_free(s3s_file_set_builder *b)
 
 static s3store_status make_room(s3s_file_set_builder *b, s3store_error *err)
 {
-    size_t capacity, size;
+    size_t capacity = b->capacity == 0 ? 64 : b->capacity * 2;
 
     if (b->count < b->capacity)
         return S3STORE_OK;
-    if (!s3s_mul(b->capacity, 2, &capacity) || capacity < 64)
-        capacity = 64;
-    if (!s3s_mul(capacity, sizeof *b->items, &size))
-        return s3s_fail_memory(err, SIZE_MAX);
-    listed *items = s3s_realloc(b->env, b->items, size);
+    listed *items = s3s_realloc(b->env, b->items, capacity * sizeof *items);
     if (items == NULL)
-        return s3s_fail_memory(err, size);
+        return s3s_fail_memory(err, capacity * sizeof *items);
     b->items = items;
     b->capacity = capacity;
     return S3STORE_OK;

@@ -52,7 +52,7 @@ static size_t sort_items(s3s_listed *items, size_t count)
         qsort(items, count, sizeof *items, compare_items);
     for (size_t i = 0; i < count; i++) {
         if (kept > 0 && strcmp(items[kept - 1].key, items[i].key) == 0)
-            items[kept - 1].settled = items[kept - 1].settled || items[i].settled;
+            items[kept - 1].settled |= items[i].settled;
         else
             items[kept++] = items[i];
     }

@@ -228,7 +228,7 @@ static s3store_status check_schema(init *in, s3store_error *err)
     s3store_status status =
         s3s_target_schema(in->target, in->call, true, &in->schema_version, &have, err);
 
-    if (status == S3STORE_OK && have != NULL && in->schema != NULL) {
+    if (status == S3STORE_OK && have != NULL) {
         status = s3s_schema_evolve(in->target->env, have, in->schema, &joined, &grown, err);
         if (status == S3STORE_OK && grown)
             status = s3s_fail_key(err, S3STORE_BAD_CONFIG, in->target->url,
@@ -336,9 +336,7 @@ static s3store_status create(init *in, const char *name, const void *body, size_
         status == S3STORE_UNCERTAIN)
         return S3STORE_OK;
     s3s_context(&inner, "creating %.300s", in->target->url);
-    if (err != NULL)
-        *err = inner;
-    return status;
+    return s3s_fail_as(err, status, &inner);
 }
 
 /* Creates what is missing, in order. done false: read again. */
@@ -353,13 +351,13 @@ static s3store_status create_missing(init *in, bool *done, s3store_error *err)
                         done, err);
     if (status == S3STORE_OK && *done && in->schema != NULL && in->schema_version == 0) {
         status = s3s_schema_version_put(in->target, in->call, 1, in->schema, done, NULL, err);
-        in->created = in->created || (status == S3STORE_OK && *done);
+        in->created |= *done;
     }
     for (size_t i = 0; i < in->views.count && status == S3STORE_OK && *done; i++) {
         bool created = false;
         if (!in->view_found[i])
             status = s3s_view_record(in->target, in->call, &in->views.items[i], &created, NULL, err);
-        in->created = in->created || created;
+        in->created |= created;
     }
     for (size_t i = 0; i < 2 && status == S3STORE_OK && *done; i++) {
         const timing *wanted = &in->timings[timing_order[i]];

@@ -40,12 +40,9 @@ uint32_t s3s_number_map_find(const s3s_number_map *map, uint64_t key)
 static s3store_status grow_numbers(s3s_number_map *map, s3store_error *err)
 {
     size_t count = map->slot_count == 0 ? FIRST_SLOTS : map->slot_count * 2;
-    size_t bytes;
-    if (!s3s_mul(count, sizeof *map->slots, &bytes))
-        return s3s_fail_memory(err, SIZE_MAX);
-    struct s3s_number_slot *slots = s3s_alloc(map->env, bytes);
+    struct s3s_number_slot *slots = s3s_alloc(map->env, count * sizeof *slots);
     if (slots == NULL)
-        return s3s_fail_memory(err, bytes);
+        return s3s_fail_memory(err, count * sizeof *slots);
     for (size_t i = 0; i < count; i++)
         slots[i] = (struct s3s_number_slot){.id = S3S_NO_ID};
     for (size_t i = 0; i < map->slot_count; i++)
@@ -99,12 +96,9 @@ static s3store_status grow_texts(s3s_text_set *set, s3store_error *err)
 {
     size_t count = set->slot_count == 0 ? FIRST_SLOTS : set->slot_count * 2;
     size_t capacity = count / 2;
-    size_t bytes;
-    if (!s3s_mul(capacity, sizeof *set->texts, &bytes))
-        return s3s_fail_memory(err, SIZE_MAX);
-    s3s_slice *texts = s3s_realloc(set->env, set->texts, bytes);
+    s3s_slice *texts = s3s_realloc(set->env, set->texts, capacity * sizeof *texts);
     if (texts == NULL)
-        return s3s_fail_memory(err, bytes);
+        return s3s_fail_memory(err, capacity * sizeof *texts);
     set->texts = texts;
     uint32_t *slots = s3s_alloc(set->env, count * sizeof *slots);
     if (slots == NULL)

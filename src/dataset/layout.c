@@ -156,7 +156,7 @@ s3store_status s3s_offset_key(const s3s_layout *layout, int64_t ref_micros, char
         ref_micros = REF_MICROS_MAX;
     int size =
         snprintf(out, S3S_KEY_SIZE, "%s/%016" PRId64, layout->ref_path, ref_micros);
-    if (size < 0 || size >= S3S_KEY_SIZE)
+    if (size >= S3S_KEY_SIZE)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "the offset key would have %d bytes; keys have at most %d: shorten the "
                         "prefix",
@@ -168,7 +168,7 @@ s3store_status s3s_config_key(const s3s_layout *layout, const char *name, char *
                               s3store_error *err)
 {
     int size = snprintf(out, S3S_KEY_SIZE, "%s/%s", layout->config_path, name);
-    if (size < 0 || size >= S3S_KEY_SIZE)
+    if (size >= S3S_KEY_SIZE)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "the key of the configuration object %s would have %d bytes; keys have at "
                         "most %d: shorten the prefix",

@@ -27,8 +27,7 @@ static const char *const config_names[3] = {
 static s3store_status not_initialised(const s3store_target *t, const char *key,
                                       s3store_error *err)
 {
-    if (t->bottom.name != NULL && strcmp(t->bottom.name, "file") == 0 && t->bucket[0] == '/' &&
-        access(t->bucket, F_OK) != 0)
+    if (t->local && !t->injected && access(t->bucket, F_OK) != 0)
         return s3s_fail_key(err, S3STORE_NOT_INITIALISED, t->bucket,
                             "the directory %.300s does not exist: correct the URL, or create the "
                             "dataset with: s3store init %.300s --partition-by ...",

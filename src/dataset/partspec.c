@@ -118,9 +118,10 @@ s3store_status s3s_part_specs_parse(s3s_arena *arena, const char *const *texts, 
     return status;
 }
 
+/* Both are there, or neither is. */
 static bool same_text(const char *a, const char *b)
 {
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+    return a == b || strcmp(a, b) == 0;
 }
 
 bool s3s_part_spec_equal(const s3s_part_spec *a, const s3s_part_spec *b)

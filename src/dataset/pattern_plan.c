@@ -32,10 +32,9 @@ static size_t common_prefix(const char *a, const char *b)
     size_t n = 0;
     while (a[n] != '\0' && a[n] == b[n])
         n++;
-    size_t cut = n;
-    for (int back = 0; back < 4 && cut > 0 && !s3s_utf8_valid(a, cut); back++)
-        cut--;
-    return s3s_utf8_valid(a, cut) ? cut : n; /* not UTF-8 before either: left as it is */
+    while (!s3s_utf8_valid(a, n))
+        n--;
+    return n;
 }
 
 /* Whether a value to[0..j) is in the range and has its keys above `to`: an island. */

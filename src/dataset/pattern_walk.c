@@ -24,9 +24,9 @@ static bool take_key(void *ctx, const s3store_list_entry *entry)
 
     if (entry->is_prefix)
         return true;
-    if (strncmp(key, w->root, w->root_size) != 0 || key[w->root_size] != '/')
+    if (strncmp(key, w->root, w->root_size) != 0)
         return true;
-    w->status = w->fn(w->fn_ctx, entry, key + w->root_size + 1, &w->error);
+    w->status = w->fn(w->fn_ctx, entry, key + w->root_size, &w->error);
     return w->status == S3STORE_OK;
 }
 
@@ -36,13 +36,12 @@ static bool skip_gap(void *ctx, const char *key, char *buffer)
     const walking *w = ctx;
     const char *to = NULL;
 
-    if (strncmp(key, w->root, w->root_size) == 0 && key[w->root_size] == '/')
-        to = s3s_pattern_skip(w->pattern, key + w->root_size + 1);
-    if (to == NULL || w->root_size + 1 + strlen(to) > S3STORE_KEY_MAX_BYTES)
+    if (strncmp(key, w->root, w->root_size) == 0)
+        to = s3s_pattern_skip(w->pattern, key + w->root_size);
+    if (to == NULL || w->root_size + strlen(to) > S3STORE_KEY_MAX_BYTES)
         return false;
     memcpy(buffer, w->root, w->root_size);
-    buffer[w->root_size] = '/';
-    memcpy(buffer + w->root_size + 1, to, strlen(to) + 1);
+    memcpy(buffer + w->root_size, to, strlen(to) + 1);
     return true;
 }
 
@@ -50,13 +49,13 @@ static s3store_status walk_bounds(walking *w, s3store_target *target, const s3st
                                   s3s_arena *arena, s3s_walk_result *result, s3store_error *err)
 {
     const s3s_pattern *p = w->pattern;
-    const char *prefix = s3s_arena_printf(arena, "%s/%s", w->root, p->list_prefix);
+    const char *prefix = s3s_arena_printf(arena, "%s%s", w->root, p->list_prefix);
     const char *start_after = NULL;
 
     if (p->start_after != NULL)
-        start_after = s3s_arena_printf(arena, "%s/%s", w->root, p->start_after);
+        start_after = s3s_arena_printf(arena, "%s%s", w->root, p->start_after);
     if (p->stop_at != NULL)
-        w->stop_at = s3s_arena_printf(arena, "%s/%s", w->root, p->stop_at);
+        w->stop_at = s3s_arena_printf(arena, "%s%s", w->root, p->stop_at);
     if (prefix == NULL || (p->start_after != NULL && start_after == NULL) ||
         (p->stop_at != NULL && w->stop_at == NULL))
         return s3s_fail_memory(err, S3S_KEY_SIZE);
@@ -72,9 +71,9 @@ static s3store_status walk_bounds(walking *w, s3store_target *target, const s3st
                                 .skip_ctx = w};
     s3store_status status = s3s_list_parallel(target->env, target->store, target->pool, call,
                                               &options, take_key, w, result, err);
-    if (status == S3STORE_OK && w->status != S3STORE_OK && err != NULL)
-        *err = w->error;
-    return status == S3STORE_OK ? w->status : status;
+    if (status == S3STORE_OK && w->status != S3STORE_OK)
+        return s3s_fail_as(err, w->status, &w->error);
+    return status;
 }
 
 s3store_status s3s_pattern_walk(s3store_target *target, const s3store_call *call, const char *root,
@@ -88,12 +87,13 @@ s3store_status s3s_pattern_walk(s3store_target *target, const s3store_call *call
     if (w == NULL)
         return s3s_fail_memory(err, sizeof *w);
     w->pattern = pattern;
-    w->root = root;
-    w->root_size = strlen(root);
     w->fn = fn;
     w->fn_ctx = fn_ctx;
     s3s_arena_init(&arena, target->env);
-    s3store_status status = walk_bounds(w, target, call, &arena, result, err);
+    w->root = s3s_arena_printf(&arena, "%s/", root);
+    w->root_size = strlen(root) + 1;
+    s3store_status status = w->root != NULL ? walk_bounds(w, target, call, &arena, result, err)
+                                            : s3s_fail_memory(err, w->root_size + 1);
     s3s_arena_deinit(&arena);
     s3s_free(target->env, w);
     return status;

@@ -25,7 +25,7 @@ static int64_t clock_error_us(const s3store_target *t, int64_t date_us, int64_t 
 {
     int64_t slack = t->max_clock_skew_us + s3s_fence_granularity_us(t) + READING_US;
 
-    if (date_us == S3STORE_TIME_NONE || date_us == 0)
+    if (date_us <= 0)
         return 0;
     if (date_us < before_us - slack)
         return date_us - before_us;
@@ -101,10 +101,8 @@ static s3store_status judge(const s3store_target *t, s3store_status status,
                 "url", t->url, "answer", ignored ? "ignored" : "refused", NULL);
         return S3STORE_OK;
     }
-    if (err != NULL) {
-        *err = *answer;
-        s3s_context(err, "probing whether the server honours conditional writes");
-    }
+    s3s_fail_as(err, status, answer);
+    s3s_context(err, "probing whether the server honours conditional writes");
     return status;
 }
 
@@ -137,8 +135,8 @@ static s3store_status find_out(s3store_target *t, const s3store_call *call, find
 
         if (fence_skew == 0)
             fence_skew = skew;
-        if ((plain_status == S3STORE_ALREADY_EXISTS || plain_status == S3STORE_OK) &&
-            fence_skew != 0) {
+        bool accepted = plain_status == S3STORE_ALREADY_EXISTS || plain_status == S3STORE_OK;
+        if (accepted && fence_skew != 0) {
             warn_clock(t, fence_skew);
             return s3s_fail_key(err, S3STORE_CLOCK_SKEW, t->url,
                                 "the server's clock differs by %.3f s from this machine's, "
@@ -146,7 +144,7 @@ static s3store_status find_out(s3store_target *t, const s3store_call *call, find
                                 (double)fence_skew / SECOND_US,
                                 (double)t->max_clock_skew_us / SECOND_US);
         }
-        if (plain_status == S3STORE_ALREADY_EXISTS || plain_status == S3STORE_OK)
+        if (accepted)
             log_unfenced(t, "the server refuses requests that expire");
         try_fence = false;
         status = plain_status;

@@ -30,7 +30,7 @@ s3s_quoted s3s_quote(const char *data, size_t size)
         q.text[at++] = digits[c & 15];
     }
     /* Not in the middle of a UTF-8 sequence, whose bytes were all copied as they are. */
-    for (int back = 0; back < 3 && i < size && i > 0; back++) {
+    for (int back = 0; back < 3 && i < size; back++) {
         if (((unsigned char)data[i] & 0xC0) != 0x80 || (unsigned char)data[i - 1] < 0x80)
             break;
         i--;
@@ -58,7 +58,7 @@ void s3s_name_list_add(s3s_name_list *list, const char *name)
     size_t room = sizeof list->text - list->size;
     int n = snprintf(list->text + list->size, room, "%s%s", list->size > 0 ? "," : "", name);
 
-    if (n >= 0 && (size_t)n < room) {
+    if ((size_t)n < room) {
         list->size += (size_t)n;
         return;
     }

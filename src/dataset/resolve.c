@@ -33,15 +33,11 @@ static void walk_deinit(walk *w)
 
 static bool make_room(walk *w)
 {
-    size_t capacity, size;
+    size_t capacity = w->capacity == 0 ? 256 : w->capacity * 2;
 
     if (w->count < w->capacity)
         return true;
-    if (!s3s_mul(w->capacity, 2, &capacity) || capacity < 256)
-        capacity = 256;
-    if (!s3s_mul(capacity, sizeof *w->items, &size))
-        return false;
-    s3s_listed *items = s3s_realloc(w->target->env, w->items, size);
+    s3s_listed *items = s3s_realloc(w->target->env, w->items, capacity * sizeof *items);
     if (items == NULL)
         return false;
     w->items = items;
@@ -82,8 +78,7 @@ static s3store_status take_object(void *ctx, const s3s_data_name *name,
 static int64_t settled_before(const s3store_target *t, int64_t date_us, int64_t sent_wall_us,
                               int64_t elapsed_us)
 {
-    int64_t began = date_us != S3STORE_TIME_NONE && date_us != 0 ? date_us - elapsed_us
-                                                                  : sent_wall_us;
+    int64_t began = date_us > 0 ? date_us - elapsed_us : sent_wall_us; /* else it did not say */
 
     return began - SECOND_US - t->max_clock_skew_us;
 }

@@ -93,7 +93,7 @@ s3store_status s3s_value_addressable(const char *name, const char *value, size_t
                             "the value %s of column %s contains the control byte 0x%02x, "
                             "which listings cannot carry (allow_unaddressable accepts it)",
                             s3s_quote(value, size).text, s3s_quote_text(name).text, (unsigned)c);
-        if (c != '\0' && strchr("*?[]{}", c) != NULL)
+        if (strchr("*?[]{}", c) != NULL)
             return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                             "the value %s of column %s contains '%c', so no pattern could "
                             "name it exactly (allow_unaddressable accepts it)",

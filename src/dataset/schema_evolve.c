@@ -33,17 +33,16 @@ static int int_bits(s3s_type type)
     }
 }
 
+/* Of an integer type. */
 static bool is_unsigned(s3s_type type)
 {
-    return type >= S3S_TYPE_UINT8 && type <= S3S_TYPE_UINT64;
+    return type >= S3S_TYPE_UINT8;
 }
 
+/* 16 at least. */
 static s3s_type signed_of_bits(int bits)
 {
-    return bits <= 8    ? S3S_TYPE_INT8
-           : bits <= 16 ? S3S_TYPE_INT16
-           : bits <= 32 ? S3S_TYPE_INT32
-                        : S3S_TYPE_INT64;
+    return bits <= 16 ? S3S_TYPE_INT16 : bits <= 32 ? S3S_TYPE_INT32 : S3S_TYPE_INT64;
 }
 
 static bool is_float(s3s_type type)
@@ -194,7 +193,7 @@ static size_t enter(evolver *ev, const char *name)
     size_t before = ev->path_size;
     int n = snprintf(ev->path + before, PATH_SIZE - before, "%s%s", before > 0 ? "." : "", name);
     size_t room = PATH_SIZE - before - 1;
-    ev->path_size += n > 0 && (size_t)n < room ? (size_t)n : room;
+    ev->path_size += (size_t)n < room ? (size_t)n : room;
     return before;
 }
 

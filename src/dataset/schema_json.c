@@ -8,7 +8,7 @@
 #include "dataset/document.h"
 
 #define SCHEMA_FORMAT 1
-#define SCHEMA_MAX_COLUMNS 10000 /* as s3s_schema_import */
+#define SCHEMA_MAX_COLUMNS 10000 /* as s3s_schema_import, and as an array has in base/json.c */
 #define TYPE_TEXT_SIZE 256
 #define MAX_DEPTH 64 /* what a Parquet file holds: a list or map is two levels there */
 
@@ -126,7 +126,7 @@ static s3store_status read_children(const reading *r, const s3s_json *json, int 
     s3store_status status;
 
     if (field->type == S3S_TYPE_STRUCT)
-        return count > 0 && count <= SCHEMA_MAX_COLUMNS
+        return count > 0 /* and no more than any JSON array has */
                    ? read_members(r, children, depth, field)
                    : bad_children(r, "struct", "its members, 1 to 10000, as \"children\"");
     if (field->type == S3S_TYPE_LIST && count != 1)
@@ -134,12 +134,11 @@ static s3store_status read_children(const reading *r, const s3s_json *json, int 
     if (field->type == S3S_TYPE_MAP && count != 2)
         return bad_children(r, "map", "the types of key and value as \"children\"");
     status = new_fields(r, 1, field);
-    if (status != S3STORE_OK || field->type == S3S_TYPE_LIST) {
-        if (status == S3STORE_OK)
-            field->children[0].name = "item";
-        return status == S3STORE_OK
-                   ? read_type(r, s3s_json_at(children, 0), depth + 2, &field->children[0])
-                   : status;
+    if (status != S3STORE_OK)
+        return status;
+    if (field->type == S3S_TYPE_LIST) {
+        field->children[0].name = "item";
+        return read_type(r, s3s_json_at(children, 0), depth + 2, &field->children[0]);
     }
     s3s_field *entries = &field->children[0];
     *entries = (s3s_field){.name = "entries", .type = S3S_TYPE_STRUCT};
@@ -170,8 +169,8 @@ static s3store_status read_type(const reading *r, const s3s_json *json, int dept
         nested = strcmp(type, nested_names[i]) == 0;
         typed.type = nested_types[i];
     }
-    if (!nested && (!s3s_type_from_text(type, &typed) || !s3s_type_is_flat(typed.type) ||
-                    (depth > 1 && typed.type == S3S_TYPE_NULL)))
+    if (!nested &&
+        (!s3s_type_from_text(type, &typed) || (depth > 1 && typed.type == S3S_TYPE_NULL)))
         return s3s_fail_key(r->err, S3STORE_BAD_CONFIG, r->key,
                             "%s: column \"%.100s\" has the unknown type \"%.100s\"", r->key,
                             r->column, type);
@@ -225,8 +224,7 @@ static s3store_status read_schema(s3s_env *env, const s3s_json *root, const char
     if (!s3s_json_int(s3s_json_get(root, "version"), &number) || number < 1 || number > UINT32_MAX)
         return s3s_fail_key(err, S3STORE_BAD_CONFIG, key,
                             "%s: \"version\" is missing or not a positive number", key);
-    if (columns == NULL || !s3s_json_is_array(columns) ||
-        s3s_json_count(columns) > SCHEMA_MAX_COLUMNS)
+    if (columns == NULL || !s3s_json_is_array(columns)) /* of more no JSON array holds */
         return s3s_fail_key(err, S3STORE_BAD_CONFIG, key,
                             "%s: \"columns\" is not a list of at most %d columns", key,
                             SCHEMA_MAX_COLUMNS);
@@ -329,7 +327,7 @@ static void put_field(s3s_json_writer *w, const s3s_field *field, bool named)
             put_field(w, &inner->children[i], field->type == S3S_TYPE_STRUCT);
         s3s_json_close(w, ']');
     }
-    if (field->hint > S3S_HINT_NONE && (size_t)field->hint < HINT_COUNT) {
+    if (field->hint != S3S_HINT_NONE) {
         s3s_json_name(w, "hint");
         s3s_json_put_text(w, hint_names[field->hint]);
     }

@@ -35,16 +35,16 @@ typedef struct version_scan {
 static bool scan_version(void *ctx, const s3store_list_entry *entry)
 {
     version_scan *scan = ctx;
-    int64_t number;
+    int64_t number = 0;
     const char *name = entry->key;
 
-    if (entry->is_prefix || strlen(name) != scan->prefix_size + VERSION_DIGITS + strlen(".json"))
+    if (strlen(name) != scan->prefix_size + VERSION_DIGITS + strlen(".json"))
         return true;
     name += scan->prefix_size;
-    if (name[0] < '0' || name[0] > '9' || strcmp(name + VERSION_DIGITS, ".json") != 0 ||
-        !s3s_parse_i64(name, VERSION_DIGITS, &number))
+    if (strspn(name, "0123456789") != VERSION_DIGITS || strcmp(name + VERSION_DIGITS, ".json") != 0)
         return true;
-    if (number >= 1 && number <= VERSION_MAX && (uint32_t)number > scan->newest)
+    (void)s3s_parse_i64(name, VERSION_DIGITS, &number); /* up to VERSION_MAX: so many digits */
+    if ((uint32_t)number > scan->newest)
         scan->newest = (uint32_t)number;
     return true;
 }
@@ -188,8 +188,8 @@ s3store_status s3s_schema_version_put(s3store_target *target, const s3store_call
             status = S3STORE_OK;
     }
     s3s_buffer_deinit(&body);
-    if (status != S3STORE_OK && err != NULL)
-        *err = inner;
+    if (status != S3STORE_OK)
+        s3s_fail_as(err, status, &inner);
     return status;
 }
 

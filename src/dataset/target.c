@@ -293,8 +293,6 @@ s3store_status s3s_target_need_parts(const s3store_target *target, s3store_error
 s3store_status s3s_target_location(const s3store_target *target, const char *key, char *buffer,
                                    size_t buffer_size, s3store_error *err)
 {
-    int size = -1;
-
     buffer[0] = '\0';
     if (target->injected)
         return s3s_fail_key(err, S3STORE_UNSUPPORTED, target->url,
@@ -302,8 +300,8 @@ s3store_status s3s_target_location(const s3store_target *target, const char *key
                             "the caller");
     if (target->local)
         return s3s_local_path(target->bucket, key, buffer, buffer_size, err);
-    size = snprintf(buffer, buffer_size, "s3://%s/%s", target->bucket, key);
-    if (size >= 0 && (size_t)size < buffer_size)
+    int size = snprintf(buffer, buffer_size, "s3://%s/%s", target->bucket, key);
+    if ((size_t)size < buffer_size)
         return S3STORE_OK;
     return s3s_fail_key(err, S3STORE_INVALID_ARGUMENT, key,
                         "the buffer holds %zu bytes, the place of the object has %d", buffer_size,
@@ -364,7 +362,5 @@ s3store_status s3s_config_get(s3store_target *target, const s3store_call *call, 
     } else if (status != S3STORE_CANCELLED && status != S3STORE_OUT_OF_MEMORY) {
         s3s_context(&inner, "opening %.300s", target->url);
     }
-    if (err != NULL)
-        *err = inner;
-    return status;
+    return s3s_fail_as(err, status, &inner);
 }

@@ -61,7 +61,7 @@ static s3store_status parse_file(const char *text, const char *rest, s3s_url *ou
     if (size > 1 && rest[size - 1] == '/')
         size--;
     last = size;
-    while (last > 0 && rest[last - 1] != '/')
+    while (rest[last - 1] != '/') /* it begins with one */
         last--;
     *out = (s3s_url){.kind = S3S_URL_FILE,
                      .place = {rest, last > 1 ? last - 1 : 1},

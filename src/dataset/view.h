@@ -78,10 +78,8 @@ s3store_status s3s_view_root(const s3s_layout *layout, const char *name, char *o
 /* The key for a tuple "c1=v1/c2=v2"; at most S3STORE_VIEW_KEY_MAX_BYTES. */
 s3store_status s3s_view_marker_key(const s3s_layout *layout, const char *name, const char *tuple,
                                    char *out, s3store_error *err);
-/* The tuple in a key relative to the root (behind its '/'). false: no marker of this view, a stray.
- * values (may be NULL): def->count of them, slices of relative. */
-bool s3s_view_marker_parse(const s3s_view_def *def, const char *relative, s3s_slice *tuple,
-                           s3s_slice *values);
+/* The tuple in a key relative to the root (behind its '/'). false: a stray. */
+bool s3s_view_marker_parse(const s3s_view_def *def, const char *relative, s3s_slice *tuple);
 /* Values of a tuple that was parsed before. */
 void s3s_view_tuple_values(const s3s_view_def *def, s3s_slice tuple, s3s_slice *values);
 

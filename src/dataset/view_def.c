@@ -49,7 +49,7 @@ s3store_status s3s_view_name_check(const char *name, s3store_error *err)
 
 static s3store_status of_view(s3store_status status, const char *name, s3store_error *err)
 {
-    if (status != S3STORE_OK && err != NULL)
+    if (status != S3STORE_OK)
         s3s_context(err, "view %s", s3s_quote_text(name).text);
     return status;
 }

@@ -13,7 +13,7 @@ s3store_status s3s_view_root(const s3s_layout *layout, const char *name, char *o
                              s3store_error *err)
 {
     int size = snprintf(out, S3S_KEY_SIZE, "%s/%s", layout->view_path, name);
-    if (size < 0 || size > S3STORE_VIEW_KEY_MAX_BYTES - (int)sizeof "/a=b/" MARKER_NAME)
+    if (size > S3STORE_VIEW_KEY_MAX_BYTES - (int)sizeof "/a=b/" MARKER_NAME)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "the name of view %s leaves no room for its markers: keys have at most %d "
                         "bytes",
@@ -25,7 +25,7 @@ s3store_status s3s_view_marker_key(const s3s_layout *layout, const char *name, c
                                    char *out, s3store_error *err)
 {
     int size = snprintf(out, S3S_KEY_SIZE, "%s/%s/%s/" MARKER_NAME, layout->view_path, name, tuple);
-    if (size < 0 || size > S3STORE_VIEW_KEY_MAX_BYTES)
+    if (size > S3STORE_VIEW_KEY_MAX_BYTES)
         return s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                         "the marker of view %s for %s would have a key of %d bytes, which exceeds "
                         "the %d that markers have at most",
@@ -46,8 +46,7 @@ void s3s_view_tuple_values(const s3s_view_def *def, s3s_slice tuple, s3s_slice *
     }
 }
 
-bool s3s_view_marker_parse(const s3s_view_def *def, const char *relative, s3s_slice *tuple,
-                           s3s_slice *values)
+bool s3s_view_marker_parse(const s3s_view_def *def, const char *relative, s3s_slice *tuple)
 {
     const char *at = relative;
     for (size_t i = 0; i < def->count; i++) {
@@ -55,8 +54,6 @@ bool s3s_view_marker_parse(const s3s_view_def *def, const char *relative, s3s_sl
         const char *slash = strchr(at, '/');
         if (slash == NULL || strncmp(at, def->names[i], name) != 0 || at[name] != '=')
             return false;
-        if (values != NULL)
-            values[i] = (s3s_slice){at + name + 1, (size_t)(slash - at) - name - 1};
         at = slash + 1;
     }
     if (strcmp(at, MARKER_NAME) != 0)

@@ -240,11 +240,10 @@ static s3store_status put_marker(putting *p, size_t i, s3store_error *err)
     if (status == S3STORE_UNCERTAIN) /* of an object that is harmless: no doubt for the caller */
         own.status = status = S3STORE_UNAVAILABLE;
     settle(p->target->known_markers, &p->digests[i], status == S3STORE_OK);
-    if (status != S3STORE_OK && err != NULL) {
-        s3s_context(&own, "storing a view marker");
-        *err = own;
-    }
-    return status;
+    if (status == S3STORE_OK)
+        return S3STORE_OK;
+    s3s_context(&own, "storing a view marker");
+    return s3s_fail_as(err, status, &own);
 }
 
 static s3store_status put_item(void *ctx, size_t item, s3store_error *err)

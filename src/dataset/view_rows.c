@@ -104,8 +104,7 @@ static s3store_status project_record(projecting *p, const void *record, s3store_
         status = take_tuple(p, &own);
     if (status != S3STORE_OK) {
         s3s_context(&own, "row %zu", p->at + 1);
-        if (err != NULL)
-            *err = own;
+        s3s_fail_as(err, status, &own);
     }
     p->at++;
     return status;
@@ -219,8 +218,7 @@ s3store_status s3s_view_project(s3s_env *env, const s3s_view_def *def, const s3s
     }
     if (status != S3STORE_OK) {
         s3s_tuples_deinit(out);
-        if (err != NULL)
-            s3s_context(err, "view %s", s3s_quote_text(def->name).text);
+        s3s_context(err, "view %s", s3s_quote_text(def->name).text);
     }
     return status;
 }

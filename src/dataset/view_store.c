@@ -89,7 +89,7 @@ static bool take_name(void *ctx, const s3store_list_entry *entry)
     loading *l = ctx;
     const char *name = entry->key + l->prefix_size;
     size_t size = strlen(name);
-    if (entry->is_prefix || size <= strlen(ENDING) || !s3s_ends_with(name, ENDING))
+    if (size <= strlen(ENDING) || !s3s_ends_with(name, ENDING))
         return true;
     const char *copy = s3s_arena_strndup(&l->arena, name, size - strlen(ENDING));
     if (copy != NULL && s3s_view_name_check(copy, NULL) != S3STORE_OK)
@@ -250,8 +250,8 @@ static s3store_status try_record(s3store_target *t, const s3store_call *call,
             status = S3STORE_OK; /* read it again */
     }
     s3s_buffer_deinit(&body);
-    if (status != S3STORE_OK && err != NULL)
-        *err = inner;
+    if (status != S3STORE_OK)
+        s3s_fail_as(err, status, &inner);
     return status;
 }
 

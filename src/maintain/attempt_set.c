@@ -1,5 +1,5 @@
-/* An open-addressing table of 128-bit digests. Two attempts with the same digest would be taken for
- * one; among 10^9 of them that has a chance of 10^-21. */
+/* An open-addressing table of 127-bit digests. Two attempts with the same digest would be taken for
+ * one; among 10^9 of them that has a chance of less than 10^-20. */
 #include "maintain/attempt_set.h"
 
 #include <errno.h>
@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/tempfile.h"
@@ -17,7 +16,7 @@
 #define DEFAULT_MEMORY_BYTES (4u * 1024 * 1024)
 
 typedef struct slot {
-    uint64_t high, low; /* both 0 = free */
+    uint64_t high, low; /* high 0 = free */
     int64_t stamp;
 } slot;
 
@@ -54,19 +53,15 @@ static uint64_t hash_parts(s3s_slice partition, s3s_slice token, const char *att
 
 static digest digest_of(s3s_slice partition, s3s_slice token, const char *attempt)
 {
-    digest d = {.high = hash_parts(partition, token, attempt, 0),
-                .low = hash_parts(partition, token, attempt, 1)};
-    if (d.high == 0 && d.low == 0)
-        d.low = 1;
-    return d;
+    return (digest){.high = hash_parts(partition, token, attempt, 0) | 1,
+                    .low = hash_parts(partition, token, attempt, 1)};
 }
 
 /* The slot of the digest, or the free one where it belongs. */
 static slot *find(const table *t, digest d)
 {
     size_t at = (size_t)d.low & (t->slot_count - 1);
-    while ((t->slots[at].high != 0 || t->slots[at].low != 0) &&
-           (t->slots[at].high != d.high || t->slots[at].low != d.low))
+    while (t->slots[at].high != 0 && (t->slots[at].high != d.high || t->slots[at].low != d.low))
         at = (at + 1) & (t->slot_count - 1);
     return &t->slots[at];
 }
@@ -108,10 +103,10 @@ static s3store_status map_file(s3s_attempt_set *set, size_t size, table *out, s3
 static s3store_status table_new(s3s_attempt_set *set, size_t slot_count, table *out,
                                 s3store_error *err)
 {
-    size_t size;
     *out = (table){.slot_count = slot_count};
-    if (!s3s_mul(slot_count, sizeof(slot), &size) || size > SIZE_MAX / 2)
+    if (slot_count > SIZE_MAX / 2 / sizeof(slot))
         return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "the dataset has too many attempts");
+    size_t size = slot_count * sizeof(slot);
     if (size > set->memory_bytes)
         return map_file(set, size, out, err);
     out->slots = s3s_calloc(set->env, slot_count, sizeof(slot));
@@ -125,7 +120,7 @@ static s3store_status grow(s3s_attempt_set *set, s3store_error *err)
     if (status != S3STORE_OK)
         return status;
     for (size_t i = 0; i < old.slot_count; i++)
-        if (old.slots[i].high != 0 || old.slots[i].low != 0)
+        if (old.slots[i].high != 0)
             *find(&larger, (digest){old.slots[i].high, old.slots[i].low}) = old.slots[i];
     set->table = larger;
     table_free(set, &old);
@@ -172,7 +167,7 @@ s3store_status s3s_attempt_set_add(s3s_attempt_set *set, s3s_slice partition, s3
             return status;
     }
     slot *s = find(&set->table, d);
-    if (s->high == 0 && s->low == 0) {
+    if (s->high == 0) {
         *s = (slot){.high = d.high, .low = d.low, .stamp = stamp};
         set->count++;
     } else if (stamp > s->stamp) {
@@ -185,7 +180,7 @@ bool s3s_attempt_set_has(const s3s_attempt_set *set, s3s_slice partition, s3s_sl
                          const char *attempt, int64_t *stamp)
 {
     const slot *s = find(&set->table, digest_of(partition, token, attempt));
-    if (s->high == 0 && s->low == 0)
+    if (s->high == 0)
         return false;
     if (stamp != NULL)
         *stamp = s->stamp;

@@ -70,7 +70,7 @@ void s3s_outcome_error(s3s_doctor_run *d, s3s_outcome *o, s3store_status status,
                        const s3store_error *error, const char *what)
 {
     s3s_check_outcome_set(o, S3STORE_CHECK_FAIL, "%s: %s", what, error->message);
-    if (d->stopped == S3STORE_OK && must_stop(d, status)) {
+    if (must_stop(d, status)) { /* no check follows */
         d->stopped = status;
         d->stop_error = *error;
     }
@@ -85,17 +85,17 @@ void s3s_doctor_key(const s3s_doctor_run *d, const char *name, char out[S3S_KEY_
 }
 
 s3store_status s3s_doctor_put(s3s_doctor_run *d, const char *name, const char *body,
-                              bool if_none_match, s3store_put_reply *reply, s3store_error *err)
+                              bool if_none_match, s3store_error *err)
 {
     char key[S3S_KEY_SIZE];
-    s3store_put_reply own = {.date_us = S3STORE_TIME_NONE};
+    s3store_put_reply reply = {.date_us = S3STORE_TIME_NONE};
     s3s_doctor_key(d, name, key);
     s3store_put_request put = {.size = sizeof put,
                                .key = key,
                                .body = body,
                                .body_size = strlen(body),
                                .if_none_match = if_none_match};
-    return s3s_put(d->target->store, &d->call, &put, reply != NULL ? reply : &own, err);
+    return s3s_put(d->target->store, &d->call, &put, &reply, err);
 }
 
 s3store_status s3s_doctor_get(s3s_doctor_run *d, const char *name, char *out, size_t size,
@@ -171,9 +171,7 @@ static s3store_status run_checks(s3s_doctor_run *d, s3s_outcome *o, s3store_erro
         return S3STORE_OK;
     if (d->have & S3S_DOCTOR_PUT) /* interrupted: what was put is removed all the same */
         s3s_check_cleanup(d, o);
-    if (err != NULL)
-        *err = d->stop_error;
-    return d->stopped;
+    return s3s_fail_as(err, d->stopped, &d->stop_error);
 }
 
 static s3store_status prepare(s3s_doctor_run *d, s3store_error *err)

@@ -29,6 +29,7 @@ typedef struct s3s_doctor_run {
     s3store_target *target; /* without a request at first; the open one once it opens */
     bool is_s3;
     bool opened;
+    bool is_signed; /* requests are; known after "credentials" */
     int64_t commit_timeout_us, max_clock_skew_us; /* the dataset's, else the defaults */
     unsigned have;                                /* S3S_DOCTOR_... */
     s3store_status first_status;                  /* of the first request, a LIST */
@@ -52,7 +53,7 @@ void s3s_outcome_error(s3s_doctor_run *d, s3s_outcome *o, s3store_status status,
 /* A key of the probe's directory; name is short. */
 void s3s_doctor_key(const s3s_doctor_run *d, const char *name, char out[S3S_KEY_SIZE]);
 s3store_status s3s_doctor_put(s3s_doctor_run *d, const char *name, const char *body,
-                              bool if_none_match, s3store_put_reply *reply, s3store_error *err);
+                              bool if_none_match, s3store_error *err);
 /* The object's bytes as text, cut to size. */
 s3store_status s3s_doctor_get(s3s_doctor_run *d, const char *name, char *out, size_t size,
                               s3store_error *err);

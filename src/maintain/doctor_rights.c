@@ -71,6 +71,7 @@ void s3s_check_credentials(s3s_doctor_run *d, s3s_outcome *o)
                           "the server does not accept them");
         s3s_outcome_remedy(o, "they come from %s: correct them there, or choose others", source);
     } else {
+        d->is_signed = true;
         s3s_check_outcome_set(o, S3STORE_CHECK_OK, "they come from %s", source);
     }
 }
@@ -148,7 +149,7 @@ void s3s_check_dataset(s3s_doctor_run *d, s3s_outcome *o)
 void s3s_check_put(s3s_doctor_run *d, s3s_outcome *o)
 {
     s3store_error e = {0};
-    s3store_status status = s3s_doctor_put(d, "probe", PROBE_BODY, false, NULL, &e);
+    s3store_status status = s3s_doctor_put(d, "probe", PROBE_BODY, false, &e);
     if (status == S3STORE_OK) {
         s3s_check_outcome_set(o, S3STORE_CHECK_OK, "objects can be put");
         return;

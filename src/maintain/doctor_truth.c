@@ -22,9 +22,9 @@ void s3s_check_clock(s3s_doctor_run *d, s3s_outcome *o)
     s3store_status status = s3s_doctor_head(d, "no-such-object", &info, &e);
     int64_t after_us = s3s_wall_us(d->env);
     int64_t date_us = info.date_us;
-    if (status != S3STORE_OK && e.server_date_us != 0)
+    if (status != S3STORE_OK)
         date_us = e.server_date_us;
-    if (date_us == S3STORE_TIME_NONE || date_us == 0) {
+    if (date_us <= 0) { /* not said */
         if (!d->is_s3) {
             s3s_check_outcome_set(o, S3STORE_CHECK_OK, "it is this machine's");
             return;
@@ -61,30 +61,28 @@ void s3s_check_clock(s3s_doctor_run *d, s3s_outcome *o)
 
 static bool count_listed(void *ctx, const s3store_list_entry *entry)
 {
-    size_t *count = ctx;
-    const char *name = strrchr(entry->key, '/');
-    *count += !entry->is_prefix && name != NULL && strncmp(name, "/listed-", 8) == 0;
+    (void)entry;
+    *(size_t *)ctx += 1;
     return true;
 }
 
 void s3s_check_list_after_put(s3s_doctor_run *d, s3s_outcome *o)
 {
-    size_t least = LISTED;
+    char prefix[S3S_KEY_SIZE];
+    s3s_doctor_key(d, "listed-", prefix);
     for (size_t i = 1; i <= LISTED; i++) {
         char name[32];
         size_t count = 0;
         s3store_error e = {0};
         snprintf(name, sizeof name, "listed-%zu", i);
-        s3store_status status = s3s_doctor_put(d, name, "x", false, NULL, &e);
+        s3store_status status = s3s_doctor_put(d, name, "x", false, &e);
         if (status == S3STORE_OK)
-            status = s3s_list_all(d->target->store, &d->call, d->dir, NULL, 0, count_listed,
+            status = s3s_list_all(d->target->store, &d->call, prefix, NULL, 0, count_listed,
                                   &count, NULL, &e);
         if (status != S3STORE_OK) {
             s3s_outcome_error(d, o, status, &e, "it could not be tried");
             return;
         }
-        if (count < i && count < least)
-            least = count;
         if (count < i) {
             s3s_check_outcome_set(o, S3STORE_CHECK_FAIL,
                             "LIST shows %zu of %zu objects right after they were put: readers "
@@ -153,13 +151,13 @@ void s3s_check_if_none_match(s3s_doctor_run *d, s3s_outcome *o)
 {
     char body[16];
     s3store_error e = {0};
-    s3store_status status = s3s_doctor_put(d, "once", "first", true, NULL, &e);
+    s3store_status status = s3s_doctor_put(d, "once", "first", true, &e);
     if (status != S3STORE_OK) {
         s3s_outcome_error(d, o, status, &e, "a conditional PUT of a new object is refused");
         remedy_unconditional(o);
         return;
     }
-    status = s3s_doctor_put(d, "once", "second", true, NULL, &e);
+    status = s3s_doctor_put(d, "once", "second", true, &e);
     if (status == S3STORE_OK) {
         s3s_check_outcome_set(o, S3STORE_CHECK_FAIL,
                         "the server ignores If-None-Match: a PUT of an object that exists answers "
@@ -195,20 +193,23 @@ static s3store_status run_racer(void *ctx, size_t i, s3store_error *err)
     char body[16];
     (void)err;
     snprintf(body, sizeof body, "racer %zu", i);
-    r->status[i] = s3s_doctor_put(r->d, "race", body, true, NULL, &r->error[i]);
+    r->status[i] = s3s_doctor_put(r->d, "race", body, true, &r->error[i]);
     return S3STORE_OK;
 }
 
 static void judge_race(s3s_doctor_run *d, const racers *r, s3s_outcome *o)
 {
-    size_t won = 0, refused = 0, unknown = 0, winner = 0;
+    size_t won = 0, winner = 0, failed = RACERS;
     char body[32], wanted[32];
     s3store_error e = {0};
     for (size_t i = 0; i < RACERS; i++) {
-        won += r->status[i] == S3STORE_OK;
-        winner = r->status[i] == S3STORE_OK ? i : winner;
-        refused += r->status[i] == S3STORE_ALREADY_EXISTS || r->status[i] == S3STORE_CONFLICT;
-        unknown += r->status[i] == S3STORE_UNCERTAIN;
+        if (r->status[i] == S3STORE_OK) {
+            won++;
+            winner = i;
+        } else if (r->status[i] != S3STORE_ALREADY_EXISTS && r->status[i] != S3STORE_CONFLICT &&
+                   r->status[i] != S3STORE_UNCERTAIN) {
+            failed = i;
+        }
     }
     if (won > 1) {
         s3s_check_outcome_set(o, S3STORE_CHECK_FAIL,
@@ -219,12 +220,11 @@ static void judge_race(s3s_doctor_run *d, const racers *r, s3s_outcome *o)
         remedy_unconditional(o);
         return;
     }
-    for (size_t i = 0; i < RACERS && won + refused + unknown < RACERS; i++)
-        if (r->status[i] != S3STORE_OK && r->status[i] != S3STORE_ALREADY_EXISTS &&
-            r->status[i] != S3STORE_CONFLICT && r->status[i] != S3STORE_UNCERTAIN) {
-            s3s_outcome_error(d, o, r->status[i], &r->error[i], "a conditional PUT among others");
-            return;
-        }
+    if (failed < RACERS) {
+        s3s_outcome_error(d, o, r->status[failed], &r->error[failed],
+                          "a conditional PUT among others");
+        return;
+    }
     s3store_status status = s3s_doctor_get(d, "race", body, sizeof body, &e);
     snprintf(wanted, sizeof wanted, "racer %zu", winner);
     if (status != S3STORE_OK || (won == 1 && strcmp(body, wanted) != 0)) {

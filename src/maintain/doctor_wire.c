@@ -38,22 +38,12 @@ static s3store_status send_damaged(s3s_doctor_run *d, const char *name, bool fen
     return status == S3STORE_NOT_FOUND ? S3STORE_OK : status;
 }
 
-/* Without credentials nothing goes with a body that says what it was. */
-static bool is_signed(s3s_doctor_run *d)
-{
-    char source[256];
-    s3store_error e = {0};
-    return s3s_credentials_name(&d->target->bottom, &d->call, source, sizeof source, &e) ==
-               S3STORE_OK &&
-           source[0] != '\0';
-}
-
 void s3s_check_checksum(s3s_doctor_run *d, s3s_outcome *o)
 {
     s3store_error e = {0};
     bool by_hash = false, by_md5 = false;
     bool tls = s3s_uses_tls(&d->target->bottom);
-    if (!is_signed(d)) {
+    if (!d->is_signed) {
         s3s_check_outcome_set(o, S3STORE_CHECK_SKIP,
                         "requests are not signed (--no-sign-request): no checksum goes with a body");
         return;
@@ -105,7 +95,7 @@ void s3s_check_latency(s3s_doctor_run *d, s3s_outcome *o)
         heads[i] = s3s_mono_us(d->env) - begun_us;
         begun_us = s3s_mono_us(d->env);
         if (status == S3STORE_OK)
-            status = s3s_doctor_put(d, "latency", "", false, NULL, &e);
+            status = s3s_doctor_put(d, "latency", "", false, &e);
         puts[i] = s3s_mono_us(d->env) - begun_us;
         if (status != S3STORE_OK) {
             s3s_outcome_error(d, o, status, &e, "a small request");

@@ -65,8 +65,8 @@ static s3store_status close_top(inventory *v, const s3store_list_entry *marker,
 /* Whether LIST has passed the marker that the level waits for. */
 static bool is_passed(const level *l, const char *key)
 {
-    int order = strncmp(key, l->path, l->path_size);
-    return order > 0 || (order == 0 && strcmp(key + l->path_size, ".commit") > 0);
+    /* The walk gives keys in order: one that does not begin so comes behind all that do. */
+    return strncmp(key, l->path, l->path_size) != 0 || strcmp(key + l->path_size, ".commit") > 0;
 }
 
 static s3store_status close_passed(inventory *v, const char *key, s3store_error *err)
@@ -80,7 +80,7 @@ static s3store_status close_passed(inventory *v, const char *key, s3store_error 
 
 /* ---- taking ---------------------------------------------------------------------------------- */
 
-/* The level of a token: the top one, or a new one on it. */
+/* The level of a token: the top one, or a new one on it. What is open begins the key. */
 static s3store_status open_level(inventory *v, const s3s_data_name *name, const char *key,
                                  level **out, s3store_error *err)
 {
@@ -88,9 +88,9 @@ static s3store_status open_level(inventory *v, const s3s_data_name *name, const 
     size_t size = (size_t)(name->token.data - key) + name->token.size;
     level *l = v->count > 0 ? &v->levels[v->count - 1] : NULL;
     *out = l;
-    if (l != NULL && l->path_size == size && memcmp(l->path, key, size) == 0)
+    if (l != NULL && l->path_size == size)
         return S3STORE_OK;
-    if (v->levels == NULL || v->count == v->capacity) {
+    if (v->count == v->capacity) {
         size_t before = v->capacity;
         level *levels = resize(env, v->levels, &v->capacity, v->count + 1, sizeof *levels);
         if (levels == NULL)

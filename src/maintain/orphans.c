@@ -23,17 +23,9 @@ const char *s3store_orphan_kind_name(s3store_orphan_kind kind)
 
 static void count_orphan(s3store_orphans_report *r, const s3s_suspect *x)
 {
-    switch (x->kind) {
-    case S3STORE_ORPHAN_DATA:
-        r->data++;
-        break;
-    case S3STORE_ORPHAN_REF:
-        r->refs++;
-        break;
-    case S3STORE_ORPHAN_UPLOAD:
-        r->uploads++;
-        break;
-    }
+    r->data += x->kind == S3STORE_ORPHAN_DATA;
+    r->refs += x->kind == S3STORE_ORPHAN_REF;
+    r->uploads += x->kind == S3STORE_ORPHAN_UPLOAD;
     r->bytes += x->size;
     if (x->removable) {
         r->removable++;
@@ -141,11 +133,8 @@ static s3store_status find_canonical(s3s_orphan_search *s, const s3s_token *t,
         s3s_commit_head(s->target, s->call, t->partition, t->token, &marker, NULL, &why);
     if (status == S3STORE_OK)
         memcpy(attempt, marker.attempt, S3S_ATTEMPT_ID_SIZE + 1);
-    else if (status != S3STORE_NOT_FOUND && status != S3STORE_DAMAGED_MARKER) {
-        if (err != NULL)
-            *err = why;
-        return status;
-    }
+    else if (status != S3STORE_NOT_FOUND && status != S3STORE_DAMAGED_MARKER)
+        return s3s_fail_as(err, status, &why);
     return S3STORE_OK;
 }
 
@@ -221,19 +210,13 @@ static s3store_status search_uploads(s3s_orphan_search *s, s3store_error *err)
              s->target->layout.data_path);
     s3store_status status = s3s_list_uploads_all(&s->target->meter_layer, s->call, prefix,
                                                  take_upload, &u, &why);
-    if (status == S3STORE_OK && u.status != S3STORE_OK) {
-        if (err != NULL)
-            *err = u.error;
-        return u.status;
-    }
+    if (status == S3STORE_OK && u.status != S3STORE_OK)
+        return s3s_fail_as(err, u.status, &u.error);
     /* It is a right of its own, which many do not have, and not every server knows the request. */
     if (status == S3STORE_PERMISSION_DENIED || status == S3STORE_UNSUPPORTED)
         return S3STORE_OK;
-    if (status != S3STORE_OK) {
-        if (err != NULL)
-            *err = why;
-        return status;
-    }
+    if (status != S3STORE_OK)
+        return s3s_fail_as(err, status, &why);
     s->report->uploads_listed = true;
     return S3STORE_OK;
 }
@@ -251,7 +234,7 @@ static s3store_status find_clock(s3s_orphan_search *s, s3store_error *err)
         status = s3s_head(s->target->store, s->call, key, &info, err);
     if (status != S3STORE_OK)
         return status;
-    if (info.date_us != S3STORE_TIME_NONE && info.date_us != 0)
+    if (info.date_us > 0) /* else it does not say */
         s->clock_offset_us = info.date_us - s3s_wall_us(s->target->env);
     else
         s->clock_offset_us = -s->target->max_clock_skew_us;

@@ -64,9 +64,7 @@ static s3store_status ask_marker(s3s_orphan_search *s, s3s_suspect *x, s3store_e
         because(x, false, "the commit marker of its token cannot be read, and may name it");
         return S3STORE_OK;
     }
-    if (err != NULL)
-        *err = why;
-    return status;
+    return s3s_fail_as(err, status, &why);
 }
 
 /* Nothing that is younger than the bound is removable, whoever asks for it. */
@@ -79,6 +77,10 @@ static void judge_age(const s3s_orphan_search *s, s3s_suspect *x)
     x->removable = false;
     if (age_us == INT64_MIN) {
         snprintf(x->reason, sizeof x->reason, "the server does not say how old it is");
+        return;
+    }
+    if (age_us >= s->bound_us) { /* what was listed was older */
+        because(x, false, "it was stored again meanwhile, and is younger than was asked for");
         return;
     }
     duration_text(s->bound_us, bound);
@@ -114,7 +116,7 @@ static s3store_status look_again(s3s_orphan_search *s, s3s_suspect *x, bool *go,
     s3store_status status = ask_marker(s, x, err);
     if (x->named)
         because(x, false, "its marker names it now");
-    *go = status == S3STORE_OK && x->removable && !x->named;
+    *go = status == S3STORE_OK && x->removable;
     return status;
 }
 
@@ -141,9 +143,7 @@ static s3store_status try_remove(s3s_orphan_search *s, s3s_suspect *x, s3store_e
     } else if (status == S3STORE_CANCELLED || status == S3STORE_OUT_OF_MEMORY ||
                (status == S3STORE_TIMEOUT && s3s_call_check(s->target->env, s->call, NULL) !=
                                                  S3STORE_OK)) {
-        if (err != NULL)
-            *err = why;
-        return status;
+        return s3s_fail_as(err, status, &why);
     } else {
         x->failed = true;
         because(x, true, why.message);

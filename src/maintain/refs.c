@@ -97,11 +97,8 @@ static s3store_status run_slice(slice *s, s3store_error *err)
         char before[S3S_KEY_SIZE];
         memcpy(before, s->last_seen, sizeof before);
         status = s3s_list(r->target->store, r->call, &request, take_key, t, reply, err);
-        if (status == S3STORE_OK && t->status != S3STORE_OK) {
-            status = t->status;
-            if (err != NULL)
-                *err = t->error;
-        }
+        if (status == S3STORE_OK && t->status != S3STORE_OK)
+            status = s3s_fail_as(err, t->status, &t->error);
         s->truncated = reply->truncated && !t->past;
         if (status == S3STORE_OK && s->truncated && strcmp(before, s->last_seen) == 0)
             status = s3s_fail_key(err, S3STORE_CORRUPT, prefix,

@@ -132,11 +132,8 @@ static s3store_status check_columns(commit *c, const s3s_schema *found, s3store_
             "records "
             "what its own input has, not this",
             "the data object has columns, or wider types, than the recorded schema");
-    if (status != S3STORE_SCHEMA_MISMATCH && status != S3STORE_UNSUPPORTED) {
-        if (err != NULL)
-            *err = why;
-        return status;
-    }
+    if (status != S3STORE_SCHEMA_MISMATCH && status != S3STORE_UNSUPPORTED)
+        return s3s_fail_as(err, status, &why);
     return s3s_verify_note_add(
         c->v, c->item, "schema_mismatch", true, c->data_key, err,
         "reads of this column fail: find out who wrote it; the data can be written again with the "
@@ -189,8 +186,8 @@ static s3store_status check_footer(commit *c, s3store_error *err)
         status = s3s_verify_note_add(
             c->v, c->item, "data_unreadable", true, c->data_key, err,
             "restore the object from a backup: reads of its partition fail", "%s", why.message);
-    else if (err != NULL)
-        *err = why;
+    else
+        s3s_fail_as(err, status, &why);
     s3s_datafile_free(file);
     return status;
 }
@@ -224,11 +221,8 @@ s3store_status s3s_verify_commit(s3s_verify *v, s3s_verify_item *item, s3store_e
     item->checked = true;
     if (status == S3STORE_DAMAGED_MARKER)
         return note_damaged(&c, why.message, err);
-    if (status != S3STORE_OK) {
-        if (err != NULL)
-            *err = why;
-        return status;
-    }
+    if (status != S3STORE_OK)
+        return s3s_fail_as(err, status, &why);
     c.modified_us = info.last_modified_us;
     status = check_data(&c, &exists, err);
     if (status == S3STORE_OK)

@@ -131,9 +131,7 @@ static s3store_status note_unread(contents *c, s3s_verify_item *item, const char
         return s3s_verify_note_add(c->v, item, "content_unchecked", false, key, err,
                                    "give verify more memory (--memory), where it is that", "%s",
                                    why->message);
-    if (err != NULL)
-        *err = *why;
-    return why->status;
+    return s3s_fail_as(err, why->status, why);
 }
 
 s3store_status s3s_verify_contents(s3s_verify *v, s3s_verify_item *item, s3s_datafile *file,

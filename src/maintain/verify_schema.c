@@ -30,11 +30,8 @@ static s3store_status check_step(s3s_verify *v, uint32_t version, const s3s_sche
         same = strcmp(evolved->fields[i].name, later->fields[i].name) == 0 &&
                s3s_field_same_type(&evolved->fields[i], &later->fields[i]);
     s3s_schema_release(evolved);
-    if (status != S3STORE_OK && status != S3STORE_SCHEMA_MISMATCH) {
-        if (err != NULL)
-            *err = why;
-        return status;
-    }
+    if (status != S3STORE_OK && status != S3STORE_SCHEMA_MISMATCH)
+        return s3s_fail_as(err, status, &why);
     if (!same)
         tell(v, version, "schema_contradicts",
              status == S3STORE_OK ? "it lacks or narrows columns of the version before"
@@ -62,9 +59,7 @@ static s3store_status get_version(s3s_verify *v, uint32_t version, s3s_schema **
              "restore the object from a backup; while it is the newest version nobody can open the "
              "dataset to write");
     else {
-        if (err != NULL)
-            *err = why;
-        return status;
+        return s3s_fail_as(err, status, &why);
     }
     return S3STORE_OK;
 }

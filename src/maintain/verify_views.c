@@ -32,7 +32,7 @@ static s3store_status take_marker(void *ctx, const s3store_list_entry *entry, co
     marker_scan *m = ctx;
     s3s_slice tuple;
     (void)entry;
-    if (!s3s_view_marker_parse(m->def, relative, &tuple, NULL))
+    if (!s3s_view_marker_parse(m->def, relative, &tuple))
         return S3STORE_OK; /* a stray */
     m->v->report->view_markers++;
     return s3s_attempt_set_add(m->v->markers, slice_of(m->def->name), tuple, no_attempt, 0, err);
@@ -194,9 +194,7 @@ static s3store_status tell_unreadable(s3s_verify *v, s3s_verify_item *item,
                                    "lookups of the view do not show these rows: find out who wrote "
                                    "them; the view may need another format",
                                    "%s", why->message);
-    if (err != NULL)
-        *err = *why;
-    return status;
+    return s3s_fail_as(err, status, why);
 }
 
 s3store_status s3s_verify_views(s3s_verify *v, s3s_verify_item *item, s3s_datafile *file,

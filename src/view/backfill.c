@@ -383,7 +383,7 @@ s3store_status s3s_view_backfill(s3store_target *target, const s3store_view_def 
     s3s_file_set_init(&b.files, target->env);
     status = select_and_run(&b, err);
     *stats = b.locked.stats;
-    if (status != S3STORE_OK && err != NULL)
+    if (status != S3STORE_OK)
         s3s_context(err, "backfill of view %.300s", def.name);
     s3s_file_set_deinit(&b.files);
     s3s_free(target->env, b.columns);

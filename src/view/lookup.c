@@ -70,7 +70,7 @@ static s3store_status take_key(void *ctx, const s3store_list_entry *entry, const
     const s3s_pattern *pattern = &w->lookup->patterns.items[w - w->lookup->walks];
     s3s_slice tuple;
     (void)entry;
-    if (!s3s_view_marker_parse(def, relative, &tuple, NULL) ||
+    if (!s3s_view_marker_parse(def, relative, &tuple) ||
         !s3s_utf8_valid(tuple.data, tuple.size))
         return keep(w, &w->strays, relative, strlen(relative), err);
     if (!s3s_pattern_matches(pattern, tuple))
@@ -196,8 +196,7 @@ static s3store_status run_lookup(s3store_view *view, const s3store_lookup_option
     }
     if (status != S3STORE_OK) {
         lookup_deinit(l);
-        if (err != NULL)
-            s3s_context(err, "view %.300s", view->def.name);
+        s3s_context(err, "view %.300s", view->def.name);
     }
     return status;
 }
@@ -223,7 +222,7 @@ static s3store_status append_tuple(const tuples_source *s, s3store_builder *buil
         status = s3s_view_append_value(builder, i, &s->schema->fields[i],
                                        &s->view->def.columns[s->columns[i]],
                                        s->values[s->columns[i]], err);
-    if (status != S3STORE_OK && err != NULL)
+    if (status != S3STORE_OK)
         s3s_context(err, "view %.200s, marker of %.*s", s->view->def.name,
                           (int)(tuple.size < 300 ? tuple.size : 300), tuple.data);
     return status;

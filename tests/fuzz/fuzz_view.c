@@ -27,15 +27,14 @@ static void check_json(const char *text, size_t size)
 /* A marker's tuple gives its key again, and its values are what stands in it. */
 static void check_key(const s3s_view_def *def, const s3s_layout *layout, const char *relative)
 {
-    s3s_slice tuple, values[S3S_NAMES_MAX], again[S3S_NAMES_MAX];
+    s3s_slice tuple, values[S3S_NAMES_MAX];
     char key[S3S_KEY_SIZE], root[S3S_KEY_SIZE];
     s3store_error err;
-    if (!s3s_view_marker_parse(def, relative, &tuple, values))
+    if (!s3s_view_marker_parse(def, relative, &tuple))
         return;
-    s3s_view_tuple_values(def, tuple, again);
+    s3s_view_tuple_values(def, tuple, values);
     size_t size = def->count - 1;
     for (size_t i = 0; i < def->count; i++) {
-        FUZZ_CHECK(values[i].data == again[i].data && values[i].size == again[i].size);
         FUZZ_CHECK(memchr(values[i].data, '/', values[i].size) == NULL);
         size += strlen(def->names[i]) + 1 + values[i].size;
     }

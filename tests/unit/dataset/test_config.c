@@ -38,12 +38,28 @@ static void test_timing__what_is_not_white_space_is_refused(void **state)
                  S3STORE_BAD_CONFIG, KEY); /* U+200B */
     assert_fails(parse_timing("commit-timeout", "\xEF\xBB\xBF" "15s", &ns, &err),
                  S3STORE_BAD_CONFIG, "commit-timeout"); /* byte order mark */
+    /* One byte beside what is. */
+    static const char *const beside[] = {
+        "\xC2\x84", "\xC3\x85",     "\xE1\x9A\x81", "\xE1\x9B\x80", "\xE2\x80\x8B",
+        "\xE2\x80\xA7", "\xE2\x80\xAE", "\xE2\x80\x7F", "\xE2\x81\x9E", "\xE2\x82\x9F",
+        "\xE3\x80\x81", "\xE3\x81\x80", "\x08",         "\x0E",         "\xC2",
+    };
+    for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
+        char body[16];
+        snprintf(body, sizeof body, "15s%s", beside[i]);
+        assert_fails(parse_timing("commit-timeout", body, &ns, &err), S3STORE_BAD_CONFIG, KEY);
+    }
     assert_fails(parse_timing("commit-timeout", "", &ns, &err), S3STORE_BAD_CONFIG, "\"\"");
     assert_fails(parse_timing("commit-timeout", " 1h 30m ", &ns, &err), S3STORE_BAD_CONFIG,
                  "1h 30m");
     assert_fails(s3s_timing_parse("15s\0", 4, "commit-timeout", KEY, &ns, &err), S3STORE_BAD_CONFIG,
                  "15s?");
     assert_string_equal(err.key, KEY);
+    char wide[101] = "\x7F";
+    memset(wide + 1, '7', 99);
+    assert_fails(parse_timing("commit-timeout", wide, &ns, &err), S3STORE_BAD_CONFIG, "\"?777");
+    assert_non_null(strstr(err.message, "777...\""));
+    assert_null(strstr(err.message, "7777777777777777777777777777777777777777777777777777777777777777"));
 }
 
 static void test_timing__floors_are_named(void **state)
@@ -96,6 +112,15 @@ static void test_descriptor__what_is_written_reads_back(void **state)
     assert_int_equal(b.compression, S3STORE_COMPRESSION_ZSTD);
     assert_string_equal(b.consistency, "strong-site");
     assert_ok(s3s_descriptor_agree(&a, &b, KEY, &err));
+    s3s_descriptor_deinit(&a);
+    s3s_descriptor_deinit(&b);
+    /* One that says nothing. */
+    assert_ok(parse_descriptor("{\"format\": 1}", &a, &err));
+    s3s_buffer_clear(&out);
+    assert_ok(s3s_descriptor_write(&a, &out, &err));
+    assert_ok(s3s_descriptor_parse(NULL, (char *)out.data, out.size, KEY, &b, &err));
+    assert_int_equal(b.part_count, 0);
+    assert_int_equal(b.compression, S3STORE_COMPRESSION_DEFAULT);
     s3s_buffer_deinit(&out);
     s3s_descriptor_deinit(&a);
     s3s_descriptor_deinit(&b);
@@ -126,6 +151,7 @@ static void test_descriptor__bad_documents_name_the_key_and_the_member(void **st
         {"{\"format\": 1, \"version\": \"v\"}", S3STORE_BAD_CONFIG, "entity"},
         {"{\"format\": 1, \"version\": 3, \"entity\": [\"e\"]}", S3STORE_BAD_CONFIG, "version"},
         {"{\"format\": 1, \"compression\": \"brotli\"}", S3STORE_BAD_CONFIG, "brotli"},
+        {"{\"format\": 1, \"compression\": 3}", S3STORE_BAD_CONFIG, "compression"},
         {"{\"format\": 1, \"chunk_rows\": 0}", S3STORE_BAD_CONFIG, "chunk_rows"},
         {"{\"format\": 1, \"chunk_bytes\": \"128M\"}", S3STORE_BAD_CONFIG, "chunk_bytes"},
         {"{\"format\": 1, \"consistency\": \"a\\r\\nEvil: 1\"}", S3STORE_BAD_CONFIG, "consistency"},
@@ -328,6 +354,14 @@ static void test_schema_json__bad_nested_types_name_their_column(void **state)
         {"\"type\":\"struct\",\"children\":[{\"name\":\"x\",\"type\":\"bool\"},"
          "{\"name\":\"x\",\"type\":\"int8\"}]",
          "\"x\" is there twice"},
+        {"\"type\":\"struct\",\"children\":[{\"name\":\"x\",\"type\":\"bool\"},"
+         "{\"name\":\"x\",\"type\":\"int8\"},{\"name\":\"y\",\"type\":\"int8\"}]",
+         "\"x\" is there twice"},
+        {"\"type\":\"struct\",\"children\":[{\"name\":\"x\",\"type\":\"int7\"},"
+         "{\"name\":\"y\",\"type\":\"int8\"}]",
+         "unknown type \"int7\""},
+        {"\"type\":\"map\",\"children\":[{\"type\":\"int7\"},{\"type\":\"bool\"}]",
+         "unknown type \"int7\""},
         {"\"type\":\"map\",\"children\":[{\"type\":\"bool\"}]", "a map needs"},
         {"\"type\":\"map\",\"children\":[{\"type\":\"bool\"},{\"type\":\"map\"}]", "a map needs"},
     };
@@ -394,6 +428,19 @@ static void test_schema_json__what_has_no_known_type_is_not_recorded(void **stat
                      types[i][1]);
         s3s_schema_release(schema);
     }
+    const char *const pairs[] = {"a", "struct<x: int8>", "b", "int8", NULL};
+    s3s_schema *empty = make_schema(NULL, pairs);
+    empty->fields[0].child_count = 0;
+    assert_fails(s3s_schema_json_write(empty, 1, &out, &err), S3STORE_UNSUPPORTED,
+                 "column \"a\": a struct without members cannot be recorded");
+    s3s_schema_release(empty);
+    /* Arrow has decimals whose scale no text can name. */
+    const char *const far[] = {"a", "decimal(5, 2)", NULL};
+    s3s_schema *decimals = make_schema(NULL, far);
+    decimals->fields[0].scale = 60;
+    assert_fails(s3s_schema_json_write(decimals, 1, &out, &err), S3STORE_UNSUPPORTED,
+                 "column \"a\" has the type decimal(5, 60), which a dataset cannot record");
+    s3s_schema_release(decimals);
     s3s_buffer_deinit(&out);
 }
 
@@ -530,6 +577,8 @@ static void test_evolve__types_widen_without_loss_and_never_narrow(void **state)
          "struct<a: list<item: struct<b: timestamp(ms), c: double>>>",
          "struct<a: list<item: struct<b: timestamp(ms), c: double>>>"},
         {"map<int8, float>", "map<int16, double>", "map<int16, double>"},
+        {"map<int8, float>", "list<item: float>", NULL},
+        {"string", "list<item: string>", NULL},
     };
 
     (void)state;
@@ -593,6 +642,85 @@ static void test_evolve__nested_mismatches_name_the_path(void **state)
     }
 }
 
+/* Names of any length, and none: the message is cut, and says what fits. */
+static void test_evolve__a_long_path_is_cut(void **state)
+{
+    static char have[2000], in[2000], name[700];
+    s3store_error err;
+    s3s_schema *out;
+    bool grown;
+
+    (void)state;
+    memset(name, 'n', sizeof name - 1);
+    snprintf(have, sizeof have, "struct<%s: struct<%s: int8>>", name, name);
+    snprintf(in, sizeof in, "struct<%s: struct<%s: bool>>", name, name);
+    const char *const pairs[][3] = {{"c", have, NULL}, {"c", in, NULL},
+                                    {"", "struct<x: int8>", NULL}, {"", "struct<x: bool>", NULL}};
+    for (size_t i = 0; i < 4; i += 2) {
+        s3s_schema *a = make_schema(NULL, pairs[i]), *b = make_schema(NULL, pairs[i + 1]);
+        assert_fails(s3s_schema_evolve(NULL, a, b, &out, &grown, &err), S3STORE_SCHEMA_MISMATCH,
+                     i == 0 ? "c.nnnn" : "\"x\" is recorded as int8");
+        assert_null(out);
+        s3s_schema_release(a);
+        s3s_schema_release(b);
+    }
+}
+
+/* What somebody else recorded in another form is brought into it, though the data add nothing. */
+static void test_evolve__a_recorded_form_that_is_none_is_corrected(void **state)
+{
+    static const char *const pairs[] = {"a", "list<item: int8>", "b", "map<int8, bool>", "c", "int8",
+                                        NULL};
+    s3store_error err;
+    s3s_schema *incoming = make_schema(NULL, pairs), *out;
+    bool grown;
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        s3s_schema *recorded = make_schema(NULL, pairs);
+        s3s_field *f = recorded->fields;
+        if (i == 0)
+            f[0].children[0].nullable = false;
+        else if (i == 1)
+            f[1].children[0].nullable = true; /* the entries of a map */
+        else if (i == 2)
+            f[1].children[0].children[0].nullable = true; /* their keys */
+        else if (i == 3)
+            f[1].children[0].children[1].nullable = false;
+        else
+            f[2].nullable = false;
+        assert_ok(s3s_schema_evolve(NULL, recorded, incoming, &out, &grown, &err));
+        assert_ptr_not_equal(out, recorded);
+        assert_true(out->fields[0].children[0].nullable);
+        assert_false(out->fields[1].children[0].nullable);
+        assert_false(out->fields[1].children[0].children[0].nullable);
+        assert_true(out->fields[1].children[0].children[1].nullable);
+        assert_true(out->fields[2].nullable);
+        s3s_schema_release(out);
+        s3s_schema_release(recorded);
+    }
+    s3s_schema_release(incoming);
+}
+
+/* Members that are null everywhere stay where there are no others: a struct has one at least. */
+static void test_evolve__a_struct_of_unknown_members_keeps_them(void **state)
+{
+    static const char *const in[] = {"a", "struct<n: null, m: null>", NULL};
+    s3store_error err;
+    s3s_schema *incoming = make_schema(NULL, in), *out;
+    s3s_buffer text;
+    bool grown;
+
+    (void)state;
+    assert_ok(s3s_schema_evolve(NULL, NULL, incoming, &out, &grown, &err));
+    assert_int_equal(out->fields[0].child_count, 2);
+    s3s_buffer_init(&text, NULL, 1000);
+    assert_fails(s3s_schema_json_write(out, 1, &text, &err), S3STORE_UNSUPPORTED, "every \"n\"");
+    s3s_buffer_deinit(&text);
+    s3s_schema_release(out);
+    s3s_schema_release(incoming);
+}
+
 /* Whatever producers say: lists have short offsets, everything is nullable but keys. */
 static void test_evolve__nested_types_take_the_form_that_is_recorded(void **state)
 {
@@ -630,7 +758,7 @@ static void test_evolve__nested_types_take_the_form_that_is_recorded(void **stat
 
 static void test_evolve__a_column_twice_is_refused(void **state)
 {
-    static const char *const in[] = {"a", "int64", "a", "int64", NULL};
+    static const char *const in[] = {"a", "int64", "b", "bool", "a", "int64", NULL};
     s3store_error err;
     s3s_schema *incoming = make_schema(NULL, in), *out;
     bool grown;
@@ -679,6 +807,16 @@ static void test_evolve__a_dataset_has_ten_thousand_columns_at_most(void **state
     /* Also where a version says so that somebody else recorded: it is not even compared. */
     assert_fails(s3s_schema_evolve(NULL, more, more, &out, &grown, &err), S3STORE_LIMIT_EXCEEDED,
                  "more than 10000 columns");
+    /* A struct has as many members. */
+    static const char *const of_one[] = {"s", "struct<d: bool>", NULL};
+    s3s_schema *have = make_schema(NULL, of_one), *in = make_schema(NULL, of_one);
+    in->fields[0].children = full->fields;
+    in->fields[0].child_count = full->field_count;
+    assert_fails(s3s_schema_evolve(NULL, have, in, &out, &grown, &err), S3STORE_LIMIT_EXCEEDED,
+                 "a struct would have more than 10000 members");
+    assert_null(out);
+    s3s_schema_release(in);
+    s3s_schema_release(have);
     s3s_schema_release(full);
     s3s_schema_release(more);
     s3s_schema_release(other);
@@ -688,8 +826,9 @@ static void test_evolve__a_dataset_has_ten_thousand_columns_at_most(void **state
 
 static s3store_status sweep_evolve(void *ctx, s3s_env *env, s3store_error *err)
 {
-    static const char *const have[] = {"a", "int64", "b", "string", "c", "int8", NULL};
-    static const char *const in[] = {"c", "int32", "d", "date", "a", "int64", NULL};
+    static const char *const have[] = {"a", "int64", "b", "struct<x: int8>", "c", "int8", NULL};
+    static const char *const in[] = {"c", "int32", "d", "map<int8, struct<z: bool>>",
+                                     "a", "int64", "b", "struct<x: int8, y: list<int8>>", NULL};
     s3s_schema *recorded = make_schema(NULL, have), *incoming = make_schema(NULL, in), *out;
     bool grown;
     s3store_status status = s3s_schema_evolve(env, recorded, incoming, &out, &grown, err);
@@ -721,8 +860,11 @@ static s3store_status sweep_descriptor(void *ctx, s3s_env *env, s3store_error *e
 
 static s3store_status sweep_schema_json(void *ctx, s3s_env *env, s3store_error *err)
 {
-    static const char text[] = "{\"format\": 1, \"version\": 1, \"columns\": [{\"name\": \"a\","
-                               " \"type\": \"int64\"}, {\"name\": \"b\", \"type\": \"string\"}]}";
+    static const char text[] =
+        "{\"format\": 1, \"version\": 1, \"columns\": [{\"name\": \"a\", \"type\": \"int64\"},"
+        " {\"name\": \"b\", \"type\": \"struct\", \"children\": [{\"name\": \"x\", \"type\":"
+        " \"list\", \"children\": [{\"type\": \"bool\"}]}]}, {\"name\": \"c\", \"type\": \"map\","
+        " \"children\": [{\"type\": \"int8\"}, {\"type\": \"date\"}]}]}";
     uint32_t version;
     s3s_schema *schema;
     s3store_status status =
@@ -763,6 +905,9 @@ int main(void)
         cmocka_unit_test(test_schema_json__bad_nested_types_name_their_column),
         cmocka_unit_test(test_schema_json__what_has_no_known_type_is_not_recorded),
         cmocka_unit_test(test_evolve__nested_mismatches_name_the_path),
+        cmocka_unit_test(test_evolve__a_long_path_is_cut),
+        cmocka_unit_test(test_evolve__a_recorded_form_that_is_none_is_corrected),
+        cmocka_unit_test(test_evolve__a_struct_of_unknown_members_keeps_them),
         cmocka_unit_test(test_evolve__nested_types_take_the_form_that_is_recorded),
         cmocka_unit_test(test_evolve__a_dataset_has_ten_thousand_columns_at_most),
         cmocka_unit_test(test_config__every_failed_allocation_is_an_error),

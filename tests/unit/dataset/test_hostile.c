@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "base/env_private.h"
 #include "dataset/config.h"
 #include "dataset/content_hash.h"
 #include "dataset/marker.h"
@@ -163,7 +164,7 @@ static void sweep(s3store_status (*step)(void *ctx), void *ctx)
     uint64_t before = s3s_env_live_allocs(env);
     for (uint64_t n = 0; n < 10000; n++) {
         memset(&err, 0, sizeof err);
-        s3s_env_fail_alloc_at(env, n);
+        s3s_env_fail_any_alloc_at(env, n);
         s3store_status status = step(ctx);
         s3s_env_fail_alloc_at(env, UINT64_MAX);
         assert_int_equal(s3s_env_live_allocs(env), before);

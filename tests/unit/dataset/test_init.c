@@ -45,6 +45,9 @@ static void test_init__creates_a_dataset_that_opens(void **state)
     assert_string_equal(t->settings.version, "updated");
     assert_int_equal(t->settings.compression, S3STORE_COMPRESSION_ZSTD);
     s3s_target_release(t);
+    /* Again with what is recorded. */
+    assert_ok(s3s_dataset_init(w->env, &c, &o, &created, &err));
+    assert_false(created);
 }
 
 static void test_init__defaults_on_s3_are_fifteen_seconds_and_one(void **state)
@@ -159,6 +162,10 @@ static void test_init__the_descriptor_must_agree_wholly(void **state)
     assert_fails(s3s_dataset_init(w->env, &other, NULL, NULL, &err), S3STORE_BAD_CONFIG,
                  "consistency");
     assert_text(w, "p/_config/dataset.json", before);
+    other.consistency = "strong-site";
+    remove_object(w, "p/_config/dataset.json");
+    assert_ok(s3s_dataset_init(w->env, &other, NULL, NULL, &err));
+    assert_ok(s3s_dataset_init(w->env, &other, NULL, NULL, &err));
     put_text(w, "p/_config/dataset.json", "{\"format\":1}");
     c = world_config(w, by_day);
     assert_fails(s3s_dataset_init(w->env, &c, NULL, NULL, &err), S3STORE_BAD_CONFIG,
@@ -381,6 +388,13 @@ static void test_init__views_that_cannot_be_are_refused_before_any_request(void 
     view.record_type = &viewed_type;
     assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
                  "view \"v\" is defined by a function, which cannot be recorded");
+    s3store_view_def another = view_of("w", good);
+    const s3store_view_def *two[] = {&view, &another};
+    o.views = two;
+    o.view_count = 2;
+    assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
+                 "view \"v\" is defined by a function, which cannot be recorded");
+    o.view_count = 1;
     o.views = NULL;
     assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_INVALID_ARGUMENT,
                  "views: 1 are said to be given");
@@ -418,17 +432,60 @@ static void test_init__a_put_that_is_refused_names_what_was_being_created(void *
     assert_false(has_object(w, "p/_config/dataset.json"));
 }
 
-/* Others are always quicker, and what they made never shows itself. */
-static void test_init__puts_that_always_lose_end_in_a_conflict(void **state)
+/* Requests that fail are repeated, after a while: on virtual time. */
+static void on_virtual_time(void (*fn)(void *w))
 {
-    world *w = *state;
+    static world w;
+    s3store_error err;
+    s3s_sim *sim;
+    s3s_sim_options options = {.start_wall_us = INT64_C(1700000000000000)};
+
+    assert_ok(s3s_sim_new(&options, &sim, &err));
+    world_init_env(&w, s3s_sim_env(sim));
+    assert_ok(s3s_sim_add(sim, "init", 0, fn, &w, &err));
+    assert_ok(s3s_sim_run(sim, &err));
+    s3s_store_deinit(&w.memory);
+    assert_int_equal(s3s_env_live_allocs(w.env), 0);
+    s3s_env_release(w.env);
+    s3s_sim_free(sim);
+}
+
+static void always_lose(void *ctx)
+{
+    world *w = ctx;
     s3store_error err;
     s3store_target_config c = full_config(w);
 
-    w->put_fails = S3STORE_ALREADY_EXISTS;
-    assert_fails(s3s_dataset_init(w->env, &c, NULL, NULL, &err), S3STORE_CONFLICT,
-                 "is being created by others");
-    assert_false(has_object(w, "p/_config/commit-timeout"));
+    static const s3store_status lost[] = {S3STORE_ALREADY_EXISTS, S3STORE_CONFLICT,
+                                          S3STORE_UNCERTAIN};
+    static const char *const pairs[] = {"id", "string", NULL};
+    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++) {
+        w->put_fails = lost[i];
+        assert_fails(s3s_dataset_init(w->env, &c, NULL, NULL, &err), S3STORE_CONFLICT,
+                     "is being created by others");
+        assert_false(has_object(w, "p/_config/commit-timeout"));
+    }
+    /* The description is there, and the types are lost. */
+    s3store_init_options o = S3STORE_INIT_OPTIONS_INIT;
+    struct ArrowSchema types;
+    w->put_fails = S3STORE_OK;
+    assert_ok(s3s_dataset_init(w->env, &c, NULL, NULL, &err));
+    export_types(w, pairs, &types);
+    o.schema = &types;
+    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++) {
+        w->put_fails = lost[i];
+        assert_fails(s3s_dataset_init(w->env, &c, &o, NULL, &err), S3STORE_CONFLICT,
+                     "is being created by others");
+        assert_false(has_object(w, "p/_config/schema/000001.json"));
+    }
+    types.release(&types);
+}
+
+/* Others are always quicker, and what they made never shows itself. */
+static void test_init__puts_that_always_lose_end_in_a_conflict(void **state)
+{
+    (void)state;
+    on_virtual_time(always_lose);
 }
 
 static void test_init__broken_objects_are_not_overwritten(void **state)
@@ -529,23 +586,10 @@ static void sweep_init(void *ctx)
     types.release(&types);
 }
 
-/* On virtual time: requests without memory are repeated, after a while. */
 static void test_init__every_failed_allocation_is_an_error_and_nothing_leaks(void **state)
 {
-    static world w;
-    s3store_error err;
-    s3s_sim *sim;
-    s3s_sim_options options = {.start_wall_us = INT64_C(1700000000000000)};
-
     (void)state;
-    assert_ok(s3s_sim_new(&options, &sim, &err));
-    world_init_env(&w, s3s_sim_env(sim));
-    assert_ok(s3s_sim_add(sim, "init", 0, sweep_init, &w, &err));
-    assert_ok(s3s_sim_run(sim, &err));
-    s3s_store_deinit(&w.memory);
-    assert_int_equal(s3s_env_live_allocs(w.env), 0);
-    s3s_env_release(w.env);
-    s3s_sim_free(sim);
+    on_virtual_time(sweep_init);
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)

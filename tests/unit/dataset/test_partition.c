@@ -679,7 +679,8 @@ static void open_many(table *t, many_kind kind)
                      : kind == MANY_NEW && r % 1000 == 999 && r > 6000 ? 1000 * (b + 1) + r / 1000
                                                                        : value,
                      endings[value % 3]);
-            add(t, T + 86400 * (value % 5), text);
+            bool is_new = kind != MANY_KNOWN && r % 1000 == 999 && r > 6000;
+            add(t, T + 86400 * (is_new ? 1000 * (b + 1) + r / 1000 : value % 5), text);
         }
         table_cut(t);
     }

@@ -107,6 +107,8 @@ static void test_specs__names_are_checked(void **state)
                  "\"nope\"");
     assert_fails(s3s_part_specs_parse(&arena, good, 1000, &specs, &err), S3STORE_INVALID_ARGUMENT,
                  "at most 256");
+    assert_fails(s3s_part_specs_parse(&arena, NULL, 2, &specs, &err), S3STORE_INVALID_ARGUMENT,
+                 "at least one partition column");
     assert_null(specs);
 }
 

@@ -171,6 +171,7 @@ static void test_pattern__matching(void **state)
         {"*/*", "/", true},
         {"period=X/customer=Y", "period=X/customer=Y", true},
         {"period=X/customer=Y", "period=X/customer=YZ", false},
+        {"period=X/customer=Y", "period=X/customers=Y", false},
         {"period=X/customer=Y", "period=X/customer=", false},
         {"period=X/customer=Y", "period=X/customer", false},
         {"period=X/customer=Y*", "period=X/customer=YZ", true},

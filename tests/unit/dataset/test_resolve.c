@@ -578,11 +578,11 @@ static void test_resolve__what_is_written_during_the_list_does_no_harm(void **st
 
 static s3store_status resolve_again(void *ctx, s3s_env *env, s3store_error *err)
 {
-    static const char *const patterns[] = {"*", "period=1..5/*"};
+    static const char *const patterns[] = {"*", "period=1..5/*", "period=2026-03-01..2026-04-01/*"};
     s3s_file_set set;
 
     (void)env;
-    s3store_status status = s3s_resolve_patterns(ctx, NULL, patterns, 2, &set, err);
+    s3store_status status = s3s_resolve_patterns(ctx, NULL, patterns, 3, &set, err);
     if (status != S3STORE_OK)
         return status;
     assert_int_equal(set.file_count, 2);

@@ -91,7 +91,7 @@ static void test_value__addressable(void **state)
         {"a*", "'*'"},          {"*", "'*'"},     {"a*b", "'*'"},      {"a?", "'?'"},
         {"[a", "'['"},          {"a]", "']'"},    {"{", "'{'"},        {"}", "'}'"},
         {"a\nb", "0x0a"},       {"\x7F", "0x7f"}, {"\xFF", "UTF-8"},   {"\xED\xA0\x80", "UTF-8"},
-        {"\xEF\xBF\xBE", "UTF-8"}, {"\xC3", "UTF-8"},
+        {"\xEF\xBF\xBE", "UTF-8"}, {"\xEF\xBF\xBF", "UTF-8"}, {"\xC3", "UTF-8"},
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_ok(s3s_value_addressable("c", good[i], strlen(good[i]), &err));

@@ -66,6 +66,8 @@ static void test_schema__the_newest_is_read_and_strangers_are_ignored(void **sta
     put_text(w, "p/_config/schema/0000011.json", "x");
     put_text(w, "p/_config/schema/+00011.json", "x");
     put_text(w, "p/_config/schema/000000.json", "x");
+    put_text(w, "p/_config/schema/00001x.json", "x");
+    put_text(w, "p/_config/schema/000011.jsox", "x");
     put_text(w, "p/_config/schema/README", "x");
     assert_ok(s3s_target_schema(t, NULL, false, &version, &schema, &err));
     assert_int_equal(version, 10);

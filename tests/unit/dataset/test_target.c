@@ -59,6 +59,7 @@ static void test_url__bad_ones_are_named(void **state)
             assert_string_equal(err.key, urls[i]);
     }
     assert_fails(s3s_url_parse("", &url, &err), S3STORE_INVALID_ARGUMENT, "no URL");
+    assert_fails(s3s_url_parse(NULL, &url, &err), S3STORE_INVALID_ARGUMENT, "no URL");
     char text[5000] = "s3://"; /* of any length: neither is cut off silently */
     memset(text + 5, 'b', 4092);
     assert_fails(s3s_url_parse(text, &url, &err), S3STORE_INVALID_ARGUMENT, "4096 bytes");
@@ -274,6 +275,13 @@ static void test_config__each_mistake_is_named_before_any_request(void **state)
     check_config(only_prefix, "url is required (bucket and prefix go with store)");
     check_config(deleted_char, "consistency is not printable ASCII");
     assert_fails(s3s_target_config_check(NULL, false, &err), S3STORE_INVALID_ARGUMENT, "config");
+    s3store_target_config good = S3STORE_TARGET_CONFIG_INIT;
+    good.url = "s3://b/p";
+    good.partition_by = by_a;
+    good.partition_by_count = 1;
+    good.endpoint_url = "https://localhost:9000";
+    good.access_key_id = good.secret_access_key = good.session_token = "x";
+    assert_ok(s3s_target_config_check(&good, false, &err));
 }
 
 static void test_config__an_injected_store_needs_prefix_and_functions(void **state)
@@ -380,6 +388,51 @@ static void test_open__limits_have_defaults(void **state)
     }
 }
 
+/* An environment variable without a value is none. */
+static void test_open__the_spill_directory_has_a_default(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t;
+    static const char *const set[] = {"", "/var/tmp"}, *const effective[] = {"/tmp", "/var/tmp"};
+    const char *before = getenv("TMPDIR");
+    char *kept = before != NULL ? strdup(before) : NULL;
+
+    put_timing(w, "15s", "1s");
+    for (size_t i = 0; i < 2; i++) {
+        s3store_target_config c = world_config(w, by_a);
+        assert_int_equal(setenv("TMPDIR", set[i], 1), 0);
+        assert_ok(s3s_target_open(w->env, &c, &t, &err));
+        assert_string_equal(t->spill_dir, effective[i]);
+        s3s_target_release(t);
+    }
+    if (kept != NULL)
+        setenv("TMPDIR", kept, 1);
+    else
+        unsetenv("TMPDIR");
+    free(kept);
+}
+
+/* It is called a store then; "" is no level. */
+static void test_open__a_store_without_a_name_can_be_used(void **state)
+{
+    world *w = *state;
+    s3store_error err;
+    s3store_target *t;
+    s3store_target_config c = world_config(w, by_a);
+
+    w->store.name = NULL;
+    c.consistency = "";
+    assert_fails(s3s_target_open(w->env, &c, &t, &err), S3STORE_NOT_INITIALISED,
+                 "s3store init store://bucket/p");
+    put_timing(w, "15s", "1s");
+    assert_ok(s3s_target_open(w->env, &c, &t, &err));
+    assert_string_equal(t->url, "store://bucket/p");
+    assert_string_equal(t->consistency, S3STORE_CONSISTENCY_STRONG_GLOBAL);
+    assert_true(t->local);
+    s3s_target_release(t);
+}
+
 static void test_open__a_missing_timing_object_says_how_to_create_it(void **state)
 {
     world *w = *state;
@@ -426,6 +479,10 @@ static void test_open__other_errors_are_passed_on_with_the_place(void **state)
     assert_fails(s3s_target_open(w->env, &c, &t, &err), S3STORE_PERMISSION_DENIED,
                  "memory://bucket/p");
     assert_string_equal(err.key, "p/_config/max-clock-skew");
+    /* What the caller did needs no place. */
+    w->fail_with = S3STORE_CANCELLED;
+    assert_fails(s3s_target_open(w->env, &c, &t, &err), S3STORE_CANCELLED, NULL);
+    assert_null(strstr(err.message, "opening"));
 }
 
 static void test_open__a_missing_bucket_is_not_a_missing_object(void **state)
@@ -692,6 +749,8 @@ int main(void)
         test(test_open__costs_three_gets_and_knows_the_timing),
         test(test_open__a_prefix_of_an_injected_store_is_verbatim),
         test(test_open__limits_have_defaults),
+        test(test_open__the_spill_directory_has_a_default),
+        test(test_open__a_store_without_a_name_can_be_used),
         test(test_open__a_missing_timing_object_says_how_to_create_it),
         test(test_open__errors_come_in_the_order_of_the_objects),
         test(test_open__other_errors_are_passed_on_with_the_place),

@@ -91,6 +91,7 @@ typedef enum lie {
     CLOCK_AHEAD,
     CLOCK_BEHIND,
     NO_CLOCK, /* answers have no date */
+    FINDS_ALL, /* HEAD of what is not there says that it is */
 } lie;
 
 typedef struct liar {
@@ -168,6 +169,10 @@ static s3store_status lying_head(void *impl, const s3store_call *call, const cha
     if (is_named(key, "expired") && l->lie == HIDES_EXPIRED)
         return lie_with(err, S3STORE_PERMISSION_DENIED, key);
     s3store_status status = s3s_head(l->inner, call, key, info, err);
+    if (is_named(key, "no-such-object") && l->lie == FINDS_ALL) {
+        *info = (s3store_object_info){.date_us = err->server_date_us};
+        return S3STORE_OK;
+    }
     if (status == S3STORE_NOT_FOUND && err != NULL)
         err->server_date_us = l->lie == NO_CLOCK       ? 0
                               : l->lie == CLOCK_AHEAD  ? err->server_date_us + 100000000
@@ -358,6 +363,7 @@ static void test_doctor__each_lie_is_found_and_named(void **state)
         {CLOCK_AHEAD, SKIPPED "fail clock;warn fence;skip checksum;"}, /* valid only later, to it */
         {CLOCK_BEHIND, SKIPPED "fail clock;warn fence;skip checksum;"}, /* long over, to it */
         {NO_CLOCK, SKIPPED "skip checksum;"},
+        {FINDS_ALL, SKIPPED "skip checksum;"}, /* that answer has the time as well */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         patient p;
@@ -376,13 +382,18 @@ typedef struct refusal {
     const char *key;
     s3store_status status;
     s3store_cancel *cancel; /* triggered instead */
+    unsigned spared;        /* so many are not refused */
 } refusal;
 
 static faulty_fate refuse(void *ctx, const faulty_request *r)
 {
-    const refusal *f = ctx;
+    refusal *f = ctx;
     if (r->verb != f->verb || strstr(r->key, f->key) == NULL)
         return (faulty_fate){0};
+    if (f->spared > 0) {
+        f->spared--;
+        return (faulty_fate){0};
+    }
     if (f->cancel != NULL) {
         s3store_cancel_trigger(f->cancel);
         return (faulty_fate){0};
@@ -419,6 +430,8 @@ static void test_doctor__each_refusal_is_named_and_what_hangs_on_it_is_skipped(v
         {{S3S_VERB_PUT, "in-time", S3STORE_PERMISSION_DENIED, NULL},
          SKIPPED "warn fence;skip checksum;"},
         {{S3S_VERB_PUT, "latency", S3STORE_PERMISSION_DENIED, NULL},
+         SKIPPED "skip checksum;fail latency;"},
+        {{S3S_VERB_HEAD, "probe", S3STORE_PERMISSION_DENIED, NULL, 1},
          SKIPPED "skip checksum;fail latency;"},
         {{S3S_VERB_PUT, "large", S3STORE_PERMISSION_DENIED, NULL},
          SKIPPED "skip checksum;fail throughput;"},
@@ -485,6 +498,8 @@ static void test_doctor__slow_busy_and_late_servers_are_told_apart(void **state)
          SKIPPED "warn if_none_match_race;skip checksum;"},
         {{S3S_VERB_PUT, "race", {.refuse = S3STORE_UNCERTAIN}}, "9h",
          SKIPPED "fail if_none_match_race;skip checksum;"},
+        {{S3S_VERB_PUT, "race", {.answer = S3STORE_CONFLICT}}, "9h",
+         SKIPPED "warn if_none_match_race;skip checksum;"},
         {{S3S_VERB_PUT, "latency", {.before_us = 400000}}, "1s",
          SKIPPED "skip checksum;warn latency;"},
         {{S3S_VERB_REMOVE, "_doctor", {.refuse = S3STORE_PERMISSION_DENIED}}, "9h",
@@ -582,6 +597,50 @@ static void test_doctor__a_cancellation_ends_it_and_still_cleans_up(void **state
     s3store_cancel_free(cancel);
 }
 
+typedef struct countdown {
+    atomic_uint requests;
+    unsigned at;
+    s3store_cancel *cancel;
+} countdown;
+
+static faulty_fate cancel_at(void *ctx, const faulty_request *r)
+{
+    countdown *c = ctx;
+    (void)r;
+    if (atomic_fetch_add(&c->requests, 1) == c->at)
+        s3store_cancel_trigger(c->cancel);
+    return (faulty_fate){0};
+}
+
+/* Whichever request it comes with: it ends as cancelled, or is through, and nothing is left. */
+static void test_doctor__a_cancellation_may_come_at_any_time(void **state)
+{
+    (void)state;
+    unsigned cancelled = 0;
+    bool done = false;
+    for (unsigned at = 0; !done; at++) {
+        patient p;
+        s3store_error err;
+        kit_told told;
+        s3store_doctor_report report;
+        countdown c = {.at = at};
+        assert_true(at < 500);
+        assert_ok(s3store_cancel_new(&c.cancel, &err));
+        patient_open(&p, true);
+        p.faults.fn = cancel_at;
+        p.faults.ctx = &c;
+        s3store_status status = examine(&p, c.cancel, &told, &report, &err);
+        if (status != S3STORE_OK)
+            assert_int_equal(status, S3STORE_CANCELLED);
+        cancelled += status == S3STORE_CANCELLED;
+        done = atomic_load(&c.requests) <= at;
+        assert_int_equal(objects_left(&p), 0);
+        patient_close(&p);
+        s3store_cancel_free(c.cancel);
+    }
+    assert_true(cancelled > 40);
+}
+
 static void test_doctor__a_config_that_cannot_be_is_an_error(void **state)
 {
     (void)state;
@@ -637,6 +696,7 @@ const struct CMUnitTest doctor_tests[] = {
     cmocka_unit_test(test_doctor__states_have_names),
     cmocka_unit_test(test_doctor__each_refusal_is_named_and_what_hangs_on_it_is_skipped),
     cmocka_unit_test(test_doctor__a_cancellation_ends_it_and_still_cleans_up),
+    cmocka_unit_test(test_doctor__a_cancellation_may_come_at_any_time),
     cmocka_unit_test(test_doctor__a_config_that_cannot_be_is_an_error),
     cmocka_unit_test(test_doctor__memory_that_runs_out_is_an_error),
 };

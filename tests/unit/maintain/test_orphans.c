@@ -1,4 +1,5 @@
 /* orphans: what no commit names, how old it is, what may be removed, and that nothing else is. */
+#include "base/env_private.h"
 #include "unit/maintain/kit.h"
 
 #define HOUR_US INT64_C(3600000000)
@@ -10,6 +11,7 @@ typedef struct aged {
     fixture *fx;
     int64_t age_us;
     const char *young; /* keys with this text are of now; NULL = none */
+    int64_t young_us;  /* or so much younger; 0 = of now */
     const char *refuses_removal; /* of keys with this text */
     const char *ageless;         /* HEAD of keys with this text says no time */
     bool no_date;                /* nor what time it is */
@@ -20,7 +22,9 @@ typedef struct aged {
 
 static int64_t shift(const aged *a, const char *key)
 {
-    return a->young != NULL && strstr(key, a->young) != NULL ? a->age_us : 0;
+    if (a->young == NULL || strstr(key, a->young) == NULL)
+        return 0;
+    return a->young_us != 0 ? a->young_us : a->age_us;
 }
 
 static s3store_status aged_head(void *impl, const s3store_call *call, const char *key,
@@ -362,6 +366,39 @@ static void test_orphans__what_became_young_meanwhile_stays(void **state)
     fixture_close_clean(&fx);
 }
 
+static void take_reason(void *ctx, const s3store_orphan *o)
+{
+    kit_tell(ctx, "%s: %s;", o->removable ? "removable" : "keep", o->reason);
+}
+
+/* Old enough for the bound, not for who asks: it is not said to be younger than the bound. */
+static void test_orphans__what_became_younger_than_asked_for_says_so(void **state)
+{
+    (void)state;
+    fixture fx;
+    aged a;
+    s3store_error err;
+    kit_told told = {0};
+    s3store_orphans_options options = S3STORE_ORPHANS_OPTIONS_INIT;
+    s3store_orphans_report r = {.size = sizeof r};
+    kit_open(&fx);
+    fixture_written d = kit_write(&fx, "p=a", "dead", FIXTURE_DATA);
+    age(&a, &fx, 30 * DAY_US);
+    a.young_us = 20 * DAY_US;
+    fx.hook = put_again;
+    fx.hook_ctx = &a;
+    options.older_than_us = 20 * DAY_US;
+    options.remove = true;
+    options.orphan = take_reason;
+    options.orphan_ctx = &told;
+    assert_ok(s3s_orphans(fx.target, &options, &r, &err));
+    assert_int_equal(r.bound_us, 7 * DAY_US);
+    assert_string_equal(told.text, "keep: it was stored again meanwhile, and is younger than was "
+                                   "asked for;");
+    assert_true(exists(&fx, d.data_key));
+    fixture_close_clean(&fx);
+}
+
 static void test_orphans__one_that_cannot_be_removed_does_not_keep_the_others(void **state)
 {
     (void)state;
@@ -635,6 +672,7 @@ static void test_orphans__what_ends_it_is_told_apart_from_what_does_not(void **s
         bool ref_only;
     } cases[] = {
         {"dead-", S3STORE_CANCELLED, S3STORE_CANCELLED, false},
+        {"dead-", S3STORE_OUT_OF_MEMORY, S3STORE_OUT_OF_MEMORY, false},
         {"dead-", S3STORE_TIMEOUT, S3STORE_OK, false},
         {"dead.commit", S3STORE_PERMISSION_DENIED, S3STORE_OK, false},
         {"dead.commit", S3STORE_PERMISSION_DENIED, S3STORE_PERMISSION_DENIED, true},
@@ -719,29 +757,34 @@ static void test_orphans__many_are_told_each_once(void **state)
 static void test_orphans__memory_that_runs_out_is_an_error_and_removes_nothing_good(void **state)
 {
     (void)state;
-    bool done = false;
-    for (uint64_t n = 0; n < 2000 && !done; n += n < 60 ? 1 : 13) {
+    bool failed = true;
+    size_t failures = 0;
+    for (uint64_t n = 0; n < 2000 && failed; n++) {
         fixture fx;
         aged a;
         s3store_error err = {0};
         kit_told told;
         s3store_orphans_report r;
+        char id[S3STORE_UPLOAD_ID_MAX];
+        s3store_put_request begin = {.size = sizeof begin, .key = "ds/data/p=a/big.parquet"};
         kit_open(&fx);
         fixture_written good = kit_write(&fx, "p=a", "t", FIXTURE_ALL);
         kit_write(&fx, "p=a", "t", FIXTURE_DATA | FIXTURE_REF);
+        assert_ok(s3s_create_multipart(&fx.memory, NULL, &begin, id, &err));
         age(&a, &fx, 8 * DAY_US);
-        s3s_env_fail_alloc_at(fx.env, n);
+        s3s_env_fail_any_alloc_at(fx.env, n);
         s3store_status status = look(&fx, 0, true, &told, &r, &err);
+        failed = s3s_env_alloc_has_failed(fx.env);
         s3s_env_fail_alloc_at(fx.env, UINT64_MAX);
-        done = status == S3STORE_OK;
-        if (!done)
+        if (status != S3STORE_OK)
             assert_int_equal(status, S3STORE_OUT_OF_MEMORY);
         else
-            assert_int_equal(r.removed, 2);
+            assert_int_equal(r.removed, 3);
+        failures += status != S3STORE_OK;
         assert_true(exists(&fx, good.data_key) && exists(&fx, good.ref_key));
         fixture_close_clean(&fx);
     }
-    assert_true(done);
+    assert_true(!failed && failures > 20);
 }
 
 const struct CMUnitTest orphans_tests[] = {
@@ -752,6 +795,7 @@ const struct CMUnitTest orphans_tests[] = {
     cmocka_unit_test(test_orphans__a_marker_that_cannot_be_read_keeps_everything),
     cmocka_unit_test(test_orphans__what_is_committed_meanwhile_stays),
     cmocka_unit_test(test_orphans__what_became_young_meanwhile_stays),
+    cmocka_unit_test(test_orphans__what_became_younger_than_asked_for_says_so),
     cmocka_unit_test(test_orphans__one_that_cannot_be_removed_does_not_keep_the_others),
     cmocka_unit_test(test_orphans__a_marker_that_cannot_be_asked_for_is_an_error),
     cmocka_unit_test(test_orphans__what_is_gone_or_cannot_be_looked_at_again_is_told),

@@ -3,6 +3,7 @@
  * told as what it is. */
 #include <stdlib.h>
 
+#include "base/env_private.h"
 #include "arrow/builder.h"
 #include "dataset/content_hash.h"
 #include "dataset/marker.h"
@@ -353,7 +354,7 @@ static void sweep(bool hashed)
         } else {
             w = write_rows(&fx, "p=b", NULL, ROWS_OF({"c", "x", 1, 7}, {"b", "x", 1, 8}));
         }
-        s3s_env_fail_alloc_at(fx.env, n);
+        s3s_env_fail_any_alloc_at(fx.env, n);
         s3store_status status = kit_verify(&fx, &options, &told, &report, &err);
         s3s_env_fail_alloc_at(fx.env, UINT64_MAX);
         if (status == S3STORE_OK) {

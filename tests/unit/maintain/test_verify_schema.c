@@ -111,6 +111,53 @@ static void put_view(fixture *fx, const char *name, const char *column)
     fixture_put(fx, key, body, strlen(body), NULL);
 }
 
+static void take_details(void *ctx, const s3store_finding *f)
+{
+    kit_tell(ctx, "%s: %s;", f->key, f->detail);
+}
+
+/* Two views of one column, and rows of several tuples: each is told once, with the first. */
+static void test_verify__all_missing_tuples_of_a_commit_are_one_finding(void **state)
+{
+    (void)state;
+    static const fixture_row rows[] = {{"a", 1, 1, false}, {"b", 1, 2, false}, {"c", 2, 3, false}};
+    static const fixture_write write = {.partition = "p=a", .token = "t"};
+    fixture fx;
+    s3store_error err;
+    kit_told told = {0};
+    s3store_verify_report report = {.size = sizeof report};
+    s3store_verify_options options = S3STORE_VERIFY_OPTIONS_INIT;
+    kit_open(&fx);
+    fixture_write_rows(&fx, &write, rows, 3);
+    put_view(&fx, "entities", "entity");
+    put_view(&fx, "sames", "entity");
+    fixture_put(&fx, "ds/_matview/entities/entity=a/m.matview", NULL, 0, NULL);
+    options.finding = take_details;
+    options.finding_ctx = &told;
+    assert_ok(s3s_verify_dataset(fx.target, &options, &report, &err));
+    assert_string_equal(
+        told.text,
+        "ds/_matview/entities/entity=b/m.matview: the view \"entities\" lacks markers of 2 tuples of "
+        "this commit: lookups do not show them;"
+        "ds/_matview/sames/entity=a/m.matview: the view \"sames\" lacks markers of 3 tuples of this "
+        "commit: lookups do not show them;");
+    assert_int_equal(report.damages, 2);
+    assert_int_equal(report.view_markers, 1);
+    fixture_close_clean(&fx);
+}
+
+/* No view has a column of the file: nothing of it is read. */
+static void test_verify__a_file_without_any_column_of_a_view_needs_no_markers(void **state)
+{
+    (void)state;
+    fixture fx;
+    kit_open(&fx);
+    kit_write(&fx, "p=a", "t", FIXTURE_ALL);
+    put_view(&fx, "others", "no_such_column");
+    expect(&fx, "");
+    fixture_close_clean(&fx);
+}
+
 static void test_verify__markers_that_are_missing_from_a_view_are_found(void **state)
 {
     (void)state;
@@ -236,6 +283,8 @@ const struct CMUnitTest verify_schema_tests[] = {
     cmocka_unit_test(test_verify__versions_and_views_that_cannot_be_read_end_it),
     cmocka_unit_test(test_verify__of_schema_and_views_every_allocation_may_fail),
     cmocka_unit_test(test_verify__markers_that_are_missing_from_a_view_are_found),
+    cmocka_unit_test(test_verify__all_missing_tuples_of_a_commit_are_one_finding),
+    cmocka_unit_test(test_verify__a_file_without_any_column_of_a_view_needs_no_markers),
     cmocka_unit_test(test_verify__rows_without_a_text_for_a_view_are_found),
     cmocka_unit_test(test_verify__versions_that_widen_are_right),
     cmocka_unit_test(test_verify__a_missing_version_is_found),

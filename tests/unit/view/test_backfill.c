@@ -1,6 +1,7 @@
 /* Backfills: which data objects, which markers, what is told. */
 #include <stdlib.h>
 
+#include "base/env_private.h"
 #include "arrow/builder.h"
 #include "base/cancel.h"
 #include "dataset/fileset.h"
@@ -528,7 +529,7 @@ static void test_backfill__every_allocation_may_fail(void **state)
     size_t failures = 0, successes = 0; /* one after the other: some failures are made good */
     for (uint64_t n = 0; successes < 40; n++) {
         assert_true(n < 5000);
-        s3s_env_fail_alloc_at(s.env, n);
+        s3s_env_fail_any_alloc_at(s.env, n);
         s3store_status status = backfill(&s, KIT_VIEW("v", "sku", "n"), &o, &err);
         s3s_env_fail_alloc_at(s.env, UINT64_MAX);
         successes = status == S3STORE_OK ? successes + 1 : 0;

@@ -1,6 +1,7 @@
 /* Lookups: which tuples, in which order, at what cost, as what. */
 #include <stdlib.h>
 
+#include "base/env_private.h"
 #include "support/alloc_sweep.h"
 #include "unit/view/kit.h"
 
@@ -450,7 +451,7 @@ static void test_lookup__every_allocation_may_fail(void **state)
     size_t failures = 0, successes = 0; /* one after the other: some failures are made good */
     for (uint64_t n = 0; successes < 40; n++) {
         assert_true(n < 2000);
-        s3s_env_fail_alloc_at(s.env, n);
+        s3s_env_fail_any_alloc_at(s.env, n);
         s3store_status status =
             kit_lookup_status(&s, KIT_VIEW("v", "a"), KIT_PATTERNS("*", "a=2"), &err);
         s3s_env_fail_alloc_at(s.env, UINT64_MAX);

@@ -1,6 +1,7 @@
 /* The markers that a write leaves: which, when, how often. */
 #include <stdlib.h>
 
+#include "base/env_private.h"
 #include "support/alloc_sweep.h"
 #include "unit/view/kit.h"
 
@@ -588,7 +589,7 @@ static void test_markers__every_allocation_may_fail(void **state)
         struct ArrowArrayStream stream;
         s3store_write_result *result = NULL;
         stage_stream(&s, COLUMNS, ROWS("a|s1|x|1|null", "a|s2|x|2|null"), &stream);
-        s3s_env_fail_alloc_at(s.env, n);
+        s3s_env_fail_any_alloc_at(s.env, n);
         s3store_status status = s3s_write(s.writer, &stream, NULL, &result, &err);
         s3s_env_fail_alloc_at(s.env, UINT64_MAX);
         s3store_write_result_free(result);
