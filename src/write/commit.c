@@ -240,7 +240,7 @@ s3store_status s3s_commit_try(s3s_publication *p, s3s_verdict *verdict, bool *ag
 static void list_attempts(const s3s_publication *p, char *out, size_t size)
 {
     size_t used = 0;
-    for (size_t i = 0; i < p->try_count && used < size; i++)
+    for (size_t i = 0; i < p->try_count; i++)
         used += (size_t)snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "",
                                  p->tries[i].attempt);
 }

@@ -106,8 +106,8 @@ static s3store_status restamp_now(s3store_target *target, const char *partition,
     }
     if (outcome != NULL && (status == S3STORE_OK || status == S3STORE_COMMIT_AFTER_TIMEOUT))
         status = s3s_outcome_set(outcome, &target->layout, S3STORE_COMMIT_DONE, &marker, err);
-    if (stamped != S3STORE_OK && err != NULL)
-        *err = *late;
+    if (stamped != S3STORE_OK)
+        s3s_fail_as(err, stamped, late);
     if (status == S3STORE_OK && stamped == S3STORE_COMMIT_AFTER_TIMEOUT) {
         s3s_outcome_set_error(outcome, S3STORE_COMMIT_LATE, late);
         late = NULL;

@@ -38,8 +38,7 @@ static s3store_status check_agreement(const s3s_input *input, const s3s_part_spe
             if (!s3s_column_is_null(&column, r))
                 status = s3s_value_text(&column, r, spec, &text, err);
             if (status == S3STORE_OK &&
-                (text.size != wanted.size ||
-                 (text.size > 0 && memcmp(text.data, wanted.data, text.size) != 0)))
+                (text.size != wanted.size || memcmp(text.data, wanted.data, text.size) != 0))
                 status = s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                                   "row %lld: column %s does not agree with the partition's %s=%.*s",
                                   (long long)(first + r), spec->column, spec->name,
@@ -389,10 +388,8 @@ bool s3s_plan_exceeds(const s3s_part *part)
 static bool takes_all(const s3s_part *part)
 {
     const s3s_chunk *chunk = part->open;
-    uint64_t rows, bytes;
-    return chunk != NULL && !__builtin_add_overflow(chunk->row_count, part->row_count, &rows) &&
-           !__builtin_add_overflow(chunk->byte_count, part->row_bytes, &bytes) &&
-           rows <= part->limits.rows && bytes <= part->limits.bytes;
+    return chunk->row_count + part->row_count <= part->limits.rows &&
+           chunk->byte_count + part->row_bytes <= part->limits.bytes;
 }
 
 /* A partition turns out to need several commits: is it said what is needed for that? */
@@ -451,19 +448,19 @@ static s3store_status open_next(s3s_write_call *c, s3s_part *part, s3store_error
     return S3STORE_OK;
 }
 
+/* Of the open chunk nothing is held yet: what earlier rounds put there is spilled. */
 static s3store_status cut_part(s3s_write_call *c, s3s_part *part, s3store_error *err)
 {
     s3store_status status = S3STORE_OK;
     s3s_chunk *chunk = part->open;
     bool at_once = part->row_count > 0 && takes_all(part);
     if (at_once) {
-        if (chunk->held_count == 0)
-            chunk->rows = part->rows;
-        chunk->held_count += part->row_count;
+        chunk->rows = part->rows;
+        chunk->held_count = part->row_count;
         chunk->row_count += part->row_count;
         chunk->byte_count += part->row_bytes;
     }
-    for (size_t i = 0; !at_once && i < part->row_count && status == S3STORE_OK; i++) {
+    for (size_t i = 0; !at_once && i < part->row_count; i++) {
         uint64_t size = row_size(c, part->rows[i]);
         if (chunk->row_count > 0 && is_full(chunk, size)) {
             status = open_next(c, part, err);
@@ -477,8 +474,7 @@ static s3store_status cut_part(s3s_write_call *c, s3s_part *part, s3store_error 
         chunk->row_count++;
         chunk->byte_count += size;
     }
-    if (part->open != NULL)
-        part->open->outcome->commit.row_count = (int64_t)part->open->row_count;
+    part->open->outcome->commit.row_count = (int64_t)part->open->row_count;
     part->row_count = part->row_bytes = 0;
     return status;
 }
@@ -521,7 +517,7 @@ s3store_status s3s_plan_cut(s3s_write_call *c, bool ends, s3store_error *err)
         status = cut_part(c, part, &why);
         if (status != S3STORE_OK)
             status = fail_part(c, part, status, &why, err);
-        else if (ends && part->open != NULL)
+        else if (ends)
             seal(part, false);
         if (status == S3STORE_OK && !part->is_failed)
             status = note_markers(c, part, err);

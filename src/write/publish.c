@@ -12,7 +12,7 @@
 
 /* A chunk that is to be encoded, and waits for its turn. */
 typedef struct waiter {
-    struct waiter *next;
+    struct waiter *next, **at; /* at: what points to it */
     uint64_t bytes;
     s3s_cond turn;
 } waiter;
@@ -73,12 +73,11 @@ static void wake_first_locked(publishing *job)
 
 static void leave_locked(publishing *job, waiter *w)
 {
-    waiter **at = &job->locked.first;
-    while (*at != w)
-        at = &(*at)->next;
-    *at = w->next;
-    if (w->next == NULL)
-        job->locked.end = at;
+    *w->at = w->next;
+    if (w->next != NULL)
+        w->next->at = w->at;
+    else
+        job->locked.end = w->at;
 }
 
 static s3store_status wait_for_turn_locked(publishing *job, uint64_t bytes, s3store_error *err)
@@ -90,7 +89,8 @@ static s3store_status wait_for_turn_locked(publishing *job, uint64_t bytes, s3st
     s3store_status status = s3s_cond_init(&w.turn, job->call->env, err);
     if (status != S3STORE_OK)
         return status;
-    *job->locked.end = &w;
+    w.at = job->locked.end;
+    *w.at = &w;
     job->locked.end = &w.next;
     while (status == S3STORE_OK && !(job->locked.first == &w && has_room_locked(job, bytes)))
         status = s3s_cond_wait(&w.turn, &job->mutex, call->deadline_us, call->cancel);
@@ -110,8 +110,6 @@ static s3store_status reserve(chunk_work *w, s3store_error *err)
 {
     publishing *job = w->job;
     uint64_t bytes = w->chunk->byte_count + 1;
-    if (w->encodes)
-        return S3STORE_OK;
     s3s_mutex_lock(&job->mutex);
     job->locked.encode_bytes -= w->reserved;
     job->locked.encodes -= w->reserved > 0;
@@ -195,7 +193,7 @@ static s3store_status walk_rows(chunk_work *w, s3s_datafile_encoder *encoder, s3
     row_walk walk = {.cursor = {.call = c, .chunk = w->chunk}};
     bool beside = encoder != NULL && w->threads > 1;
     s3store_status status = S3STORE_OK;
-    if (w->chunk->token != NULL && !w->publication.has_content_hash)
+    if (w->chunk->token != NULL)
         status = s3s_content_hasher_new(c->env, c->input.schema, c->input.skip, &walk.hasher, err);
     if (status == S3STORE_OK)
         status = walk_on(&walk, 0, err);
@@ -257,7 +255,7 @@ static s3store_status encode(chunk_work *w, s3store_error *err)
 
 static s3store_status hash_rows(chunk_work *w, s3store_error *err)
 {
-    if (w->publication.has_content_hash || w->chunk->token == NULL)
+    if (w->publication.has_content_hash)
         return S3STORE_OK;
     s3store_status status = reserve(w, err);
     if (status == S3STORE_OK)

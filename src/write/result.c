@@ -110,7 +110,7 @@ static int compare_outcomes(const void *a, const void *b)
     const s3store_commit *x = &(*(s3s_result_item *const *)a)->commit;
     const s3store_commit *y = &(*(s3s_result_item *const *)b)->commit;
     int order = strcmp(x->partition, y->partition);
-    return order != 0 ? order : x->chunk < y->chunk ? -1 : x->chunk > y->chunk;
+    return order != 0 ? order : (x->chunk > y->chunk) - (x->chunk < y->chunk);
 }
 
 void s3s_result_sort(s3store_write_result *result)
@@ -203,7 +203,6 @@ s3store_status s3s_result_status(const s3store_write_result *result, bool is_rea
                         committed, result->count, chunked ? "chunks" : "partitions",
                         failed != NULL ? "partition " : "the others were ",
                         failed != NULL ? failed->partition : "not tried", reason->message);
-    if (err != NULL)
-        *err = *reason;
-    return reason->status != S3STORE_OK ? reason->status : S3STORE_INTERNAL;
+    return s3s_fail_as(err, reason->status != S3STORE_OK ? reason->status : S3STORE_INTERNAL,
+                       reason);
 }

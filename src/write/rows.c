@@ -64,7 +64,7 @@ static s3store_status take_piece(const s3s_write_call *c, const s3s_chunk *chunk
     const s3s_row *rows = chunk->rows + *at;
     size_t count = piece_rows(c, rows, chunk->held_count - *at);
     *at += count;
-    if (count > 0 && lend_batch(c, rows, count, out))
+    if (lend_batch(c, rows, count, out))
         return S3STORE_OK;
     return s3s_batch_take(c->env, c->input.schema, c->plan.batches, c->input.batch_count, rows,
                           count, NULL, 0, out, err);

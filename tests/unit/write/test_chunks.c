@@ -1,4 +1,5 @@
 /* Inputs that need several commits, or more memory than there is (FORMAT "Chunks"). */
+#include "base/env_private.h"
 #include "unit/write/chunk_kit.h"
 
 #include <stdlib.h>
@@ -336,7 +337,69 @@ static void test_chunks__lookup_tells_all_of_them(void **state)
     assert_states(result, "b#1 existing 16, b#2 existing 4");
     assert_string_equal(s3store_write_result_get(result, 1)->token, "t~000002");
     s3store_write_result_free(result);
+    /* One that cannot be asked for is not the end of them. */
+    static const stage_rule denied = {
+        S3S_VERB_HEAD, FAULTY_COMMIT, 2, 2, {.refuse = S3STORE_PERMISSION_DENIED}};
+    stage_rules(&s, &denied, 1);
+    assert_fails(s3s_lookup_commit(s.target, "p=b", "t", NULL, &result, &err),
+                 S3STORE_PERMISSION_DENIED, NULL);
+    assert_null(result);
     stage_close(&s);
+}
+
+/* What cannot be cut is its partition's failure, and the others are written. */
+static void test_chunks__a_partition_that_cannot_be_cut_fails_alone(void **state)
+{
+    (void)state;
+    for (int little_memory = 0; little_memory < 2; little_memory++) {
+        stage s;
+        s3store_error err;
+        s3store_write_result *result;
+        s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+        options.keep_going = true; /* and neither a token, nor said that there is none */
+        open_chunked(&s, little_memory ? LITTLE : PLENTY, 16, 0);
+        assert_fails(chunk_write(&s, &(chunk_input){.count = 40}, &options, &result, &err),
+                     S3STORE_PARTIAL, "--no-token");
+        assert_int_equal(s3store_write_result_count(result), 2);
+        assert_int_equal(s3store_write_result_get(result, 0)->state, S3STORE_COMMIT_FAILED);
+        assert_int_equal(s3store_write_result_get(result, 1)->state, S3STORE_COMMIT_DONE);
+        assert_int_equal(s3store_write_result_get(result, 1)->row_count, 8);
+        assert_int_equal(stage_count(&s, ".commit"), 1);
+        s3store_write_result_free(result);
+        stage_close(&s);
+    }
+}
+
+/* The first write cut by bytes: who finds that only at its commit cuts so too. A row that is larger than
+ * a chunk is one. */
+static void test_chunks__a_retry_cuts_by_the_bytes_of_the_first_commit(void **state)
+{
+    (void)state;
+    for (int count = 1; count <= 40; count += 39) {
+        stage s;
+        s3store_error err;
+        s3store_write_result *result;
+        char before[8192];
+        open_chunked(&s, PLENTY, 1000, count == 1 ? 3 : 4 * CHUNK_ROW_BYTES);
+        s3store_write_options options = with_token("t");
+        options.optimistic = true;
+        assert_ok(chunk_write(&s, &(chunk_input){.count = 40}, &options, NULL, &err));
+        snprintf(before, sizeof before, "%s", chunk_markers(&s));
+        s.target->settings.chunk_bytes = 0;
+        if (count > 1) {
+            assert_ok(chunk_write(&s, &(chunk_input){.count = count}, &options, &result, &err));
+            assert_int_equal(s3store_write_result_count(result), 8 + 2);
+            for (size_t i = 0; i < 10; i++)
+                assert_int_equal(s3store_write_result_get(result, i)->state,
+                                 S3STORE_COMMIT_EXISTING);
+            s3store_write_result_free(result);
+        } else {
+            assert_fails(chunk_write(&s, &(chunk_input){.count = count}, &options, NULL, &err),
+                         S3STORE_TOKEN_REUSED, "a longer input");
+        }
+        assert_string_equal(chunk_markers(&s), before);
+        stage_close(&s);
+    }
 }
 
 /* ---- tokens ---------------------------------------------------------------------------------- */
@@ -678,7 +741,7 @@ static void test_chunks__every_allocation_may_fail(void **state)
         for (int i = 0; i < input.count; i += 10)
             stage_batches_add(&s, &b, CHUNK_COLUMNS, texts + i, 10);
         stage_batches_stream(&b, &stream);
-        s3s_env_fail_alloc_at(s.env, n);
+        s3s_env_fail_any_alloc_at(s.env, n);
         s3store_status status = s3s_write(s.writer, &stream, &options, &result, &err);
         s3s_env_fail_alloc_at(s.env, UINT64_MAX);
         whole = status == S3STORE_OK && n > 500;
@@ -709,6 +772,8 @@ int main(void)
         cmocka_unit_test(test_chunks__a_retry_of_one_commit_stays_one),
         cmocka_unit_test(test_chunks__other_data_under_the_token_are_noticed),
         cmocka_unit_test(test_chunks__lookup_tells_all_of_them),
+        cmocka_unit_test(test_chunks__a_partition_that_cannot_be_cut_fails_alone),
+        cmocka_unit_test(test_chunks__a_retry_cuts_by_the_bytes_of_the_first_commit),
         cmocka_unit_test(test_chunks__without_a_token_it_must_be_said),
         cmocka_unit_test(test_chunks__a_long_token_is_for_one_commit_only),
         cmocka_unit_test(test_chunks__a_token_function_answers_for_all_rows),

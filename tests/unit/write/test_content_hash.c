@@ -317,8 +317,9 @@ static s3store_status hash_again(void *ctx, s3s_env *env, s3store_error *err)
 static void test_content_hash__every_failed_allocation_is_an_error(void **state)
 {
     s3s_env *env = *state;
-    hashed h = {.schema = kit_schema(env, "a:int64?;b:string?")};
-    KIT_BATCH(h.schema, &h.batch, "1|x", "2|y");
+    hashed h = {.schema = kit_schema(env, "a:int64?;b:string?;c:struct<y: int8, x: list<int8>>?;"
+                                         "d:map<string, struct<z: bool>>?")};
+    KIT_BATCH(h.schema, &h.batch, "1|x|{1,[2,3]}|[{k,{true}}]", "2|y|null|[]");
     alloc_steps(hash_again, &h);
     s3s_array_release(&h.batch);
     s3s_schema_release(h.schema);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/cancel.h"
 #include "unit/write/stage.h"
 
 #define PIV "p:string?;id:string?;v:int64?"
@@ -502,6 +503,12 @@ static void test_gather__an_insertion_time_beyond_the_column_is_refused(void **s
 }
 
 /* One batch of 6 MB: it is taken in pieces, and a null in a later one still names its row. */
+static void cancel_first(void *ctx, const s3store_write_progress *progress)
+{
+    (void)progress;
+    s3store_cancel_trigger(ctx);
+}
+
 static void test_gather__a_large_batch_is_taken_in_pieces(void **state)
 {
     enum { COUNT = 6000, SIZE = 1000 };
@@ -527,8 +534,46 @@ static void test_gather__a_large_batch_is_taken_in_pieces(void **state)
     assert_fails(stage_write(&s, PIV, (const char *const *)rows, COUNT, NULL, &result, &err),
                  S3STORE_INVALID_ARGUMENT, "row 5001: the version column v is null");
     assert_null(result);
+    /* It can be cancelled between two of them. */
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    assert_ok(s3s_cancel_new(NULL, NULL, &options.cancel, &err));
+    snprintf(rows[5000] + SIZE - 8, 8, "|5000");
+    options.progress = cancel_first;
+    options.progress_ctx = options.cancel;
+    assert_fails(stage_write(&s, PIV, (const char *const *)rows, COUNT, &options, &result, &err),
+                 S3STORE_CANCELLED, NULL);
+    assert_null(result);
+    s3store_cancel_free(options.cancel);
     for (int i = 0; i < COUNT; i++)
         free(rows[i]);
+    stage_close(&s);
+}
+
+/* What a writer is opened with is meant by each write; unless it is told, as the dataset says. */
+static void test_gather__a_writer_has_options_of_its_own(void **state)
+{
+    stage s;
+    s3store_error err;
+    s3store_writer *writer;
+    s3store_writer_options options = S3STORE_WRITER_OPTIONS_INIT;
+    (void)state;
+    stage_open(&s, NULL);
+    s.target->settings.compression = S3STORE_COMPRESSION_GZIP;
+    assert_ok(s3s_writer_open(s.target, &options, &writer, &err));
+    assert_int_equal(writer->compression, S3STORE_COMPRESSION_GZIP);
+    uint64_t most = writer->pool_max_bytes;
+    s3s_writer_free(writer);
+    options.compression = S3STORE_COMPRESSION_ZSTD;
+    options.encode_pool_bytes = 4096;
+    assert_ok(s3s_writer_open(s.target, &options, &writer, &err));
+    assert_int_equal(writer->compression, S3STORE_COMPRESSION_ZSTD);
+    assert_int_equal(writer->pool_max_bytes, 4096);
+    s3s_writer_free(writer);
+    options.encode_pool_bytes = UINT64_MAX; /* a part of the budget at most */
+    assert_ok(s3s_writer_open(s.target, &options, &writer, &err));
+    assert_int_equal(writer->pool_max_bytes, s.target->memory_bytes / S3S_MEMORY_SLACK);
+    assert_true(writer->pool_max_bytes >= most);
+    s3s_writer_free(writer);
     stage_close(&s);
 }
 
@@ -755,6 +800,7 @@ int main(void)
         cmocka_unit_test(test_gather__an_insertion_time_beyond_the_column_is_refused),
         cmocka_unit_test(test_gather__rows_cannot_be_sorted_by_a_nested_column),
         cmocka_unit_test(test_gather__a_large_batch_is_taken_in_pieces),
+        cmocka_unit_test(test_gather__a_writer_has_options_of_its_own),
         cmocka_unit_test(test_gather__a_writer_of_unknown_columns_or_compression_is_refused),
         cmocka_unit_test(test_gather__the_callers_arrays_are_never_changed),
         cmocka_unit_test(test_gather__types_that_another_writer_recorded_meanwhile_bind),

@@ -1,4 +1,5 @@
 /* Partitions by function, and what a write would divide its input into. */
+#include "base/env_private.h"
 #include "support/dataset_fixture.h"
 #include "unit/write/chunk_kit.h"
 
@@ -27,6 +28,22 @@ static s3store_status refuses(void *ctx, const struct ArrowSchema *schema,
     (void)err;
     snprintf(key, key_size, "%s", input_row < 3 ? "p=x" : gives);
     return input_row < 3 || gives[0] != '\0' ? S3STORE_OK : S3STORE_INVALID_ARGUMENT;
+}
+
+static s3store_status explains(void *ctx, const struct ArrowSchema *schema,
+                               const struct ArrowArray *rows, int64_t row, int64_t input_row,
+                               char *key, size_t key_size, s3store_error *err)
+{
+    (void)ctx;
+    (void)schema;
+    (void)rows;
+    (void)row;
+    (void)input_row;
+    (void)key;
+    (void)key_size;
+    err->status = S3STORE_SCHEMA_MISMATCH;
+    snprintf(err->message, sizeof err->message, "nobody knows where it belongs");
+    return S3STORE_SCHEMA_MISMATCH;
 }
 
 static void test_group__a_function_gives_the_keys(void **state)
@@ -77,6 +94,14 @@ static void test_group__a_function_that_is_wrong_names_the_row(void **state)
                      S3STORE_INVALID_ARGUMENT, "mutually exclusive");
         stage_close(&s);
     }
+    stage s;
+    s3store_error err;
+    stage_open(&s, NULL);
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    options.partition_of = explains;
+    assert_fails(chunk_write(&s, &(chunk_input){.count = 5}, &options, NULL, &err),
+                 S3STORE_SCHEMA_MISMATCH, "row 1: nobody knows where it belongs");
+    stage_close(&s);
 }
 
 /* Vectors 88 to 91: groups of the right size, ascending keys, order kept, nothing of nothing. */
@@ -169,6 +194,10 @@ static void test_group__keys_that_cannot_be_made_say_why(void **state)
     assert_ok(s3s_schema_export(schema, &abi, &err));
     assert_ok(s3s_partition_key(s.writer, &abi, &rows, 0, key, sizeof key, &err)); /* allowed */
     assert_string_equal(key, "p=x*");
+    assert_fails(s3s_partition_key(s.writer, &abi, &rows, -1, key, sizeof key, &err),
+                 S3STORE_INVALID_ARGUMENT, "there is no row -1");
+    assert_fails(s3s_partition_key(s.writer, &abi, &rows, 2, key, sizeof key, &err),
+                 S3STORE_INVALID_ARGUMENT, "there is no row 2");
     ((char *)(uintptr_t)rows.children[0]->buffers[2])[3] = '\0'; /* the '-' */
     assert_fails(s3s_partition_key(s.writer, &abi, &rows, 1, key, sizeof key, &err),
                  S3STORE_INVALID_ARGUMENT, "NUL");
@@ -227,7 +256,7 @@ static void test_group__every_allocation_may_fail(void **state)
         char text[64];
         assert_true(n < 5000);
         stage_stream(&s, CHUNK_COLUMNS, ROWS("b|x|30", "a|y|10"), &stream);
-        s3s_env_fail_alloc_at(s.env, n);
+        s3s_env_fail_any_alloc_at(s.env, n);
         s3store_status status = s3s_group_by_partition(s.writer, &stream, NULL, &groups, &err);
         if (status == S3STORE_OK)
             status = s3store_groups_stream(groups, 0, &out, &err);

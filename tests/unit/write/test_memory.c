@@ -1,5 +1,6 @@
 /* Every allocation of a small write fails once: the write says so or recovers, what is visible is
  * what it says, and nothing is lost. */
+#include "base/env_private.h"
 #include "support/alloc_sweep.h"
 #include "unit/write/stage.h"
 
@@ -43,7 +44,7 @@ static bool write_failing_at(uint64_t n, size_t partitions, const char *token)
     options.token = token;
     stage_open(&s, &(stage_options){.entity = true});
     stage_stream(&s, PIV, rows, partitions, &stream);
-    s3s_env_fail_alloc_at(s.env, n);
+    s3s_env_fail_any_alloc_at(s.env, n);
     a.status = s3s_write(s.writer, &stream, &options, &result, &err);
     s3s_env_fail_alloc_at(s.env, UINT64_MAX - 1);
     s3s_env_fail_alloc_at(s.env, UINT64_MAX);
@@ -220,7 +221,7 @@ static void test_memory__of_mixed_rows_every_allocation_may_fail(void **state)
     s3store_write_result_free(result);
     size_t failures = 0;
     for (uint64_t n = 0; n < 60; n++) { /* reading, grouping and arranging; encoding is as elsewhere */
-        s3s_env_fail_alloc_at(s.env, n);
+        s3s_env_fail_any_alloc_at(s.env, n);
         s3store_status status = write_again(&r, s.env, &err);
         s3s_env_fail_alloc_at(s.env, UINT64_MAX);
         assert_true(status == S3STORE_OK || status == S3STORE_OUT_OF_MEMORY);

@@ -109,6 +109,14 @@ static void test_partitions__a_late_one_stops_nothing(void **state)
           .rule_count = 2, .status = S3STORE_COMMIT_AFTER_TIMEOUT, .rows = "a|x|1;b|y|2;c|z|3;",
           .states = "p=a committed_late COMMIT_AFTER_TIMEOUT, p=b committed, p=c committed",
           .text = "partition p=a, token tok"},
+         {.name = "two did not: the first is told",
+          .rules = {LATE_COMMIT("p=a"), LATE_COMMIT("p=b"),
+                    {S3S_VERB_PUT, FAULTY_REF, 2, 6, BUSY, 0, NULL, NULL},
+                    {S3S_VERB_PUT, FAULTY_REF, 8, 12, BUSY, 0, NULL, NULL}},
+          .rule_count = 4, .status = S3STORE_COMMIT_AFTER_TIMEOUT, .rows = "a|x|1;b|y|2;c|z|3;",
+          .states = "p=a committed_late COMMIT_AFTER_TIMEOUT, p=b committed_late "
+                    "COMMIT_AFTER_TIMEOUT, p=c committed",
+          .text = "partition p=a, token tok"},
          {.name = "partial weighs more than late", .keep_going = true,
           .rules = {LATE_COMMIT("p=a"),
                     {S3S_VERB_PUT, FAULTY_REF, 2, 6, BUSY, 0, NULL, NULL},
@@ -168,23 +176,24 @@ static void cancelled(const stage_rule *rule, bool already, s3store_status statu
     s3store_cancel_free(cancel);
 }
 
-/* Two partitions of which memory encodes one at a time, and data that take their time to be stored: the
- * second one waits for the first, and not longer than the call. */
-static void wait_to_encode(bool cancels, const char *text)
+/* Partitions of which memory encodes a few at a time, and data that take their time to be stored:
+ * the others wait for them, and not longer than the call. They leave in any order. */
+static void wait_to_encode(size_t count, bool cancels, const char *text)
 {
-    enum { SIZE = 300000 };
-    static char a[SIZE], b[SIZE];
+    enum { SIZE = 300000, MANY = 6 };
+    static char texts[MANY][SIZE];
     stage s;
     s3store_error err;
     s3store_write_result *result;
     s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
-    const char *const rows[] = {a, b};
+    const char *rows[MANY];
     stage_open(&s, &(stage_options){.memory_bytes = 1 << 20});
-    for (int i = 0; i < 2; i++) {
-        char *row = i == 0 ? a : b;
-        memset(row, 'x', SIZE);
-        memcpy(row, i == 0 ? "a|" : "b|", 2);
-        strcpy(row + SIZE - 3, "|1");
+    for (int i = 0; i < MANY; i++) {
+        memset(texts[i], 'x', SIZE);
+        texts[i][0] = (char)('a' + i);
+        texts[i][1] = '|';
+        strcpy(texts[i] + SIZE - 3, "|1");
+        rows[i] = texts[i];
     }
     assert_ok(stage_write(&s, PIV, ROWS("z|z|1"), NULL, NULL, &err)); /* the schema */
     if (cancels)
@@ -199,14 +208,15 @@ static void wait_to_encode(bool cancels, const char *text)
                              .fate = {.before_us = 20 * SECOND},
                              .cancel = options.cancel};
     stage_rules(&s, &slow, 1);
-    s3store_status status = stage_write(&s, PIV, rows, 2, &options, &result, &err);
+    s3store_status status = stage_write(&s, PIV, rows, count, &options, &result, &err);
     assert_int_equal(status, S3STORE_PARTIAL); /* the first one's data are stored: it is committed */
     bool found = false;
     for (size_t i = 0; i < s3store_write_result_count(result); i++) {
         const s3store_commit *c = s3store_write_result_get(result, i);
         found = found || (c->error != NULL && strstr(c->error->message, text) != NULL);
     }
-    assert_true(found);
+    if (!found)
+        fail_msg("%s; %s: %s", stage_states(result), s3store_status_name(err.status), err.message);
     s3store_write_result_free(result);
     s3store_cancel_free(options.cancel);
     stage_rules(&s, NULL, 0);
@@ -216,8 +226,9 @@ static void wait_to_encode(bool cancels, const char *text)
 static void test_partitions__who_waits_to_encode_ends_with_the_call(void **state)
 {
     (void)state;
-    wait_to_encode(false, "the deadline passed before a partition was encoded");
-    wait_to_encode(true, "cancelled by the caller before a partition was encoded");
+    wait_to_encode(2, false, "the deadline passed before a partition was encoded");
+    wait_to_encode(6, false, "the deadline passed before a partition was encoded");
+    wait_to_encode(2, true, "cancelled by the caller before a partition was encoded");
 }
 
 /* A writer keeps encoders for inputs of a few kinds: of more kinds the oldest go. */

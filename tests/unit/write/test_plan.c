@@ -64,6 +64,22 @@ static void test_plan__a_given_partition_must_agree_with_every_row(void **state)
             refused(&s, columns, rows, 2, &options, S3STORE_INVALID_ARGUMENT, cases[i].text);
         stage_close(&s);
     }
+    /* The first row that does not is told, whatever comes behind it. */
+    stage s;
+    s3store_error err;
+    struct ArrowArrayStream stream;
+    stage_batches b = {0};
+    s3store_write_result *result;
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    options.partition = "p=a";
+    stage_open(&s, NULL);
+    stage_batches_add(&s, &b, PIV, ROWS("a|x|1", "b|x|2", "c|x|3"));
+    stage_batches_add(&s, &b, PIV, ROWS("a|x|1", "d|x|2"));
+    stage_batches_stream(&b, &stream);
+    assert_fails(s3s_write(s.writer, &stream, &options, &result, &err), S3STORE_INVALID_ARGUMENT,
+                 "row 2: column p does not agree with the partition's p=a");
+    assert_null(result);
+    stage_close(&s);
 }
 
 static void test_plan__a_given_partition_needs_no_column_that_the_dataset_knows(void **state)
@@ -375,6 +391,53 @@ static void test_plan__a_partition_of_an_early_round_is_not_forgotten(void **sta
     stage_close(&s);
 }
 
+/* Rounds may find partitions that sort before those of earlier ones. */
+static void test_plan__a_partition_of_a_later_round_has_its_place(void **state)
+{
+    enum { EACH = 100 };
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    struct ArrowArrayStream stream;
+    static char texts[3 * EACH][40];
+    static const char *rows[3 * EACH];
+    stage_batches b = {0};
+    (void)state;
+    stage_open(&s, &(stage_options){.memory_bytes = 3000});
+    for (int i = 0; i < 3 * EACH; i++) {
+        snprintf(texts[i], sizeof texts[i], "%c|x|%d", "cab"[i / EACH], i);
+        rows[i] = texts[i];
+    }
+    for (int i = 0; i < 3 * EACH; i += 50)
+        stage_batches_add(&s, &b, PIV, rows + i, 50);
+    stage_batches_stream(&b, &stream);
+    assert_ok(s3s_write(s.writer, &stream, NULL, &result, &err));
+    assert_string_equal(stage_states(result), "p=a committed, p=b committed, p=c committed");
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(s3store_write_result_get(result, i)->row_count, EACH);
+    s3store_write_result_free(result);
+    stage_close(&s);
+}
+
+/* As many rows of several batches as one batch has, each in its place there: they are not that batch. */
+static void test_plan__rows_of_two_batches_are_not_taken_for_one(void **state)
+{
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    struct ArrowArrayStream stream;
+    stage_batches b = {0};
+    (void)state;
+    stage_open(&s, NULL);
+    stage_batches_add(&s, &b, PIV, ROWS("a|x|1", "a|x|2", "b|x|3"));
+    stage_batches_add(&s, &b, PIV, ROWS("b|x|4", "b|x|5", "a|x|6"));
+    stage_batches_stream(&b, &stream);
+    assert_ok(s3s_write(s.writer, &stream, NULL, &result, &err));
+    s3store_write_result_free(result);
+    assert_string_equal(stage_rows(&s), "a|x|1;a|x|2;a|x|6;b|x|3;b|x|4;b|x|5;");
+    stage_close(&s);
+}
+
 static void test_plan__more_view_markers_than_memory_holds_are_refused(void **state)
 {
     enum { MANY = 400 };
@@ -473,6 +536,8 @@ int main(void)
         cmocka_unit_test(test_plan__a_dry_run_that_keeps_going_shows_what_would_fail),
         cmocka_unit_test(test_plan__nulls_are_looked_for_where_nobody_counted_them),
         cmocka_unit_test(test_plan__a_partition_of_an_early_round_is_not_forgotten),
+        cmocka_unit_test(test_plan__a_partition_of_a_later_round_has_its_place),
+        cmocka_unit_test(test_plan__rows_of_two_batches_are_not_taken_for_one),
         cmocka_unit_test(test_plan__more_view_markers_than_memory_holds_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,18 @@ static void test_lookup__a_commit_is_found_by_one_head(void **state)
     assert_fails(s3s_lookup_commit(s.target, "p=a", "tik", NULL, &found, &err), S3STORE_NOT_FOUND,
                  NULL);
     assert_null(found);
+    assert_int_equal(s3s_lookup_commit(s.target, "p=a", "tik", NULL, &found, NULL),
+                     S3STORE_NOT_FOUND); /* nobody wants to know why */
+    assert_int_equal(s3s_restamp(s.target, "p=a", "tik", NULL, &found, NULL), S3STORE_NOT_FOUND);
+    assert_null(found);
+    /* Where nobody said what a partition is made of, any key may be one. */
+    size_t parts = s.target->settings.part_count;
+    s.target->settings.part_count = 0;
+    assert_ok(s3s_lookup_commit(s.target, "p=a", "tok", NULL, &found, &err));
+    s3store_write_result_free(found);
+    assert_fails(s3s_lookup_commit(s.target, "q=a", "tok", NULL, &found, &err), S3STORE_NOT_FOUND,
+                 NULL);
+    s.target->settings.part_count = parts;
     stage_rules(&s, NULL, 0);
     for (size_t i = 0; i < 3; i++)
         assert_fails(s3s_lookup_commit(s.target, "p=a", bad[i], NULL, &found, &err),

@@ -304,6 +304,11 @@ static void test_publish__a_403_says_what_it_is(void **state)
           .refs = 3,
           .rules = {{S3S_VERB_PUT, FAULTY_COMMIT, 1, 0, {.before_us = 15 * SECOND + 1}}},
           .rule_count = 1},
+         {.name = "no permission, where commits do not expire",
+          .options = {.fence = S3STORE_FENCE_OFF}, .status = S3STORE_PERMISSION_DENIED,
+          .text = "refused by the test", .states = "p=a failed PERMISSION_DENIED", NOTHING,
+          .data = 1, .refs = 1, .rules = {{S3S_VERB_PUT, FAULTY_COMMIT, 1, 0, DENIED}},
+          .rule_count = 1},
          {.name = "a policy against overwriting: the HEAD tells", COMMITTED, .data = 1, .refs = 1,
           .rules = {{S3S_VERB_PUT, FAULTY_COMMIT, 1, 1, LOST},
                     {S3S_VERB_PUT, FAULTY_COMMIT, 2, 0, DENIED}},
@@ -369,6 +374,12 @@ static void test_publish__the_verdict(void **state)
           .states = "p=a failed UNCERTAIN", NOTHING, .data = 3, .refs = 3,
           .rules = {{S3S_VERB_PUT, FAULTY_COMMIT, 1, 0, NOWHERE},
                     {S3S_VERB_HEAD, FAULTY_COMMIT, 2, 0, BUSY}},
+          .rule_count = 2},
+         {.name = "told to be there, and is not: nothing is, when the fence is closed",
+          .status = S3STORE_UNAVAILABLE, .text = "nothing is committed",
+          .states = "p=a failed UNAVAILABLE", NOTHING, .data = 3, .refs = 3,
+          .rules = {{S3S_VERB_PUT, FAULTY_COMMIT, 1, 1, NOWHERE},
+                    {S3S_VERB_PUT, FAULTY_COMMIT, 2, 0, {.refuse = S3STORE_ALREADY_EXISTS}}},
           .rule_count = 2});
 }
 
@@ -625,6 +636,24 @@ static void test_publish__a_server_without_conditions_is_asked_when_all_is_settl
     stage_close(&s);
 }
 
+/* Nobody has it when all is settled: a new try is safe. */
+static void test_publish__a_server_without_conditions_is_tried_again_when_nothing_is_there(
+    void **state)
+{
+    stage s;
+    s3store_error err;
+    static const stage_rule busy = {S3S_VERB_PUT, FAULTY_COMMIT, 1, 0, BUSY, FIRST_TRY};
+    (void)state;
+    stage_open(&s, &(stage_options){.unconditional = true});
+    stage_rules(&s, &busy, 1);
+    assert_ok(stage_write_one(&s, NULL, NULL, &err));
+    stage_rules(&s, NULL, 0);
+    assert_int_equal(stage_count(&s, ".parquet"), 2);
+    assert_int_equal(stage_count(&s, ".commit"), 1);
+    assert_string_equal(stage_rows(&s), "a|x|1;");
+    stage_close(&s);
+}
+
 /* The windows of S3: whole seconds, an allowance for slow servers. */
 static void test_publish__on_s3_a_403_near_the_end_is_an_expiry(void **state)
 {
@@ -738,6 +767,8 @@ int main(void)
         cmocka_unit_test(test_publish__cancelling_counts_until_the_data_is_stored),
         cmocka_unit_test(test_publish__a_server_without_conditions_is_waited_for),
         cmocka_unit_test(test_publish__a_server_without_conditions_is_asked_when_all_is_settled),
+        cmocka_unit_test(
+            test_publish__a_server_without_conditions_is_tried_again_when_nothing_is_there),
         cmocka_unit_test(test_publish__on_s3_a_403_near_the_end_is_an_expiry),
         cmocka_unit_test(test_publish__a_generated_token_is_its_first_attempt_id),
         cmocka_unit_test(test_publish__a_failed_write_names_its_generated_token),
