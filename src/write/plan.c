@@ -38,7 +38,8 @@ static s3store_status check_agreement(const s3s_input *input, const s3s_part_spe
             if (!s3s_column_is_null(&column, r))
                 status = s3s_value_text(&column, r, spec, &text, err);
             if (status == S3STORE_OK &&
-                (text.size != wanted.size || memcmp(text.data, wanted.data, text.size) != 0))
+                (text.size != wanted.size ||
+                 (text.size > 0 && memcmp(text.data, wanted.data, text.size) != 0)))
                 status = s3s_fail(err, S3STORE_INVALID_ARGUMENT,
                                   "row %lld: column %s does not agree with the partition's %s=%.*s",
                                   (long long)(first + r), spec->column, spec->name,
