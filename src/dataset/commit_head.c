@@ -19,3 +19,14 @@ s3store_status s3s_commit_head(s3store_target *target, const s3store_call *call,
         status = s3s_marker_parse(&info->metadata, key, out, err);
     return status;
 }
+
+s3store_status s3s_commit_confirm(s3store_target *target, const s3store_call *call,
+                                  const char *partition, const char *token, s3s_marker *out,
+                                  s3store_error *err)
+{
+    s3store_call durable = {.deadline_us = S3STORE_TIME_NONE};
+    if (call != NULL)
+        durable = *call;
+    durable.durable = true;
+    return s3s_commit_head(target, &durable, partition, token, out, NULL, err);
+}

@@ -132,6 +132,10 @@ s3store_status s3s_target_admit_schema(s3store_target *target, const s3store_cal
 s3store_status s3s_commit_head(s3store_target *target, const s3store_call *call,
                                const char *partition, const char *token, s3s_marker *out,
                                s3store_object_info *info, s3store_error *err);
+/* The same for whom a marker that is there is a success: it stays when power fails (durable). */
+s3store_status s3s_commit_confirm(s3store_target *target, const s3store_call *call,
+                                  const char *partition, const char *token, s3s_marker *out,
+                                  s3store_error *err);
 
 /* A whole small object (at most max_size) as text in the buffer. */
 s3store_status s3s_get_small(s3store_target *target, const s3store_call *call, const char *key,

@@ -37,7 +37,7 @@ static s3store_status later_chunks(s3store_target *target, const s3store_call *c
         s3s_marker marker;
         s3s_result_item *outcome;
         snprintf(chunk_token, sizeof chunk_token, S3S_CHUNK_TOKEN, token, (unsigned)i);
-        status = s3s_commit_head(target, call, partition, chunk_token, &marker, NULL, err);
+        status = s3s_commit_confirm(target, call, partition, chunk_token, &marker, err);
         if (status == S3STORE_OK)
             status = add_commit(target, partition, chunk_token, S3STORE_COMMIT_EXISTING, &marker,
                                 result, &outcome, err);
@@ -57,7 +57,7 @@ static s3store_status lookup_commit_now(s3store_target *target, const char *part
     *out = NULL;
     s3store_status status = check_arguments(target, partition, token, err);
     if (status == S3STORE_OK)
-        status = s3s_commit_head(target, call, partition, token, &marker, NULL, err);
+        status = s3s_commit_confirm(target, call, partition, token, &marker, err);
     if (status == S3STORE_OK)
         status = s3s_result_new(target->env, &result, err);
     if (status == S3STORE_OK)
@@ -90,7 +90,7 @@ static s3store_status restamp_now(s3store_target *target, const char *partition,
     if (status == S3STORE_OK)
         status = s3s_target_probe(target, call, &conditional, &fenced, err);
     if (status == S3STORE_OK)
-        status = s3s_commit_head(target, call, partition, token, &marker, NULL, err);
+        status = s3s_commit_confirm(target, call, partition, token, &marker, err);
     if (status == S3STORE_OK)
         status = s3s_result_new(target->env, &result, err);
     if (status == S3STORE_OK)

@@ -337,8 +337,8 @@ static s3store_status look_for_prior(chunk_work *w, s3store_error *err)
         return part->has_prior ? adopt_existing(w, &part->prior, err) : S3STORE_NOT_FOUND;
     s3store_status status = wait_for_others(c, err);
     if (status == S3STORE_OK)
-        status = s3s_commit_head(c->target, &c->call, w->publication.partition,
-                                 w->publication.token, &marker, NULL, err);
+        status = s3s_commit_confirm(c->target, &c->call, w->publication.partition,
+                                 w->publication.token, &marker, err);
     return status == S3STORE_OK ? adopt_existing(w, &marker, err) : status;
 }
 
@@ -687,7 +687,7 @@ static s3store_status ask_part(void *ctx, size_t i, s3store_error *err)
     s3store_error why = {0};
     s3store_status status = wait_for_others(c, &why);
     if (status == S3STORE_OK)
-        status = s3s_commit_head(c->target, &c->call, part->key, part->token, &part->prior, NULL,
+        status = s3s_commit_confirm(c->target, &c->call, part->key, part->token, &part->prior,
                                  &why);
     part->is_asked = status == S3STORE_OK || status == S3STORE_NOT_FOUND;
     part->has_prior = status == S3STORE_OK;

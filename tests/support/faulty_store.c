@@ -203,6 +203,8 @@ static s3store_status faulty_head(void *impl, const s3store_call *call, const ch
 {
     faulty_store *f = impl;
     faulty_fate fate = begin(f, S3S_VERB_HEAD, key, NULL);
+    if (f->sim != NULL)
+        f->durable_heads += call != NULL && call->durable;
     pause_for(f, fate.before_us);
     s3store_status status = fate.refuse != S3STORE_OK ? refuse(&fate, key, err)
                                                       : s3s_head(f->inner, call, key, info, err);
@@ -312,6 +314,7 @@ void faulty_deinit(faulty_store *f)
 void faulty_reset(faulty_store *f)
 {
     memset(f->counts, 0, sizeof f->counts);
+    f->durable_heads = 0;
     f->trace_size = 0;
     f->trace[0] = '\0';
 }

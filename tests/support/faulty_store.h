@@ -55,6 +55,7 @@ typedef struct faulty_store {
     void (*stored)(void *ctx, const s3store_put_request *put); /* one has taken effect; NULL */
     void *stored_ctx;
     unsigned counts[5][FAULTY_KINDS];
+    unsigned durable_heads; /* whose call asked for that */
     size_t trace_size;
     char trace[8192]; /* "put data, put ref, ..." */
     struct faulty_late *lates;

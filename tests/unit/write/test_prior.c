@@ -103,6 +103,35 @@ static void test_prior__a_damaged_marker_is_an_error(void **state)
     }
 }
 
+/* A store may see what it has not on disk yet, of somebody who died: every HEAD that makes a success of a
+ * marker asks for more (test_objstore_local: what file:// does then). */
+static void test_prior__success_rests_on_what_outlasts_a_power_failure(void **state)
+{
+    static const stage_rule lost[] = {
+        {S3S_VERB_PUT, FAULTY_COMMIT, 1, 0, {.answer = S3STORE_UNAVAILABLE}}};
+    stage s;
+    s3store_error err;
+    s3store_write_result *result;
+    (void)state;
+    stage_open(&s, NULL);
+    stage_rules(&s, lost, 1); /* it is there all the same */
+    assert_ok(stage_write_one(&s, "tok", &result, &err));
+    s3store_write_result_free(result);
+    assert_int_equal(s.faults.counts[S3S_VERB_HEAD][FAULTY_COMMIT], 2);
+    assert_int_equal(s.faults.durable_heads, 2);
+    stage_rules(&s, NULL, 0);
+    assert_ok(stage_write_one(&s, "tok", &result, &err));
+    assert_string_equal(stage_states(result), "p=a existing");
+    s3store_write_result_free(result);
+    assert_ok(s3s_lookup_commit(s.target, "p=a", "tok", NULL, &result, &err));
+    s3store_write_result_free(result);
+    assert_ok(s3s_restamp(s.target, "p=a", "tok", NULL, &result, &err));
+    s3store_write_result_free(result);
+    assert_int_equal(s.faults.counts[S3S_VERB_HEAD][FAULTY_COMMIT], 3);
+    assert_int_equal(s.faults.durable_heads, 3);
+    stage_close(&s);
+}
+
 /* ---- lookup and restamp ---------------------------------------------------------------------- */
 
 static void test_lookup__a_commit_is_found_by_one_head(void **state)
@@ -226,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_prior__a_reused_token_is_noticed),
         cmocka_unit_test(test_prior__a_marker_of_others_is_the_result),
         cmocka_unit_test(test_prior__a_damaged_marker_is_an_error),
+        cmocka_unit_test(test_prior__success_rests_on_what_outlasts_a_power_failure),
         cmocka_unit_test(test_lookup__a_commit_is_found_by_one_head),
         cmocka_unit_test(test_restamp__a_commit_gets_one_more_place_in_the_stream),
         cmocka_unit_test(test_restamp__a_stamp_of_the_future_is_passed),
