@@ -160,7 +160,7 @@ static s3store_status ask_marker(const s3s_publication *p, s3s_verdict *verdict,
     s3s_env *env = p->target->env;
     s3store_call call = {.deadline_us = s3s_mono_us(env) + VERDICT_BUDGET_US};
     s3store_status status = s3s_commit_confirm(p->target, &call, p->partition, p->token,
-                                            &verdict->marker, err);
+                                               &verdict->marker, err);
     verdict->seen_boot_us = s3s_boot_us(env);
     verdict->ours = false;
     for (size_t i = 0; status == S3STORE_OK && i < p->try_count; i++)

@@ -338,7 +338,7 @@ static s3store_status look_for_prior(chunk_work *w, s3store_error *err)
     s3store_status status = wait_for_others(c, err);
     if (status == S3STORE_OK)
         status = s3s_commit_confirm(c->target, &c->call, w->publication.partition,
-                                 w->publication.token, &marker, err);
+                                    w->publication.token, &marker, err);
     return status == S3STORE_OK ? adopt_existing(w, &marker, err) : status;
 }
 
@@ -688,7 +688,7 @@ static s3store_status ask_part(void *ctx, size_t i, s3store_error *err)
     s3store_status status = wait_for_others(c, &why);
     if (status == S3STORE_OK)
         status = s3s_commit_confirm(c->target, &c->call, part->key, part->token, &part->prior,
-                                 &why);
+                                    &why);
     part->is_asked = status == S3STORE_OK || status == S3STORE_NOT_FOUND;
     part->has_prior = status == S3STORE_OK;
     if (part->is_asked)
