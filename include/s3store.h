@@ -905,7 +905,8 @@ typedef struct s3store_write_options {
     void *token_of_ctx;
     int64_t inserted_at_us;       /* S3STORE_TIME_NONE: now */
     s3store_compression compression; /* DEFAULT: the writer's */
-    bool optimistic;              /* skip the HEAD before a write with token; the commit decides */
+    bool optimistic;              /* skip the HEAD before a write with token; the commit decides. Not
+                                     on a server that ignores If-None-Match: there it asks first */
     bool keep_going;              /* a failed partition does not stop those not yet begun */
     bool dry_run;                 /* partitions, rows and keys, with no request */
     bool accept_different;        /* a token committed with other data: its result, no error */

@@ -465,10 +465,18 @@ static s3store_status run_tries(chunk_work *w, s3s_verdict *verdict, s3store_err
                                 : s3s_commit_conclude(&w->publication, status, verdict, err);
 }
 
+/* Whether the marker is asked for first. An optimistic write leaves that to the commit, where the
+ * server refuses one that finds another there. */
+static bool asks_first(const chunk_work *w)
+{
+    const s3s_write_call *c = w->job->call;
+    return w->chunk->token != NULL && (w->chunk->number > 1 || w->chunk->part->is_asked ||
+                                       !c->options->optimistic || !c->conditional);
+}
+
 static s3store_status publish(chunk_work *w, s3store_error *err)
 {
-    bool asks = w->chunk->number > 1 || w->chunk->part->is_asked || !w->job->call->options->optimistic;
-    if (w->chunk->token != NULL && asks) {
+    if (asks_first(w)) {
         s3store_status status = look_for_prior(w, err);
         if (status != S3STORE_NOT_FOUND)
             return status;

@@ -615,6 +615,30 @@ static void test_publish__a_server_without_conditions_is_waited_for(void **state
     stage_close(&s);
 }
 
+/* There the commit would decide nothing: it would replace the other one. */
+static void test_publish__a_server_without_conditions_leaves_nothing_to_optimists(void **state)
+{
+    stage s;
+    s3store_error err;
+    s3store_write_result *first, *second;
+    s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
+    (void)state;
+    stage_open(&s, &(stage_options){.unconditional = true});
+    options.token = "tok";
+    options.optimistic = true;
+    for (int i = 0; i < 2; i++)
+        assert_ok(stage_write(&s, "p:string?;id:string?;v:int64?", ROWS("a|x|1"), &options,
+                              i == 0 ? &first : &second, &err));
+    assert_string_equal(stage_states(first), "p=a committed");
+    assert_string_equal(stage_states(second), "p=a existing");
+    assert_string_equal(s3store_write_result_get(first, 0)->data_path,
+                        s3store_write_result_get(second, 0)->data_path);
+    assert_int_equal(stage_count(&s, ".parquet"), 1);
+    s3store_write_result_free(first);
+    s3store_write_result_free(second);
+    stage_close(&s);
+}
+
 static void test_publish__a_server_without_conditions_is_asked_when_all_is_settled(void **state)
 {
     stage s;
@@ -766,6 +790,7 @@ int main(void)
         cmocka_unit_test(test_publish__the_deadline_counts_until_the_data_is_stored),
         cmocka_unit_test(test_publish__cancelling_counts_until_the_data_is_stored),
         cmocka_unit_test(test_publish__a_server_without_conditions_is_waited_for),
+        cmocka_unit_test(test_publish__a_server_without_conditions_leaves_nothing_to_optimists),
         cmocka_unit_test(test_publish__a_server_without_conditions_is_asked_when_all_is_settled),
         cmocka_unit_test(
             test_publish__a_server_without_conditions_is_tried_again_when_nothing_is_there),
