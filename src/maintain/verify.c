@@ -197,8 +197,12 @@ static s3store_status take_ref(void *ctx, const s3s_ref *ref, const char *why,
         tell_bad_ref(v, entry->key, bad.message);
         return S3STORE_OK;
     }
+    /* One that came late (a restamp where nothing expires) is no place that readers see: it counts
+     * as a ref, and its stamp makes nothing good. */
+    bool late = entry->last_modified_us != S3STORE_TIME_NONE &&
+                entry->last_modified_us - ref->micros > v->target->commit_timeout_us;
     return s3s_attempt_set_add(v->refs, slice_of(ref->partition), slice_of(ref->token),
-                               ref->attempt, ref->micros, err);
+                               ref->attempt, late ? 0 : ref->micros, err);
 }
 
 static void tell_plan(s3s_verify *v)

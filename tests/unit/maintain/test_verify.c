@@ -1,6 +1,7 @@
 /* verify: every way in which a commit can be damaged is found and named; nothing else is. */
 #include <stdlib.h>
 
+#include "base/sim.h"
 #include "support/alloc_sweep.h"
 #include "unit/maintain/kit.h"
 
@@ -204,6 +205,16 @@ static void test_verify__data_that_are_no_parquet_are_found(void **state)
     fixture_close_clean(&fx);
 }
 
+static void put_ref_again(fixture *fx, const fixture_written *w, int64_t stamp_us)
+{
+    fixture_write again = {.partition = "p=a",
+                           .token = "t",
+                           .attempt = w->attempt,
+                           .stamp_us = stamp_us,
+                           .steps = FIXTURE_REF};
+    fixture_write_bytes(fx, &again, "", 0, 1);
+}
+
 static void test_verify__a_late_commit_is_found_until_it_is_restamped(void **state)
 {
     (void)state;
@@ -216,15 +227,43 @@ static void test_verify__a_late_commit_is_found_until_it_is_restamped(void **sta
     expect(&fx, false, finding("commit_late", w.commit_key));
     expect(&fx, true, finding("commit_late", w.commit_key));
     /* The same attempt once more, later: what restamp leaves. */
-    fixture_write again = {.partition = "p=a",
-                           .token = "t",
-                           .attempt = w.attempt,
-                           .stamp_us = now_us,
-                           .steps = FIXTURE_REF};
-    fixture_write_bytes(&fx, &again, "", 0, 1);
+    put_ref_again(&fx, &w, now_us);
     expect(&fx, false, "");
     expect(&fx, true, "");
     fixture_close_clean(&fx);
+}
+
+/* In virtual time. */
+static void restamp_too_late(void *ctx)
+{
+    static const fixture_options timing = {.commit_timeout = "2h"};
+    fixture fx;
+    s3store_error err;
+    fixture_open(&fx, ctx, &timing);
+    int64_t now_us = s3s_wall_us(ctx), limit_us = INT64_C(7200) * 1000000;
+    fixture_written w = kit_write_at(&fx, "p=a", "t", FIXTURE_ALL, now_us - limit_us - 1);
+    expect(&fx, false, finding("commit_late", w.commit_key));
+    assert_ok(s3s_sleep_us(ctx, limit_us + 1, NULL, NULL));
+    put_ref_again(&fx, &w, now_us);
+    expect(&fx, false, finding("commit_late", w.commit_key));
+    expect(&fx, true, finding("commit_late", w.commit_key));
+    put_ref_again(&fx, &w, now_us + 1); /* just in time */
+    expect(&fx, false, "");
+    expect(&fx, true, "");
+    fixture_close(&fx);
+}
+
+static void test_verify__a_ref_that_came_late_itself_makes_nothing_good(void **state)
+{
+    (void)state;
+    s3s_sim *sim;
+    s3store_error err;
+    s3s_sim_options options = {.seed = 1, .start_wall_us = INT64_C(1700000000000000)};
+    assert_ok(s3s_sim_new(&options, &sim, &err));
+    assert_ok(s3s_sim_add(sim, "all", 0, restamp_too_late, s3s_sim_env(sim), &err));
+    assert_ok(s3s_sim_run(sim, &err));
+    assert_int_equal(s3s_env_live_allocs(s3s_sim_env(sim)), 0);
+    s3s_sim_free(sim);
 }
 
 static void test_verify__refs_that_cannot_be_read_are_found(void **state)
@@ -573,6 +612,7 @@ const struct CMUnitTest verify_tests[] = {
     cmocka_unit_test(test_verify__requests_that_fail_end_it_and_are_no_damage),
     cmocka_unit_test(test_verify__data_that_are_no_parquet_are_found),
     cmocka_unit_test(test_verify__a_late_commit_is_found_until_it_is_restamped),
+    cmocka_unit_test(test_verify__a_ref_that_came_late_itself_makes_nothing_good),
     cmocka_unit_test(test_verify__refs_that_cannot_be_read_are_found),
     cmocka_unit_test(test_verify__every_damage_of_one_commit_is_told),
     cmocka_unit_test(test_verify__patterns_and_samples_bound_what_is_read),
