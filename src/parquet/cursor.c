@@ -376,6 +376,8 @@ static s3store_status step_in_chains(s3s_parquet_cursor *c, step_work *work, s3s
 /* Many rows, or a page to be decompressed; not in a small file. */
 static bool is_worth_threads(const s3s_parquet_cursor *c, size_t target)
 {
+    if (c->file->spread_little)
+        return true;
     if (s3s_parquet_row_group_bytes(c->file, c->group - 1) < SIDE_BY_SIDE_BYTES)
         return false;
     for (size_t i = 0; i < c->reader_count && target < SIDE_BY_SIDE_MIN; i++)
@@ -503,8 +505,8 @@ static s3store_status take_batch(s3s_parquet_cursor *c, size_t rows, struct Arro
         return s3s_fail_memory(err, c->column_count * sizeof *columns);
     s3store_status status = S3STORE_OK;
     take_work work = {c, rows, columns};
-    bool side_by_side = c->pool != NULL && (c->nested || c->column_count > 8) &&
-                        rows >= SIDE_BY_SIDE_MIN;
+    bool worth_it = (c->nested || c->column_count > 8) && rows >= SIDE_BY_SIDE_MIN;
+    bool side_by_side = c->pool != NULL && (worth_it || c->file->spread_little);
     if (side_by_side && c->chains != NULL && c->column_count <= 2 * c->reader_count)
         status = take_in_chains(c, &work, err);
     else if (side_by_side)

@@ -178,6 +178,7 @@ s3store_status s3s_parquet_open(s3s_env *env, s3s_parquet_source source, const c
     file->source = source;
     file->budget.max =
         limits != NULL && limits->memory_bytes != 0 ? limits->memory_bytes : MEMORY_DEFAULT;
+    file->spread_little = limits != NULL && limits->spread_little;
     s3s_block_init(&file->footer_bytes, env, &file->budget);
     s3s_arena_init(&file->arena, env);
     s3s_block_cache_init(&file->blocks, env, &file->budget);

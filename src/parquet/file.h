@@ -19,6 +19,7 @@ struct s3s_parquet_file {
     s3s_arena arena;
     s3s_pq_footer footer;
     uint64_t footer_at; /* column chunks end here at the latest */
+    bool spread_little;
     s3s_file_schema schema;
 };
 

@@ -19,6 +19,7 @@ typedef struct s3s_parquet_write_options {
     size_t page_bytes;      /* uncompressed target of a data page; 0 = 1 MiB */
     size_t row_group_bytes; /* in-memory size that closes a row group; 0 = 128 MiB */
     bool no_dictionary;
+    bool spread_little; /* threads are woken for any number of rows: for tests, that costs time */
     s3s_pool *pool; /* columns are written side by side, to the same bytes; NULL = one by one */
     size_t threads; /* of them, the caller's included; 0 = all that the pool has, 1 = one by one */
     /* Columns the rows are sorted by (ascending, nulls first), recorded in the row groups. */
@@ -83,6 +84,7 @@ s3s_parquet_source s3s_parquet_memory_source(s3s_parquet_memory *memory);
 
 typedef struct s3s_parquet_limits {
     uint64_t memory_bytes; /* of one open file: footer, pages, decoded columns; 0 = 256 MiB */
+    bool spread_little;    /* threads are woken for any number of rows: for tests, that costs time */
 } s3s_parquet_limits;
 
 typedef struct s3s_parquet_file s3s_parquet_file;

@@ -211,6 +211,7 @@ bool s3s_parquet_write_options_same(const s3s_parquet_write_options *a,
     /* Whatever pool and threads are, the bytes are the same; lists of columns may be gone. */
     return a->compression == b->compression && a->page_bytes == b->page_bytes &&
            a->row_group_bytes == b->row_group_bytes && a->no_dictionary == b->no_dictionary &&
+           a->spread_little == b->spread_little &&
            a->sorting_column_count == 0 && b->sorting_column_count == 0 &&
            a->bloom_column_count == 0 && b->bloom_column_count == 0 &&
            a->bloom_bytes_max == b->bloom_bytes_max;
@@ -574,8 +575,9 @@ static s3store_status work_on_columns(s3s_parquet_writer *w, column_work *work, 
     s3store_status status = S3STORE_OK;
     bool worth_it = work->batch == NULL ? w->group_bytes >= SIDE_BY_SIDE_BYTES
                                         : work->bytes >= SIDE_BY_SIDE_BYTES;
-    if (w->pool != NULL && worth_it && (w->column_count > 1 || work->bytes >= PIECE_BYTES ||
-                                        work->beside != NULL)) {
+    worth_it = worth_it && (w->column_count > 1 || work->bytes >= PIECE_BYTES ||
+                            work->beside != NULL);
+    if (w->pool != NULL && (worth_it || w->options.spread_little)) {
         status = work_side_by_side(w, work, err);
         work->beside = NULL;
         return status;

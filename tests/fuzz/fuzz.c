@@ -9,6 +9,16 @@ s3s_env *fuzz_env(void)
     return env;
 }
 
+s3s_pool *fuzz_pool(void)
+{
+    static s3s_env *own;
+    static s3s_pool *pool;
+    if (pool == NULL && (s3s_env_new_real(&own, NULL) != S3STORE_OK ||
+                         s3s_pool_new(own, 2, &pool, NULL) != S3STORE_OK))
+        abort();
+    return pool;
+}
+
 _Noreturn void fuzz_abort(const char *file, int line, const char *condition)
 {
     fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, condition);

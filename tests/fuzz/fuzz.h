@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/env.h"
+#include "base/pool.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The env of all inputs. */
 s3s_env *fuzz_env(void);
+/* Two threads beside the caller's, of an env of their own. */
+s3s_pool *fuzz_pool(void);
 /* Says what does not hold, and aborts. */
 #define FUZZ_CHECK(condition)                                                                      \
     do {                                                                                           \

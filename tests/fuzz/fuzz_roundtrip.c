@@ -1,5 +1,5 @@
 /* A table made of the input is written and read: it comes back, in batches of any size, and the
- * same bytes again. First bytes: options, rows, types of up to four columns; the rest are values,
+ * same bytes again; by this thread alone, and with others. First bytes: options, rows, types of up to four columns; the rest are values,
  * over and over. */
 #include "arrow/array.h"
 #include "fuzz/fuzz.h"
@@ -133,30 +133,36 @@ static s3store_status append(void *ctx, const void *data, size_t size, s3store_e
     return s3s_buffer_append(ctx, data, size, err);
 }
 
-static void write_file(s3s_schema *schema, const s3s_parquet_write_options *options,
+/* threads: with those of the pool. */
+static void write_file(s3s_schema *schema, s3s_parquet_write_options options, bool threads,
                        const struct ArrowArray *batch, s3s_buffer *out)
 {
+    options.pool = threads ? fuzz_pool() : NULL;
+    options.spread_little = threads;
     s3s_parquet_writer *writer = NULL;
     s3s_parquet_sink sink = {.ctx = out, .write = append};
     s3s_buffer_init(out, fuzz_env(), SIZE_MAX);
-    FUZZ_CHECK(s3s_parquet_writer_new(fuzz_env(), schema, options, sink, &writer, NULL) ==
+    FUZZ_CHECK(s3s_parquet_writer_new(fuzz_env(), schema, &options, sink, &writer, NULL) ==
                S3STORE_OK);
     FUZZ_CHECK(s3s_parquet_writer_add(writer, batch, NULL) == S3STORE_OK);
     FUZZ_CHECK(s3s_parquet_writer_finish(writer, NULL) == S3STORE_OK);
     s3s_parquet_writer_free(writer);
 }
 
-static char *read_file(const s3s_buffer *bytes, int64_t max_rows, size_t *size)
+static char *read_file(const s3s_buffer *bytes, int64_t max_rows, bool threads, size_t *size)
 {
+    static const s3s_parquet_limits limits = {.spread_little = true};
     char *text = NULL;
     FILE *to = open_memstream(&text, size);
     s3s_parquet_memory memory = {bytes->data, bytes->size};
     s3s_parquet_file *file = NULL;
     s3s_parquet_cursor *cursor = NULL;
     s3store_error err = {0};
-    FUZZ_CHECK(s3s_parquet_open(fuzz_env(), s3s_parquet_memory_source(&memory), "f", NULL, &file,
-                                &err) == S3STORE_OK);
+    FUZZ_CHECK(s3s_parquet_open(fuzz_env(), s3s_parquet_memory_source(&memory), "f", &limits,
+                                &file, &err) == S3STORE_OK);
     FUZZ_CHECK(s3s_parquet_cursor_new(file, NULL, 0, max_rows, &cursor, &err) == S3STORE_OK);
+    if (threads)
+        s3s_parquet_cursor_use_pool(cursor, fuzz_pool(), 0);
     struct ArrowArray batch;
     s3store_status status;
     while ((status = s3s_parquet_cursor_next(cursor, &batch, &err)) == S3STORE_OK) {
@@ -198,11 +204,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rows_text(to, schema, &batch);
     fclose(to);
     s3s_buffer file, again;
-    write_file(schema, &options, &batch, &file);
-    write_file(schema, &options, &batch, &again);
+    write_file(schema, options, false, &batch, &file);
+    write_file(schema, options, true, &batch, &again);
     FUZZ_CHECK(file.size == again.size && memcmp(file.data, again.data, file.size) == 0);
-    for (int64_t max_rows = 0; max_rows < 40; max_rows += 17) {
-        char *got = read_file(&file, max_rows, &got_size);
+    for (int64_t turn = 0; turn < 3; turn++) {
+        bool threads = turn == data[3] % 3 || size % 5 == 0;
+        char *got = read_file(&file, turn * 17, threads, &got_size);
         FUZZ_CHECK(got_size == expected_size && memcmp(got, expected, got_size) == 0);
         free(got);
     }

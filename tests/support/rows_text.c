@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
+
 static void print_bytes(FILE *to, s3store_bytes bytes)
 {
     const uint8_t *p = bytes.data;
@@ -93,4 +95,55 @@ void rows_text(FILE *to, const s3s_schema *schema, const struct ArrowArray *batc
         fprintf(to, "]\n");
     }
     free(columns);
+}
+
+static uint64_t hash_number(uint64_t hash, int64_t number)
+{
+    return s3s_xxh64(&number, sizeof number, hash);
+}
+
+static uint64_t hash_values(uint64_t hash, const s3s_column *c, int64_t start, int64_t end)
+{
+    const s3s_field *field = c->field;
+    size_t width = s3s_type_value_size(field);
+    bool nested = !s3s_type_is_flat(field->type), is_struct = field->type == S3S_TYPE_STRUCT;
+    for (int64_t row = start; row < end; row++) {
+        bool null = s3s_column_is_null(c, row);
+        s3s_column child;
+        int64_t from = row, to = row + 1;
+        hash = hash_number(hash, null);
+        if (null)
+            continue;
+        if (nested && !is_struct)
+            s3s_column_list(c, row, &from, &to);
+        if (nested)
+            hash = hash_number(hash, to - from);
+        for (size_t i = 0; nested && i < (is_struct ? field->child_count : 1); i++) {
+            s3s_column_child(c, i, &child);
+            hash = hash_values(hash, &child, from, to);
+        }
+        if (nested)
+            continue;
+        if (field->type == S3S_TYPE_BOOL) {
+            hash = hash_number(hash, s3s_column_bool(c, row));
+        } else if (s3s_type_is_bytes(field->type)) {
+            s3store_bytes bytes = s3s_column_bytes(c, row);
+            hash = s3s_xxh64(bytes.data, bytes.size, hash_number(hash, (int64_t)bytes.size));
+        } else {
+            hash = s3s_xxh64((const uint8_t *)c->values + (size_t)(c->offset + row) * width, width,
+                             hash);
+        }
+    }
+    return hash;
+}
+
+uint64_t rows_hash(const s3s_schema *schema, const struct ArrowArray *batch)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < schema->field_count; i++) {
+        s3s_column column;
+        s3s_batch_column(schema, batch, i, &column);
+        hash = hash_values(hash, &column, 0, batch->length);
+    }
+    return hash_number(hash, batch->length);
 }

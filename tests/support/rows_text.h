@@ -12,5 +12,7 @@
 
 /* A valid batch, a line for each row. */
 void rows_text(FILE *to, const s3s_schema *schema, const struct ArrowArray *batch);
+/* A number for the same text, column by column: of batches of any size. */
+uint64_t rows_hash(const s3s_schema *schema, const struct ArrowArray *batch);
 
 #endif
