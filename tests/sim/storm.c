@@ -55,7 +55,7 @@ size_t storm_path(storm *s, const char *path)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-static void change(storm *s)
+void storm_changed(storm *s)
 {
     s->version++;
     s3s_cond_broadcast(&s->changed);
@@ -75,7 +75,7 @@ static int64_t next_critical(const storm *s, int64_t clock_us)
     return next;
 }
 
-static bool wait_for(storm *s, unsigned *version, int64_t deadline_us)
+bool storm_wait(storm *s, unsigned *version, int64_t deadline_us)
 {
     s3store_status status = S3STORE_OK;
     s3s_mutex_lock(&s->mutex);
@@ -86,7 +86,7 @@ static bool wait_for(storm *s, unsigned *version, int64_t deadline_us)
     return !s->over;
 }
 
-static void pause_for(storm *s, int64_t time_us)
+void storm_pause(storm *s, int64_t time_us)
 {
     if (time_us > 0)
         (void)s3s_sleep_us(s->env, time_us, NULL, NULL);
@@ -129,7 +129,7 @@ static bool lasts(const process *p, const faulty_request *r)
 static void note_crash(process *p)
 {
     p->crashed = true;
-    change(p->s);
+    storm_changed(p->s);
 }
 
 static void begin_option(process *p, const menu_option *o, const faulty_request *r,
@@ -238,7 +238,7 @@ static void stored(void *ctx, const s3store_put_request *put)
     if (p->cancel_when_stored)
         s3store_cancel_trigger(p->cancel);
     p->cancel_when_stored = false;
-    change(s);
+    storm_changed(s);
 }
 
 /* A machine that stands still. */
@@ -252,7 +252,7 @@ static void before_clock(void *ctx, const char *name)
         int64_t pause_us = p->suspend_us;
         p->suspend_us = 0;
         s->sums.faults++;
-        pause_for(s, pause_us);
+        storm_pause(s, pause_us);
     }
 }
 
@@ -278,11 +278,14 @@ static bool open_process(process *p)
 {
     storm *s = p->s;
     s3store_target_config config = config_of(&p->fault.store);
+    config.fence = s->plan.world == STORM_UNFENCED ? S3STORE_FENCE_OFF : S3STORE_FENCE_AUTO;
     s3store_status status = s3s_target_open(s->env, &config, &p->target, &p->err);
     if (status == S3STORE_OK && p->kind == ELEMENT_JOB)
         status = s3s_writer_open(p->target, NULL, &p->writer, &p->err);
     storm_fail(s, status, &p->err, "opening");
     p->opened = status == S3STORE_OK;
+    if (p->writer != NULL)
+        storm_check_probe(s, p);
     return p->opened;
 }
 
@@ -290,7 +293,7 @@ static bool open_process(process *p)
 static void close_process(process *p)
 {
     p->ended = true;
-    change(p->s);
+    storm_changed(p->s);
 }
 
 static void run_close(void *ctx)
@@ -335,13 +338,14 @@ static void run_job(void *ctx)
     s3store_write_result *result = NULL;
     s3store_write_options options = S3STORE_WRITE_OPTIONS_INIT;
     char token[16];
-    pause_for(s, j->begin_us);
+    storm_pause(s, j->begin_us);
     snprintf(token, sizeof token, "t%d", j->token);
     options.token = j->token >= 0 ? token : NULL;
     options.no_token = j->token < 0;
     options.optimistic = j->optimistic;
     options.keep_going = j->keep_going;
     options.cancel = p->cancel;
+    storm_wait_for_turn(p);
     if (!open_process(p))
         return;
     p->status = make_input(s, p->index, &input, &p->err);
@@ -364,8 +368,7 @@ static void run_reader(void *ctx)
     for (bool last = false; s->broken == S3STORE_OK;) {
         s3store_error err = {0};
         bool more = false;
-        s3store_status status =
-            storm_poll(s, p, &s->seen[p->index], r->max_entries, &more, &err);
+        s3store_status status = storm_poll(s, p, &s->seen[p->index], r, &more, &err);
         if (status != S3STORE_UNAVAILABLE && status != S3STORE_TIMEOUT) /* throttled: again */
             storm_fail(s, status, &err, "a poll");
         if (status == S3STORE_OK && last && !more)
@@ -374,9 +377,9 @@ static void run_reader(void *ctx)
         if (last || more)
             continue;
         if (r->kind == READER_LAZY)
-            pause_for(s, (int64_t)storm_draw(s->plan.seed, (UINT64_C(5) << 40) + p->requests,
+            storm_pause(s, (int64_t)storm_draw(s->plan.seed, (UINT64_C(5) << 40) + p->requests,
                                              30 * SECOND));
-        (void)wait_for(s, &version, next_critical(s, p->clock_us));
+        (void)storm_wait(s, &version, next_critical(s, p->clock_us));
     }
     close_process(p);
 }
@@ -395,9 +398,9 @@ static void run_cutter(void *ctx)
         if (status != S3STORE_UNAVAILABLE && status != S3STORE_TIMEOUT)
             storm_fail(s, status, &err, "a snapshot");
         if (r->kind == READER_LAZY)
-            pause_for(s, (int64_t)storm_draw(s->plan.seed, (UINT64_C(6) << 40) + p->requests,
+            storm_pause(s, (int64_t)storm_draw(s->plan.seed, (UINT64_C(6) << 40) + p->requests,
                                              30 * SECOND));
-        if (s->over || !wait_for(s, &version, S3STORE_TIME_NONE))
+        if (s->over || !storm_wait(s, &version, S3STORE_TIME_NONE))
             break;
     }
     close_process(p);
@@ -432,7 +435,7 @@ static void run_operator(void *ctx)
     process *p = ctx;
     storm *s = p->s;
     const operator_plan *o = &s->plan.operators[p->index];
-    pause_for(s, o->at_us);
+    storm_pause(s, o->at_us);
     if (!open_process(p))
         return;
     if (o->sweeps)
@@ -442,7 +445,8 @@ static void run_operator(void *ctx)
     bool told = p->status == S3STORE_NOT_FOUND || p->status == S3STORE_UNAVAILABLE ||
                 p->status == S3STORE_TIMEOUT || p->status == S3STORE_UNCERTAIN ||
                 p->status == S3STORE_PERMISSION_DENIED || /* the fence of its ref had closed */
-                p->status == S3STORE_COMMIT_AFTER_TIMEOUT;
+                p->status == S3STORE_COMMIT_AFTER_TIMEOUT ||
+                storm_met_damage(s, p->status, &p->err);
     if (o->sweeps || !told)
         storm_fail(s, p->status == S3STORE_UNAVAILABLE ? S3STORE_OK : p->status, &p->err,
                    o->sweeps ? "a sweep" : "a restamp");
@@ -451,7 +455,8 @@ static void run_operator(void *ctx)
 
 static bool acts(const process *p)
 {
-    return (p->kind == ELEMENT_JOB || p->kind == ELEMENT_OPERATOR) && !p->ended && !p->crashed;
+    return (p->kind == ELEMENT_JOB || p->kind == ELEMENT_OPERATOR || p->kind == ELEMENT_DAMAGE) &&
+           !p->ended && !p->crashed;
 }
 
 static void run_director(void *ctx)
@@ -460,12 +465,12 @@ static void run_director(void *ctx)
     unsigned version = 0;
     for (size_t i = 0; i < s->process_count;)
         if (acts(&s->processes[i]) && s->broken == S3STORE_OK)
-            (void)wait_for(s, &version, S3STORE_TIME_NONE);
+            (void)storm_wait(s, &version, S3STORE_TIME_NONE);
         else
             i++;
-    pause_for(s, END_US);
+    storm_pause(s, END_US);
     s->over = true;
-    change(s);
+    storm_changed(s);
 }
 
 /* ---- setting up ------------------------------------------------------------------------------ */
@@ -504,7 +509,7 @@ static int64_t clock_of(const storm_plan *plan, element_kind kind, size_t index)
 
 static process *add_process(storm *s, element_kind kind, size_t index, size_t element)
 {
-    static const char letters[] = "  wrco  j";
+    static const char letters[] = "  wrco  dj";
     process *p = &s->processes[s->process_count++];
     p->s = s;
     p->kind = kind;
@@ -515,6 +520,7 @@ static process *add_process(storm *s, element_kind kind, size_t index, size_t el
         p->clock_us = clock_of(&s->plan, kind, index);
     faulty_init(&p->fault, s->env, s->sim, &s->store);
     p->fault.coarse = s->plan.s3;
+    p->fault.ignores_conditions = s->plan.world == STORM_UNCONDITIONAL;
     if (s->plan.s3)
         p->fault.store.name = "s3";
     p->fault.fn = kind == ELEMENT_NONE ? NULL : decide;
@@ -531,12 +537,13 @@ static s3store_status add_actors(storm *s, s3store_error *err)
         [ELEMENT_READER] = run_reader,
         [ELEMENT_CUTTER] = run_cutter,
         [ELEMENT_OPERATOR] = run_operator,
+        [ELEMENT_DAMAGE] = storm_run_damage,
     };
     s3store_status status = S3STORE_OK;
     size_t index;
     for (size_t i = 0; i < ELEMENTS_MAX && status == S3STORE_OK; i++) {
         element_kind kind = storm_element(&s->plan, i, &index);
-        if ((s->mask >> i & 1) == 0 || kind < ELEMENT_JOB || kind > ELEMENT_OPERATOR)
+        if ((s->mask >> i & 1) == 0 || kind >= ELEMENT_NONE || run[kind] == NULL)
             continue;
         process *p = add_process(s, kind, index, i);
         s->sums.writes += kind == ELEMENT_JOB;
@@ -605,12 +612,12 @@ static void add_sums(storm_sums *to, const storm *s)
     to->storms++;
 }
 
-s3store_status storm_run(uint64_t seed, uint64_t mask, storm_sums *sums, s3store_error *err)
+s3store_status storm_run(storm_id id, uint64_t mask, storm_sums *sums, s3store_error *err)
 {
     storm *s = calloc(1, sizeof *s);
     if (s == NULL)
         return s3s_fail_memory(err, sizeof *s);
-    storm_plan_make(seed, &s->plan);
+    storm_plan_make(id, &s->plan);
     s->mask = mask;
     s->latency = !s->plan.calm && storm_has(s, ELEMENT_LATENCY, 0);
     s3store_status status = play(s, err);
@@ -625,9 +632,9 @@ s3store_status storm_run(uint64_t seed, uint64_t mask, storm_sums *sums, s3store
     return status;
 }
 
-uint64_t storm_shrink(uint64_t seed, uint64_t mask, const s3store_error *failure, unsigned *runs)
+uint64_t storm_shrink(storm_id id, uint64_t mask, const s3store_error *failure, unsigned *runs)
 {
-    size_t count = storm_element_count(seed);
+    size_t count = storm_element_count(id);
     if (count < ELEMENTS_MAX)
         mask &= (UINT64_C(1) << count) - 1;
     *runs = 0;
@@ -639,7 +646,7 @@ uint64_t storm_shrink(uint64_t seed, uint64_t mask, const s3store_error *failure
             if (without == mask)
                 continue;
             ++*runs;
-            if (storm_run(seed, without, NULL, &err) == S3STORE_OK ||
+            if (storm_run(id, without, NULL, &err) == S3STORE_OK ||
                 strncmp(err.message, failure->message, 3) != 0)
                 continue;
             mask = without;

@@ -16,17 +16,21 @@
 
 /* ---- the stream ------------------------------------------------------------------------------ */
 
-s3store_status storm_poll(storm *s, process *p, stream_seen *seen, int32_t max_entries, bool *more,
-                          s3store_error *err)
+static void take_skipped(storm *s, stream_seen *seen, const s3store_entries *entries)
 {
-    s3store_poll_options options = S3STORE_POLL_OPTIONS_INIT;
-    s3store_entries *entries = NULL;
-    options.since = seen->next;
-    options.max_entries = max_entries;
-    s3store_status status = s3s_poll(p->target, &options, &entries, err);
-    s->sums.polls++;
-    if (status != S3STORE_OK)
-        return status;
+    for (size_t i = 0; i < s3store_entries_skipped_count(entries); i++) {
+        const char *key = s3store_entries_skipped_get(entries, i);
+        size_t token = storm_damaged(s, key);
+        s->sums.skipped++;
+        if (token == SIZE_MAX)
+            storm_break(s, "(e) a poll passed a marker that can be read: %s", key);
+        else
+            seen->told_of[token] = true;
+    }
+}
+
+static void take_entries(storm *s, stream_seen *seen, const s3store_entries *entries)
+{
     for (size_t i = 0; i < s3store_entries_count(entries); i++) {
         const s3store_entry *e = s3store_entries_get(entries, i);
         if (seen->count == SEEN_ENTRIES_MAX) {
@@ -37,8 +41,37 @@ s3store_status storm_poll(storm *s, process *p, stream_seen *seen, int32_t max_e
         seen->entries[seen->count++].path = storm_path(s, e->data_path);
         s->sums.entries++;
     }
-    *more = max_entries > 0 && s3store_entries_count(entries) == (size_t)max_entries;
-    snprintf(seen->next, STORM_TEXT, "%s", s3store_entries_next_offset(entries));
+}
+
+/* Where it stops before a damaged marker, it says so when asked from there; then it is told to pass
+ * that one. */
+s3store_status storm_poll(storm *s, process *p, stream_seen *seen, const reader_plan *how,
+                          bool *more, s3store_error *err)
+{
+    s3store_poll_options options = S3STORE_POLL_OPTIONS_INIT;
+    s3store_entries *entries = NULL;
+    options.since = seen->next;
+    options.max_entries = how->max_entries;
+    options.skip_damaged = how->skips;
+    s3store_status status = s3s_poll(p->target, &options, &entries, err);
+    s->sums.polls++;
+    if (!how->skips && storm_met_damage(s, status, err)) {
+        s->sums.stopped++;
+        seen->told_of[storm_damaged(s, err->key)] = true;
+        options.skip_damaged = true;
+        s3s_error_clear(err);
+        status = s3s_poll(p->target, &options, &entries, err);
+    }
+    if (status != S3STORE_OK)
+        return status;
+    take_entries(s, seen, entries);
+    take_skipped(s, seen, entries);
+    const char *next = s3store_entries_next_offset(entries);
+    *more = how->max_entries > 0 &&
+            s3store_entries_count(entries) == (size_t)how->max_entries;
+    if (s->damaged_count > 0 && strcmp(seen->next, next) != 0)
+        *more = true; /* it may have stopped early */
+    snprintf(seen->next, STORM_TEXT, "%s", next);
     s3store_entries_free(entries);
     return S3STORE_OK;
 }
@@ -59,14 +92,24 @@ static size_t token_size(const char *path)
     return strlen(path) - strlen(".parquet") - S3S_ATTEMPT_ID_SIZE;
 }
 
-static void check_snapshot(storm *s, const path_set *shown, const path_set *before,
+/* What this snapshot could have: no damaged marker stood in its way. */
+static bool is_listed(const storm *s, const storm_cut *c, size_t path)
+{
+    return storm_on_days(s->paths[path], c->days) && !storm_is_damaged(s, s->paths[path]);
+}
+
+static void check_snapshot(storm *s, const storm_cut *c, const path_set *before,
                            size_t acks_before)
 {
+    const path_set *shown = &c->shown;
     for (size_t i = 0; i < acks_before; i++)
-        if (s->acks[i].reached && !path_set_has(shown, s->acks[i].path))
+        if (s->acks[i].reached && !path_set_has(shown, s->acks[i].path) &&
+            is_listed(s, c, s->acks[i].path))
             storm_break(s, "(b) acknowledged, and not in a later snapshot: %s",
                         s->paths[s->acks[i].path]);
     for (size_t i = 0; i < s->path_count; i++) {
+        if (!is_listed(s, c, i))
+            continue;
         if (path_set_has(before, i) && !path_set_has(shown, i))
             storm_break(s, "(b) a snapshot lost what an earlier one had: %s", s->paths[i]);
         for (size_t j = 0; j < i && path_set_has(shown, i); j++)
@@ -77,24 +120,54 @@ static void check_snapshot(storm *s, const path_set *shown, const path_set *befo
     }
 }
 
+static s3store_status list_pattern(storm *s, process *p, const char *pattern, path_set *shown,
+                                   s3store_error *err)
+{
+    s3store_listing *listing = NULL;
+    s3store_status status = s3s_list_files(p->target, &pattern, 1, NULL, &listing, err);
+    if (status != S3STORE_OK)
+        return status;
+    for (size_t i = 0; i < s3store_listing_count(listing); i++)
+        path_set_add(shown, storm_path(s, s3store_listing_get(listing, i)->data_path));
+    s3store_listing_free(listing);
+    return S3STORE_OK;
+}
+
+/* Everything; where a damaged marker forbids that, the days that have none. */
+static s3store_status list_all(storm *s, process *p, storm_cut *c, s3store_error *err)
+{
+    char day[32];
+    c->days = ALL_DAYS;
+    s3store_status status = list_pattern(s, p, "*", &c->shown, err);
+    if (!storm_met_damage(s, status, err))
+        return status;
+    s->sums.refused++;
+    for (size_t k = 0; k < PARTITIONS; k++) {
+        s3s_error_clear(err);
+        storm_day_name(k, day, sizeof day);
+        status = list_pattern(s, p, day, &c->shown, err);
+        if (storm_met_damage(s, status, err) && storm_on_days(err->key, 1u << k))
+            c->days &= ~(1u << k);
+        else if (status != S3STORE_OK)
+            return status;
+    }
+    return S3STORE_OK;
+}
+
 s3store_status storm_snapshot(storm *s, process *p, s3store_error *err)
 {
-    static const char *const everything[] = {"*"};
-    s3store_listing *listing = NULL;
     char offset[S3S_KEY_SIZE];
     storm_cut c = {0};
     path_set before = s->shown;
     size_t acks_before = s->ack_count;
     s3store_status status = s3s_settled_offset(p->target, offset, err);
     if (status == S3STORE_OK)
-        status = s3s_list_files(p->target, everything, 1, NULL, &listing, err);
+        status = list_all(s, p, &c, err);
     if (status != S3STORE_OK)
         return status;
     s->sums.snapshots++;
-    for (size_t i = 0; i < s3store_listing_count(listing); i++)
-        path_set_add(&c.shown, storm_path(s, s3store_listing_get(listing, i)->data_path));
-    s3store_listing_free(listing);
-    check_snapshot(s, &c.shown, &before, acks_before);
+    s->listed_days = c.days;
+    check_snapshot(s, &c, &before, acks_before);
     for (size_t i = 0; i < PATHS_MAX / 64; i++)
         s->shown.words[i] |= c.shown.words[i];
     snprintf(c.offset, sizeof c.offset, "%.*s", STORM_TEXT - 1, offset);
@@ -163,7 +236,8 @@ static void note_commit(storm *s, const process *p, const s3store_commit *c)
         return;
     }
     if (!a.reached && a.state == S3STORE_COMMIT_FAILED &&
-        (c->error == NULL || c->error->message[0] == '\0' || !is_told(c->error->status)))
+        (c->error == NULL || c->error->message[0] == '\0' ||
+         (!is_told(c->error->status) && !storm_met_damage(s, c->error->status, c->error))))
         storm_break(s, "(i) write %zu failed in %s with %s: %.200s", p->index, a.partition,
                     s3store_status_name(a.error), c->error != NULL ? c->error->message : "");
     if (a.reached) {
@@ -199,14 +273,14 @@ void storm_note_result(storm *s, process *p, const s3store_write_result *result)
     s->sums.failed += !reached;
     if (reached && s3store_write_result_count(result) == 0)
         storm_break(s, "(i) write %zu: success without a result", p->index);
-    if (!is_told(p->status))
+    if (!is_told(p->status) && !storm_met_damage(s, p->status, &p->err))
         storm_break(s, "(i) write %zu: %s: %.200s", p->index, s3store_status_name(p->status),
                     p->err.message);
     if (p->status != S3STORE_OK && p->err.message[0] == '\0')
         storm_break(s, "(i) write %zu: %s without an error", p->index,
                     s3store_status_name(p->status));
     bool reused = p->status == S3STORE_TOKEN_REUSED || p->status == S3STORE_PARTIAL;
-    if (!reached && !reused && !is_disturbed(s))
+    if (!reached && !reused && !is_disturbed(s) && !storm_hits(s, p->index))
         storm_break(s, "(i) nothing was wrong, and write %zu failed: %s: %.200s", p->index,
                     s3store_status_name(p->status), p->err.message);
 }
@@ -217,8 +291,12 @@ typedef struct judgement {
     storm *s;
     process *p;
     path_set committed;
-    size_t count;
-    int64_t rows;
+    path_set due; /* of them: what the stream must have had */
+    size_t count, damaged;
+    unsigned clean_days; /* no marker on them is damaged */
+    size_t clean_count;
+    int64_t rows; /* of those days */
+    size_t left[DAMAGES_MAX]; /* by a sweep: data objects of a damaged token */
 } judgement;
 
 /* What the writer of this attempt was told of it. */
@@ -270,6 +348,10 @@ static bool take_marker(void *ctx, const s3store_list_entry *entry)
     snprintf(token, sizeof token, "%.*s", (int)name.token.size, name.token.data);
     s3store_status status =
         s3s_commit_head(v->p->target, NULL, partition, token, &marker, NULL, &err);
+    if (storm_met_damage(s, status, &err)) {
+        v->damaged++;
+        return true;
+    }
     if (status == S3STORE_OK)
         status = s3s_data_key(layout, partition, token, marker.attempt, data, &err);
     if (status == S3STORE_OK)
@@ -284,46 +366,80 @@ static bool take_marker(void *ctx, const s3store_list_entry *entry)
         storm_break(s, "(g) a commit without its ref: %s", ref);
     path_set_add(&v->committed, storm_path(s, data));
     v->count++;
-    v->rows += marker.row_count;
+    if (storm_on_days(data, v->clean_days)) {
+        v->clean_count++;
+        v->rows += marker.row_count;
+    }
     check_words(v, partition, token, marker.attempt);
     return s->broken == S3STORE_OK;
 }
 
 /* ---- at the end ------------------------------------------------------------------------------ */
 
+/* An entry from *at on whose marker is not damaged; false: there is none. */
+static bool next_entry(const storm *s, const stream_seen *seen, size_t *at)
+{
+    while (*at < seen->count && storm_is_damaged(s, s->paths[seen->entries[*at].path]))
+        ++*at;
+    return *at < seen->count;
+}
+
+/* A replay gives what was seen; without the fence more may have come behind the reader. */
+static bool is_replay(const storm *s, const stream_seen *again, const stream_seen *seen)
+{
+    size_t i = 0, j = 0;
+    bool more = s->plan.world == STORM_UNFENCED;
+    for (; next_entry(s, again, &i); i++) {
+        bool same = next_entry(s, seen, &j) && again->entries[i].path == seen->entries[j].path &&
+                    strcmp(again->entries[i].offset, seen->entries[j].offset) == 0;
+        if (!same && !more)
+            return false;
+        j += same;
+    }
+    return !next_entry(s, seen, &j);
+}
+
+static void judge_stream(judgement *v, size_t r, const stream_seen *again)
+{
+    storm *s = v->s;
+    const stream_seen *seen = &s->seen[r];
+    path_set paths = paths_of(seen);
+    for (size_t i = 0; i < s->path_count; i++) {
+        if (path_set_has(&v->due, i) && !path_set_has(&paths, i))
+            storm_break(s, "(e) committed, and reader %zu never had it: %s", r, s->paths[i]);
+        if (!path_set_has(&v->committed, i) && path_set_has(&paths, i) &&
+            !storm_is_damaged(s, s->paths[i]))
+            storm_break(s, "(a) reader %zu had what is not committed: %s", r, s->paths[i]);
+        if (path_set_has(&v->committed, i) && !path_set_has(&paths, i)) {
+            path_set_add(&s->missed, i);
+            s->sums.missed++;
+        }
+    }
+    storm_check_told(s, r);
+    if (!is_replay(s, again, seen))
+        storm_break(s, "(d) reader %zu saw %zu entries, a replay gives %zu%s", r, seen->count,
+                    again->count, again->count == seen->count ? " others" : "");
+}
+
 static void judge_streams(judgement *v)
 {
+    static const reader_plan all = {.skips = true};
     storm *s = v->s;
     stream_seen *again = calloc(1, sizeof *again);
     s3store_error err = {0};
     bool more = true;
     if (again == NULL)
         return;
-    storm_fail(s, storm_poll(s, v->p, again, 0, &more, &err), &err, "a replay");
-    for (size_t r = 0; r < READERS_MAX && s->broken == S3STORE_OK; r++) {
-        const stream_seen *seen = &s->seen[r];
-        if (!storm_has(s, ELEMENT_READER, r))
-            continue;
-        path_set paths = paths_of(seen);
-        for (size_t i = 0; i < s->path_count; i++) {
-            if (path_set_has(&v->committed, i) && !path_set_has(&paths, i))
-                storm_break(s, "(e) committed, and reader %zu never had it: %s", r, s->paths[i]);
-            if (!path_set_has(&v->committed, i) && path_set_has(&paths, i))
-                storm_break(s, "(a) reader %zu had what is not committed: %s", r, s->paths[i]);
-        }
-        bool same = again->count == seen->count;
-        for (size_t i = 0; same && i < seen->count; i++)
-            same = again->entries[i].path == seen->entries[i].path &&
-                   strcmp(again->entries[i].offset, seen->entries[i].offset) == 0;
-        if (!same)
-            storm_break(s, "(d) reader %zu saw %zu entries, a replay gives %zu%s", r, seen->count,
-                        again->count, again->count == seen->count ? " others" : "");
-    }
+    storm_fail(s, storm_poll(s, v->p, again, &all, &more, &err), &err, "a replay");
+    for (size_t r = 0; r < READERS_MAX && s->broken == S3STORE_OK; r++)
+        if (storm_has(s, ELEMENT_READER, r))
+            judge_stream(v, r, again);
     free(again);
 }
 
 static void judge_cuts(judgement *v)
 {
+    static const reader_plan all = {.skips = true};
     storm *s = v->s;
     stream_seen *rest = calloc(1, sizeof *rest);
     for (size_t c = 0; rest != NULL && c < s->cut_count && s->broken == S3STORE_OK; c++) {
@@ -331,10 +447,12 @@ static void judge_cuts(judgement *v)
         bool more;
         memset(rest, 0, sizeof *rest);
         snprintf(rest->next, STORM_TEXT, "%s", s->cuts[c].offset);
-        storm_fail(s, storm_poll(s, v->p, rest, 0, &more, &err), &err, "a poll");
+        storm_fail(s, storm_poll(s, v->p, rest, &all, &more, &err), &err, "a poll");
         path_set paths = paths_of(rest);
         for (size_t i = 0; i < s->path_count; i++) {
-            if (path_set_has(&v->committed, i) && !path_set_has(&paths, i) &&
+            if (!is_listed(s, &s->cuts[c], i))
+                continue;
+            if (path_set_has(&v->due, i) && !path_set_has(&paths, i) &&
                 !path_set_has(&s->cuts[c].shown, i))
                 storm_break(s, "(f) neither in a snapshot nor in the stream from its offset: %s",
                             s->paths[i]);
@@ -392,21 +510,55 @@ static s3store_status judge_batches(judgement *v, struct ArrowArrayStream *strea
 
 static void judge_rows(judgement *v)
 {
-    static const char *const everything[] = {"*"};
+    char days[PARTITIONS][32];
+    const char *patterns[PARTITIONS];
     s3store_reader *reader = NULL;
     struct ArrowArrayStream stream = {0};
     s3store_error err = {0};
     s3store_read_options options = S3STORE_READ_OPTIONS_INIT;
-    options.patterns = everything;
-    options.pattern_count = 1;
+    options.patterns = patterns;
     options.history = true;
+    for (size_t k = 0; k < PARTITIONS; k++) {
+        storm_day_name(k, days[k], sizeof days[k]);
+        if ((v->clean_days >> k & 1) != 0)
+            patterns[options.pattern_count++] = days[k];
+    }
     s3store_status status = s3s_reader_open(v->p->target, NULL, &reader, &err);
-    if (status == S3STORE_OK && v->count > 0)
+    if (status == S3STORE_OK && v->clean_count > 0)
         status = s3s_read_stream(reader, &options, &stream, &err);
-    if (status == S3STORE_OK && v->count > 0)
+    if (status == S3STORE_OK && v->clean_count > 0)
         status = judge_batches(v, &stream, &err);
     s3s_reader_free(reader);
     storm_fail(v->s, status, &err, "a read");
+}
+
+/* What a sweep leaves of what no commit names. */
+static void take_orphan(void *ctx, const s3store_orphan *o)
+{
+    judgement *v = ctx;
+    s3s_ref ref;
+    char data[S3S_KEY_SIZE] = "";
+    if (o->removed)
+        return;
+    if (o->kind == S3STORE_ORPHAN_DATA)
+        snprintf(data, sizeof data, "%s", o->key);
+    else if (s3s_ref_parse(o->key, &ref, NULL) == S3STORE_OK)
+        (void)s3s_data_key(&v->p->target->layout, ref.partition, ref.token, ref.attempt, data,
+                           NULL);
+    size_t i = storm_damaged(v->s, data);
+    if (i == SIZE_MAX)
+        storm_break(v->s, "(g) the last sweep leaves %s: %s", o->key, o->reason);
+    else
+        v->left[i] += o->kind == S3STORE_ORPHAN_DATA;
+}
+
+/* verify counts all but one beside a marker. */
+static size_t count_orphans(const judgement *v)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < DAMAGES_MAX; i++)
+        count += v->left[i] > 0 ? v->left[i] - 1 : 0;
+    return count;
 }
 
 /* Every tool says that all is well, also after everything dead has been removed. */
@@ -416,19 +568,43 @@ static void judge_tools(judgement *v)
     s3store_error err = {0};
     s3store_orphans_options sweep = S3STORE_ORPHANS_OPTIONS_INIT;
     s3store_orphans_report orphans = {.size = sizeof orphans};
-    s3store_verify_options options = S3STORE_VERIFY_OPTIONS_INIT;
-    s3store_verify_report report = {.size = sizeof report};
     sweep.older_than_us = 1;
     sweep.remove = true;
-    (void)s3s_sleep_us(s->env, 61 * MINUTE, NULL, NULL);
+    sweep.orphan = take_orphan;
+    sweep.orphan_ctx = v;
+    storm_pause(s, s->plan.world == STORM_UNFENCED ? 8 * 24 * 60 * MINUTE : 61 * MINUTE);
     storm_fail(s, s3s_orphans(v->p->target, &sweep, &orphans, &err), &err, "the last sweep");
-    storm_fail(s, s3s_verify_dataset(v->p->target, &options, &report, &err), &err, "verify");
-    if (report.damages > 0)
-        storm_break(s, "(a) verify finds %llu damages", (unsigned long long)report.damages);
-    if (report.uncommitted > 0 || report.commits != v->count)
-        storm_break(s, "(g) verify counts %llu commits of %zu, and %llu orphans",
-                    (unsigned long long)report.commits, v->count,
-                    (unsigned long long)report.uncommitted);
+    storm_judge_verify(s, v->p, &v->committed, v->count, count_orphans(v));
+}
+
+static void judge_snapshots(judgement *v)
+{
+    storm *s = v->s;
+    for (size_t i = 0; i < s->path_count && s->broken == S3STORE_OK; i++) {
+        bool committed = path_set_has(&v->committed, i), shown = path_set_has(&s->shown, i);
+        if (committed == shown || storm_is_damaged(s, s->paths[i]))
+            continue;
+        if (shown || storm_on_days(s->paths[i], s->listed_days))
+            storm_break(s, "(a) %s: %s", s->paths[i],
+                        shown ? "a snapshot had what is not committed"
+                              : "committed, and not in a snapshot");
+    }
+}
+
+/* What is committed; without the fence the stream owes only what was told as done in time. */
+static void judge_markers(judgement *v)
+{
+    storm *s = v->s;
+    s3store_error err = {0};
+    v->clean_days = storm_clean_days(s);
+    storm_fail(s, s3s_list_all(&s->store, NULL, "ds/data/", NULL, 0, take_marker, v, NULL, &err),
+               &err, "a list");
+    if (s->broken == S3STORE_OK && v->damaged != s->damaged_count)
+        storm_break(s, "(i) of %zu damaged markers %zu are there", s->damaged_count, v->damaged);
+    v->due = v->committed;
+    path_set promised = storm_promised(s);
+    for (size_t i = 0; i < PATHS_MAX / 64 && s->plan.world == STORM_UNFENCED; i++)
+        v->due.words[i] &= promised.words[i];
 }
 
 void storm_judge(void *ctx)
@@ -441,27 +617,19 @@ void storm_judge(void *ctx)
     config.store = &p->fault.store;
     config.bucket = "sim";
     config.prefix = "ds";
+    config.fence = s->plan.world == STORM_UNFENCED ? S3STORE_FENCE_OFF : S3STORE_FENCE_AUTO;
     storm_fail(s, s3s_target_open(s->env, &config, &p->target, &err), &err, "opening");
     if (s->broken == S3STORE_OK)
         storm_fail(s, storm_snapshot(s, p, &err), &err, "the last snapshot");
     if (s->broken == S3STORE_OK)
-        storm_fail(s,
-                   s3s_list_all(&s->store, NULL, "ds/data/", NULL, 0, take_marker, &v, NULL, &err),
-                   &err, "a list");
+        judge_markers(&v);
     s->sums.commits += v.count;
     for (size_t i = 0; i < s->process_count; i++)
         s->sums.crashed += s->processes[i].crashed;
+    static void (*const judges[])(judgement *) = {judge_streams, judge_cuts, judge_rows, judge_tools,
+                                                  judge_snapshots};
+    for (size_t i = 0; i < sizeof judges / sizeof judges[0] && s->broken == S3STORE_OK; i++)
+        judges[i](&v);
     if (s->broken == S3STORE_OK)
-        judge_streams(&v);
-    if (s->broken == S3STORE_OK)
-        judge_cuts(&v);
-    if (s->broken == S3STORE_OK)
-        judge_rows(&v);
-    if (s->broken == S3STORE_OK)
-        judge_tools(&v);
-    for (size_t i = 0; i < s->path_count && s->broken == S3STORE_OK; i++)
-        if (path_set_has(&v.committed, i) != path_set_has(&s->shown, i))
-            storm_break(s, "(a) %s: %s", s->paths[i],
-                        path_set_has(&s->shown, i) ? "a snapshot had what is not committed"
-                                                   : "committed, and not in a snapshot");
+        storm_judge_remedy(s, p, &v.committed);
 }

@@ -119,11 +119,12 @@ static void draw_faults(dice *d, storm_plan *p)
     }
 }
 
-void storm_plan_make(uint64_t seed, storm_plan *p)
+void storm_plan_make(storm_id id, storm_plan *p)
 {
-    dice d = {.seed = seed};
+    dice d = {.seed = id.seed};
     memset(p, 0, sizeof *p);
-    p->seed = seed;
+    p->world = id.world;
+    p->seed = id.seed;
     p->s3 = one_in(&d, 2);
     p->views = one_in(&d, 2);
     p->chunk_rows = one_in(&d, 3) ? 1 + draw(&d, 2) : 0;
@@ -137,6 +138,7 @@ void storm_plan_make(uint64_t seed, storm_plan *p)
     p->calm = one_in(&d, 8);
     if (p->calm)
         p->fault_count = p->episode_count = 0;
+    storm_draw_world(p); /* from a stream of its own */
 }
 
 size_t storm_row_count(const storm_plan *p, int token, size_t job, size_t partition)
@@ -156,7 +158,8 @@ element_kind storm_element(const storm_plan *p, size_t number, size_t *index)
                              p->cutter_count,
                              p->operator_count,
                              p->fault_count,
-                             p->episode_count};
+                             p->episode_count,
+                             p->damage_count};
     for (size_t kind = 0; kind < ELEMENT_NONE; kind++) {
         *index = number;
         if (number < counts[kind])
@@ -166,11 +169,11 @@ element_kind storm_element(const storm_plan *p, size_t number, size_t *index)
     return ELEMENT_NONE;
 }
 
-size_t storm_element_count(uint64_t seed)
+size_t storm_element_count(storm_id id)
 {
     storm_plan p;
     size_t count = 0, index;
-    storm_plan_make(seed, &p);
+    storm_plan_make(id, &p);
     while (storm_element(&p, count, &index) != ELEMENT_NONE)
         count++;
     return count;
@@ -207,26 +210,29 @@ static void describe_operator(const operator_plan *o, char *out, size_t size)
                  storm_days[o->partition], seconds(o->at_us), seconds(o->clock_us));
 }
 
-void storm_describe(uint64_t seed, size_t element, char *out, size_t size)
+void storm_describe(storm_id id, size_t element, char *out, size_t size)
 {
     static const char *const kinds[] = {"eager", "lazy", "slow"};
     storm_plan p;
     size_t i;
-    storm_plan_make(seed, &p);
+    storm_plan_make(id, &p);
     element_kind kind = storm_element(&p, element, &i);
     out[0] = '\0';
     if (kind == ELEMENT_LATENCY)
-        snprintf(out, size, "%s (%s timing%s%s)", p.calm ? "nothing is wrong" : "latency",
-                 p.s3 ? "S3" : "exact", p.views ? ", a view" : "", p.chunk_rows > 0 ? ", chunks" : "");
+        snprintf(out, size, "%s (%s world, %s timing%s%s)",
+                 p.calm ? "nothing is wrong" : "latency", storm_world_names[p.world],
+                 p.s3 ? "S3" : "exact", p.views ? ", a view" : "",
+                 p.chunk_rows > 0 ? ", chunks" : "");
     else if (kind == ELEMENT_CLOCKS)
         snprintf(out, size, "clocks that differ");
     else if (kind == ELEMENT_JOB)
         describe_job(&p, i, out, size);
     else if (kind == ELEMENT_READER || kind == ELEMENT_CUTTER) {
         const reader_plan *r = kind == ELEMENT_READER ? &p.readers[i] : &p.cutters[i];
-        snprintf(out, size, "a reader of %s, %s, clock %+.3f s, at most %d entries",
+        snprintf(out, size, "a reader of %s, %s, clock %+.3f s, at most %d entries%s",
                  kind == ELEMENT_READER ? "the stream" : "snapshots", kinds[r->kind],
-                 seconds(r->clock_us), (int)r->max_entries);
+                 seconds(r->clock_us), (int)r->max_entries,
+                 r->skips ? ", passes damaged markers" : "");
     } else if (kind == ELEMENT_OPERATOR)
         describe_operator(&p.operators[i], out, size);
     else if (kind == ELEMENT_FAULT && p.faults[i].option == OPTION_SUSPEND)
@@ -238,4 +244,6 @@ void storm_describe(uint64_t seed, size_t element, char *out, size_t size)
     else if (kind == ELEMENT_EPISODE)
         snprintf(out, size, "%u %% are told 503 from %.3f s to %.3f s", p.episodes[i].percent,
                  seconds(p.episodes[i].from_us), seconds(p.episodes[i].to_us));
+    else if (kind == ELEMENT_DAMAGE)
+        storm_describe_damage(&p.damages[i], out, size);
 }

@@ -1,5 +1,6 @@
 /* tests/sim/storm_private.h: the inside of a storm, shared by storm_plan.c (what a seed says), storm.c
- * (who acts, and what becomes of requests) and storm_check.c (what must hold). */
+ * (who acts, and what becomes of requests), storm_check.c (what must hold) and storm_worlds.c (what is
+ * else in some worlds). */
 #ifndef S3S_TESTS_SIM_STORM_PRIVATE_H
 #define S3S_TESTS_SIM_STORM_PRIVATE_H
 
@@ -13,6 +14,7 @@
 #define OPERATORS_MAX 4
 #define FAULTS_MAX 20
 #define EPISODES_MAX 3
+#define DAMAGES_MAX 6
 #define ELEMENTS_MAX 64
 #define PARTITIONS 3
 #define TOKENS 5
@@ -39,6 +41,7 @@ typedef struct reader_plan {
     reader_kind kind;
     int64_t clock_us;
     int32_t max_entries;
+    bool skips; /* damaged markers: it asked to */
 } reader_plan;
 
 typedef struct operator_plan { /* restamps one token, or sweeps */
@@ -61,7 +64,23 @@ typedef struct episode { /* 503s */
     unsigned percent;
 } episode;
 
+typedef enum damage_kind {
+    DAMAGE_OF_ITS_OWN, /* a token nobody else uses: data, a marker that cannot be read, a ref */
+    DAMAGE_OF_A_TOKEN, /* a writer's token gets such a marker, whatever it had */
+    DAMAGE_REF,        /* a ref that is none */
+    DAMAGE_KINDS,
+} damage_kind;
+
+typedef struct damage_plan { /* by a foreign hand */
+    damage_kind kind;
+    int64_t at_us;
+    int token;
+    unsigned partition;
+    size_t form; /* of storm_worlds.c */
+} damage_plan;
+
 typedef struct storm_plan {
+    storm_world world;
     uint64_t seed;
     bool s3, views;
     bool calm; /* no latency, no faults: then nothing may fail */
@@ -73,6 +92,8 @@ typedef struct storm_plan {
     operator_plan operators[OPERATORS_MAX];
     fault_plan faults[FAULTS_MAX];
     episode episodes[EPISODES_MAX];
+    size_t damage_count;
+    damage_plan damages[DAMAGES_MAX];
 } storm_plan;
 
 typedef enum element_kind {
@@ -84,10 +105,11 @@ typedef enum element_kind {
     ELEMENT_OPERATOR,
     ELEMENT_FAULT,
     ELEMENT_EPISODE,
+    ELEMENT_DAMAGE,
     ELEMENT_NONE,
 } element_kind;
 
-void storm_plan_make(uint64_t seed, storm_plan *plan);
+void storm_plan_make(storm_id id, storm_plan *plan);
 /* What the element of this number is, and which of its kind. */
 element_kind storm_element(const storm_plan *plan, size_t number, size_t *index);
 /* A number below n of what is counted by key: the same for the same storm. */
@@ -150,14 +172,18 @@ typedef struct stream_seen {
         size_t path;
     } entries[SEEN_ENTRIES_MAX];
     size_t count;
+    bool told_of[DAMAGES_MAX]; /* damaged tokens: stopped before, or listed as passed */
 } stream_seen;
 
 typedef struct storm_cut {
     char offset[STORM_TEXT];
     path_set shown;
+    unsigned days; /* that could be listed: bits */
 } storm_cut;
+#define ALL_DAYS ((1u << PARTITIONS) - 1)
 
-#define PROCESSES_MAX (JOBS_MAX + READERS_MAX + CUTTERS_MAX + OPERATORS_MAX + 1)
+#define PROCESSES_MAX                                                                              \
+    (JOBS_MAX + READERS_MAX + CUTTERS_MAX + OPERATORS_MAX + DAMAGES_MAX + 1)
 
 typedef struct storm {
     storm_plan plan;
@@ -184,9 +210,14 @@ typedef struct storm {
     attempt_of attempts[ATTEMPTS_MAX];
     size_t attempt_count;
     path_set shown; /* by a snapshot that has ended */
+    unsigned listed_days; /* by the last one */
+    path_set missed; /* by a reader of the stream */
     storm_cut cuts[STORM_CUTS_MAX];
     size_t cut_count;
     stream_seen seen[READERS_MAX];
+    /* Tokens whose marker cannot be read, data paths up to their attempt; and refs that are none. */
+    char damaged[DAMAGES_MAX][STORM_TEXT], bad_refs[DAMAGES_MAX][STORM_TEXT];
+    size_t damaged_count, bad_ref_count;
 
     s3store_status broken;
     s3store_error why;
@@ -205,11 +236,53 @@ static inline void path_set_add(path_set *set, size_t i)
     set->words[i / 64] |= UINT64_C(1) << i % 64;
 }
 
+/* ---- storm.c --------------------------------------------------------------------------------- */
+
+/* Waits until something has changed since *version, or until a moment; false: it is over. */
+bool storm_wait(storm *s, unsigned *version, int64_t deadline_us);
+void storm_pause(storm *s, int64_t time_us);
+void storm_changed(storm *s);
+
+/* ---- storm_worlds.c -------------------------------------------------------------------------- */
+
+void storm_draw_world(storm_plan *plan);
+void storm_describe_damage(const damage_plan *d, char *out, size_t size);
+/* The name of a partition in keys. */
+void storm_day_name(size_t day, char *out, size_t size);
+/* A reader came by every damaged marker that was there before its ref. */
+void storm_check_told(storm *s, size_t reader);
+/* Days on which no marker is damaged: bits. */
+unsigned storm_clean_days(const storm *s);
+/* On one of these days. */
+bool storm_on_days(const char *path, unsigned days);
+/* Which of `damaged` the key of a data object or marker belongs to; SIZE_MAX: to none. */
+size_t storm_damaged(const storm *s, const char *key);
+static inline bool storm_is_damaged(const storm *s, const char *key)
+{
+    return storm_damaged(s, key) != SIZE_MAX;
+}
+bool storm_hits(const storm *s, size_t job); /* ... to one that this write uses */
+/* The status is DAMAGED_MARKER, and the key is that of one. */
+bool storm_met_damage(const storm *s, s3store_status status, const s3store_error *err);
+/* What a writer found out about the server. */
+void storm_check_probe(storm *s, const process *p);
+/* Where nobody arbitrates: after those writers of the same token that come before this one. */
+void storm_wait_for_turn(process *p);
+void storm_run_damage(void *ctx); /* ctx: a process */
+/* What verify must find here, and nothing else. orphan_count: data objects that it must take for
+ * dead. */
+void storm_judge_verify(storm *s, process *p, const path_set *committed, size_t commit_count,
+                        size_t orphan_count);
+/* After it: what readers missed is restamped, and then they have it. */
+void storm_judge_remedy(storm *s, process *p, const path_set *committed);
+/* What was told as done in time, so that the stream has it whatever the world. */
+path_set storm_promised(const storm *s);
+
 /* ---- storm_check.c --------------------------------------------------------------------------- */
 
 /* One poll from seen->next on; *more: there may be another page. */
-s3store_status storm_poll(storm *s, process *p, stream_seen *seen, int32_t max_entries, bool *more,
-                          s3store_error *err);
+s3store_status storm_poll(storm *s, process *p, stream_seen *seen, const reader_plan *how,
+                          bool *more, s3store_error *err);
 /* One snapshot: it has what was acknowledged and what others had before. */
 s3store_status storm_snapshot(storm *s, process *p, s3store_error *err);
 /* What a write was told. */
