@@ -1,6 +1,6 @@
 /* A table made of the input is written and read: it comes back, in batches of any size, and the
- * same bytes again; by this thread alone, and with others. First bytes: options, rows, types of up to four columns; the rest are values,
- * over and over. */
+ * same bytes again; by this thread alone, and with others. First bytes: options, rows, types of
+ * up to four columns; the rest are values, over and over. */
 #include "arrow/array.h"
 #include "fuzz/fuzz.h"
 #include "parquet/parquet.h"

@@ -164,15 +164,18 @@ static void begin_option(process *p, const menu_option *o, const faulty_request 
 static void apply_faults(process *p, const faulty_request *r, faulty_fate *fate)
 {
     storm *s = p->s;
+    bool commits = r->verb == S3S_VERB_PUT && r->kind == FAULTY_COMMIT;
     p->protocol_requests++;
+    p->commit_puts += commits;
     if (lasts(p, r)) {
         *fate = p->lasting->fate;
         return;
     }
     for (size_t i = 0; i < s->plan.fault_count; i++) {
         const fault_plan *f = &s->plan.faults[i];
-        if (f->job != p->index || f->request != p->protocol_requests ||
-            !storm_has(s, ELEMENT_FAULT, i))
+        if (f->job != p->index || !storm_has(s, ELEMENT_FAULT, i) ||
+            f->request != (f->of_commits ? p->commit_puts : p->protocol_requests) ||
+            (f->of_commits && !commits))
             continue;
         if (f->option == OPTION_SUSPEND)
             p->suspend_us = f->pause_us;

@@ -626,8 +626,8 @@ void storm_judge(void *ctx)
     s->sums.commits += v.count;
     for (size_t i = 0; i < s->process_count; i++)
         s->sums.crashed += s->processes[i].crashed;
-    static void (*const judges[])(judgement *) = {judge_streams, judge_cuts, judge_rows, judge_tools,
-                                                  judge_snapshots};
+    static void (*const judges[])(judgement *) = {judge_streams, judge_cuts, judge_rows,
+                                                  judge_tools, judge_snapshots};
     for (size_t i = 0; i < sizeof judges / sizeof judges[0] && s->broken == S3STORE_OK; i++)
         judges[i](&v);
     if (s->broken == S3STORE_OK)

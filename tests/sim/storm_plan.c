@@ -101,7 +101,7 @@ static void draw_operators(dice *d, storm_plan *p, int64_t low_us)
 static void draw_faults(dice *d, storm_plan *p)
 {
     static const int64_t pauses_us[] = {16 * SECOND, 16 * MINUTE, 300 * MINUTE};
-    p->fault_count = (size_t)draw(d, FAULTS_MAX + 1);
+    p->fault_count = (size_t)draw(d, FAULTS_DRAWN + 1);
     for (size_t i = 0; i < p->fault_count; i++) {
         fault_plan *f = &p->faults[i];
         f->job = (size_t)draw(d, p->job_count);
@@ -239,8 +239,8 @@ void storm_describe(storm_id id, size_t element, char *out, size_t size)
         snprintf(out, size, "write %zu stands still for %.0f s at request %u", p.faults[i].job,
                  seconds(p.faults[i].pause_us), p.faults[i].request);
     else if (kind == ELEMENT_FAULT)
-        snprintf(out, size, "request %u of write %zu: %s", p.faults[i].request, p.faults[i].job,
-                 history_menu[p.faults[i].option].name);
+        snprintf(out, size, "%s %u of write %zu: %s", p.faults[i].of_commits ? "commit" : "request",
+                 p.faults[i].request, p.faults[i].job, history_menu[p.faults[i].option].name);
     else if (kind == ELEMENT_EPISODE)
         snprintf(out, size, "%u %% are told 503 from %.3f s to %.3f s", p.episodes[i].percent,
                  seconds(p.episodes[i].from_us), seconds(p.episodes[i].to_us));

@@ -12,7 +12,9 @@
 #define READERS_MAX 3
 #define CUTTERS_MAX 2
 #define OPERATORS_MAX 4
-#define FAULTS_MAX 20
+#define FAULTS_DRAWN 20
+#define LATE_FAULTS 4 /* more, where nothing expires */
+#define FAULTS_MAX (FAULTS_DRAWN + LATE_FAULTS)
 #define EPISODES_MAX 3
 #define DAMAGES_MAX 6
 #define ELEMENTS_MAX 64
@@ -55,6 +57,7 @@ typedef struct operator_plan { /* restamps one token, or sweeps */
 typedef struct fault_plan {
     size_t job;
     unsigned request; /* of those of a write, from 1 */
+    bool of_commits;  /* of its PUTs of commits alone */
     size_t option;    /* of history_menu */
     int64_t pause_us;
 } fault_plan;
@@ -133,7 +136,7 @@ typedef struct process {
     bool opened, ended, crashed;
     /* Of a write. */
     uint64_t requests;       /* all: for latency */
-    unsigned protocol_requests;
+    unsigned protocol_requests, commit_puts;
     const menu_option *lasting;
     s3s_fault_verb lasting_verb;
     faulty_kind lasting_kind;

@@ -36,8 +36,8 @@ static const char *const marker_forms[][8] = {
     {NULL},
     {"attemptid", ATTEMPT, "refmicrots", "1517966773000000", "insertedat", "1"},
     {"refmicrots", "1517966773000000", "insertedat", "1", "rowcount", "1"},
-    {"attemptid", "0123456789ABCDEF0123456789ABCDEF", "refmicrots", "1", "insertedat", "1", "rowcount",
-     "1"},
+    {"attemptid", "0123456789ABCDEF0123456789ABCDEF", "refmicrots", "1", "insertedat", "1",
+     "rowcount", "1"},
     {"attemptid", ATTEMPT "0", "refmicrots", "1", "insertedat", "1", "rowcount", "1"},
     {"attemptid", ATTEMPT, "refmicrots", "1_0", "insertedat", "1", "rowcount", "1"},
     {"attemptid", ATTEMPT, "refmicrots", "1", "insertedat", "9223372036854775808", "rowcount", "1"},
@@ -58,10 +58,33 @@ static const char *const ref_forms[] = {
 
 /* ---- what a seed says ------------------------------------------------------------------------ */
 
-/* From a stream of its own: the rest of a storm is the same in all worlds. */
+static size_t menu_index(const char *name)
+{
+    size_t i = 0;
+    while (i + 1 < history_menu_size && strcmp(history_menu[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+/* What the fence is for: commits that arrive when it would be closed. */
+static void draw_late_faults(storm_plan *p, uint64_t key)
+{
+    static const char *const names[] = {"too late and crash", "too late and crash",
+                                        "late, after the fence", "hours before"};
+    for (size_t i = 0; i < LATE_FAULTS && !p->calm; i++)
+        p->faults[p->fault_count++] = (fault_plan){
+            .job = (size_t)storm_draw(p->seed, key++, p->job_count),
+            .of_commits = true,
+            .request = 1 + (unsigned)storm_draw(p->seed, key++, 2),
+            .option = menu_index(names[storm_draw(p->seed, key++, 4)])};
+}
+
+/* From streams of their own: the rest of a storm is the same in all worlds. */
 void storm_draw_world(storm_plan *p)
 {
     uint64_t key = UINT64_C(7) << 40;
+    if (p->world == STORM_UNFENCED)
+        draw_late_faults(p, UINT64_C(8) << 40);
     if (p->world != STORM_DAMAGED)
         return;
     p->damage_count = 1 + (size_t)storm_draw(p->seed, key++, DAMAGES_MAX);
@@ -87,8 +110,8 @@ void storm_describe_damage(const damage_plan *d, char *out, size_t size)
         snprintf(out, size, "at %.3f s t%d in %s gets a marker that cannot be read (%zu)", at_s,
                  d->token, storm_days[d->partition], d->form);
     else
-        snprintf(out, size, "at %.3f s data, a marker that cannot be read (%zu) and a ref in %s", at_s,
-                 d->form, storm_days[d->partition]);
+        snprintf(out, size, "at %.3f s data, a marker that cannot be read (%zu) and a ref in %s",
+                 at_s, d->form, storm_days[d->partition]);
 }
 
 /* ---- which is which -------------------------------------------------------------------------- */
@@ -159,8 +182,8 @@ bool storm_hits(const storm *s, size_t job)
     const job_plan *j = &s->plan.jobs[job];
     for (size_t i = 0; i < s->plan.damage_count; i++) {
         const damage_plan *d = &s->plan.damages[i];
-        if (d->kind == DAMAGE_OF_A_TOKEN && d->token == j->token && storm_has(s, ELEMENT_DAMAGE, i) &&
-            (j->partitions >> d->partition & 1) != 0)
+        if (d->kind == DAMAGE_OF_A_TOKEN && d->token == j->token &&
+            (j->partitions >> d->partition & 1) != 0 && storm_has(s, ELEMENT_DAMAGE, i))
             return true;
     }
     return false;
@@ -251,8 +274,8 @@ void storm_run_damage(void *ctx)
             put(p, key, "no Parquet", NULL);
         snprintf(key, sizeof key, "%s.commit", stem);
         put(p, key, "", marker_forms[d->form]);
-        snprintf(key, sizeof key, "ds/_ref/%016lld-" OTHER_TOKEN "%zu-" ATTEMPT ";day=%s.ref", stamp,
-                 p->index, storm_days[d->partition]);
+        snprintf(key, sizeof key, "ds/_ref/%016lld-" OTHER_TOKEN "%zu-" ATTEMPT ";day=%s.ref",
+                 stamp, p->index, storm_days[d->partition]);
         if (d->kind == DAMAGE_OF_ITS_OWN)
             put(p, key, "", NULL);
     }
