@@ -47,11 +47,16 @@ static ssize_t read_or_cancel(int fd, void *buffer, size_t size, const s3store_c
 static int temporary_file(const char *dir)
 {
     char path[4096];
-    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd;
+    do
+        fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    while (fd < 0 && errno == EINTR);
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
         return fd;
-    if (snprintf(path, sizeof path, "%s/s3store-input-XXXXXX", dir) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s/s3store-input-XXXXXX", dir) >= (int)sizeof path) {
+        errno = ENAMETOOLONG;
         return -1;
+    }
     fd = mkostemp(path, O_CLOEXEC);
     if (fd >= 0)
         unlink(path);

@@ -1,6 +1,7 @@
 /* For LD_PRELOAD: system calls (and allocations) of which the n-th fails.
  *
- *   FAULTY_CALLS=CALL:FAULT:N[+]   the N-th (from 1) of CALL; with + every one from it on
+ *   FAULTY_CALLS=CALL:FAULT:N[+|~]   the N-th (from 1) of CALL; with + every one from it on; with ~
+ *                                  every second one, so that who tries again at once gets through
  *   FAULTY_CALLS_HIT=FILE          is made when a call has failed
  *   FAULTY_CALLS_COUNT=FILE        at the end: lines "CALL NUMBER", how many there were of each
  *
@@ -25,7 +26,7 @@ enum { CALL_OPEN, CALL_READ, CALL_WRITE, CALL_SYNC, CALL_RENAME, CALL_MKDIR, CAL
 
 static int wanted_call = CALLS, fault;
 static long wanted_number;
-static bool from_then_on;
+static bool from_then_on, by_turns;
 static const char *hit_file;
 static atomic_long numbers[CALLS];
 
@@ -53,6 +54,7 @@ static void __attribute__((constructor)) set_up(void)
     char *end;
     wanted_number = strtol(second + 1, &end, 10);
     from_then_on = *end == '+';
+    by_turns = *end == '~';
     for (int i = 0; i < CALLS; i++)
         if (strncmp(calls[i], text, (size_t)(colon - text)) == 0)
             wanted_call = i;
@@ -64,7 +66,8 @@ static bool strikes(int call)
     long number = atomic_fetch_add(&numbers[call], 1) + 1;
     if (call != wanted_call)
         return false;
-    if (number < wanted_number || (number > wanted_number && !from_then_on))
+    bool later = from_then_on || (by_turns && (number - wanted_number) % 2 == 0);
+    if (number < wanted_number || (number > wanted_number && !later))
         return false;
     if (hit_file != NULL) {
         long fd = syscall(SYS_openat, AT_FDCWD, hit_file, O_CREAT | O_WRONLY, 0600);

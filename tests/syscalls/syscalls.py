@@ -21,8 +21,9 @@ ROWS = [{"p": p, "id": f"{p}{i}", "v": 1, "text": "t" * i} for p in "ab" for i i
 NEW = [{"p": p, "id": f"new{i}", "v": 1, "text": "n"} for p in "cd" for i in range(2)]
 
 # Faults that a program which reads and writes as it should does not show.
-HARMLESS = {"read:short", "read:EINTR", "write:short", "write:EINTR", "open:EINTR"}
-FAULTS = ["open:EINTR", "open:EMFILE", "open:ENFILE", "open:EIO", "read:short", "read:EINTR",
+HARMLESS = {"read:short", "read:EINTR", "write:short", "write:EINTR", "open:EINTR", "open:EINTR~",
+            "read:EINTR~", "write:EINTR~"}
+FAULTS = ["open:EINTR~", "read:EINTR~", "write:EINTR~", "open:EINTR", "open:EMFILE", "open:ENFILE", "open:EIO", "read:short", "read:EINTR",
           "read:EIO", "write:short", "write:EINTR", "write:ENOSPC", "write:EIO", "sync:EIO", "sync:EIO+",
           "rename:EIO", "rename:ENOSPC", "mkdir:ENOSPC", "alloc:ENOMEM"]
 
@@ -168,7 +169,8 @@ def one_case(world, name, fault, number, plain):
     place, url = world.copy(fault.startswith("sync"))
     world.hit.unlink(missing_ok=True)
     stdin = open(world.new, "rb") if name == "write-spooled" else subprocess.DEVNULL
-    faults = f"{fault}:{number}" if fault[-1] != "+" else f"{fault[:-1]}:{number}+"
+    more = fault[-1] if fault[-1] in "+~" else ""
+    faults = f"{fault.removesuffix(more)}:{number}{more}"
     where = f"{name} with {faults}"
     try:
         done = world.run(*arguments(world, url), faults=faults, stdin=stdin)
@@ -198,8 +200,11 @@ def one_case(world, name, fault, number, plain):
 
 
 def numbers_of(fault, calls):
-    """Which calls to try: all, or three of them; of allocations, which are many, three or a hundred."""
+    """Which calls to try: all, or three of them; of allocations, which are many, three or a hundred.
+    ~ is every second one in one go: each place that tries again as it should is interrupted once."""
     most = calls[fault.partition(":")[0]]
+    if fault.endswith("~"):
+        return [1] if most > 0 else []
     alloc = fault.startswith("alloc")
     if FULL and not alloc:
         return range(1, most + 1)
