@@ -27,7 +27,7 @@
  * exit handler outlives it. */
 static pthread_once_t found_once = PTHREAD_ONCE_INIT;
 static struct {
-    const EVP_MD *sha256;
+    const EVP_MD *sha256; /* NULL: libcrypto found no memory to begin with, and would crash */
     const EVP_MD *md5;
     bool plain_sha256; /* nothing but libcrypto's own code stands behind sha256 */
 } found;
@@ -40,6 +40,8 @@ static const EVP_MD *find(const char *name, const EVP_MD *fallback)
 
 static void find_all(void)
 {
+    if (OSSL_LIB_CTX_get0_global_default() == NULL)
+        return;
     found.sha256 = find("SHA256", EVP_sha256());
     found.md5 = find("MD5", EVP_md5());
     const OSSL_PROVIDER *provider = EVP_MD_get0_provider(found.sha256);
@@ -49,6 +51,10 @@ static void find_all(void)
 
 static s3store_status refuse(const char *name, s3store_error *err)
 {
+    if (found.sha256 == NULL)
+        return s3s_fail(err, S3STORE_OUT_OF_MEMORY,
+                        "libcrypto found no memory when it was first used, and cannot be used "
+                        "until this process is started again");
     return s3s_fail(err, S3STORE_UNSUPPORTED,
                     "libcrypto refuses to compute %s: check the system's crypto policy", name);
 }
@@ -75,7 +81,7 @@ static bool plain_sha256(const void *first, size_t first_size, const void *secon
 static bool policy_sha256(const void *first, size_t first_size, const void *second,
                           size_t second_size, uint8_t out[S3S_SHA256_SIZE])
 {
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_MD_CTX *ctx = found.sha256 != NULL ? EVP_MD_CTX_new() : NULL;
     bool done = ctx != NULL && EVP_DigestInit_ex2(ctx, found.sha256, NULL) == 1 &&
                 EVP_DigestUpdate(ctx, first, first_size) == 1 &&
                 EVP_DigestUpdate(ctx, second, second_size) == 1 &&
@@ -102,9 +108,9 @@ s3store_status s3s_md5(const void *data, size_t size, uint8_t out[S3S_MD5_SIZE],
                        s3store_error *err)
 {
     pthread_once(&found_once, find_all);
-    return EVP_Digest(size == 0 ? "" : data, size, out, NULL, found.md5, NULL) == 1
-               ? S3STORE_OK
-               : refuse("MD5", err);
+    bool done = found.md5 != NULL &&
+                EVP_Digest(size == 0 ? "" : data, size, out, NULL, found.md5, NULL) == 1;
+    return done ? S3STORE_OK : refuse("MD5", err);
 }
 
 /* ---- HMAC ------------------------------------------------------------------------------------ */

@@ -144,6 +144,7 @@ class Follower:
     """A reader that polls the stream all the while, from the beginning, by the contract."""
 
     def __init__(self, place, url, name):
+        self.place, self.url = place, url
         self.out = place.path(f"{name}.follow")
         self.err = place.path(f"{name}.follow-errors")
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
@@ -152,6 +153,18 @@ class Follower:
     def entries(self):
         """What it has seen, in order."""
         return lines(self.out.read_text(encoding="utf-8"))
+
+    def wait_for(self, commits, limit_s=LIMIT_S):
+        """Until it has seen so many."""
+        end = time.monotonic() + limit_s
+        while len(seen := set(data_paths(self.entries()))) < commits:
+            if time.monotonic() > end:
+                missed = [e for e in self.place.poll(self.url) if e["data_path"] not in seen]
+                raise AssertionError(
+                    f"after {limit_s} s the follower has {len(seen)} commits of {commits}; a poll "
+                    f"gives also {missed}; it is {'there' if self.child.poll() is None else 'gone'}"
+                    f" and said: {self.err.read_text()[-2000:]}")
+            time.sleep(0.02)
 
     def stop(self):
         """Ends it; what it has seen."""

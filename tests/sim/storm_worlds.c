@@ -71,12 +71,12 @@ static void draw_late_faults(storm_plan *p, uint64_t key)
 {
     static const char *const names[] = {"too late and crash", "too late and crash",
                                         "late, after the fence", "hours before"};
-    for (size_t i = 0; i < LATE_FAULTS && !p->calm; i++)
+    for (size_t i = 0; i < LATE_FAULTS && !p->calm; i++, key += 3)
         p->faults[p->fault_count++] = (fault_plan){
-            .job = (size_t)storm_draw(p->seed, key++, p->job_count),
+            .job = (size_t)storm_draw(p->seed, key, p->job_count),
             .of_commits = true,
-            .request = 1 + (unsigned)storm_draw(p->seed, key++, 2),
-            .option = menu_index(names[storm_draw(p->seed, key++, 4)])};
+            .request = 1 + (unsigned)storm_draw(p->seed, key + 1, 2),
+            .option = menu_index(names[storm_draw(p->seed, key + 2, 4)])};
 }
 
 /* From streams of their own: the rest of a storm is the same in all worlds. */

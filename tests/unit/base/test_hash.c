@@ -1,6 +1,12 @@
 /* Digests against published vectors. */
 #include "support/test.h"
 
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/bytes.h"
 #include "base/hash.h"
 
@@ -117,9 +123,75 @@ static void test_xxh64__vectors_and_streaming(void **state)
     assert_true(s3s_xxh64_end(&s) == s3s_xxh64(data, sizeof data, 99));
 }
 
+/* ---- no memory for libcrypto ------------------------------------------------------------------ */
+
+static int allocs_left;
+
+static void *scarce_malloc(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return allocs_left-- > 0 ? malloc(size) : NULL;
+}
+
+static void *scarce_realloc(void *p, size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return allocs_left-- > 0 ? realloc(p, size) : NULL;
+}
+
+static void plain_free(void *p, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(p);
+}
+
+/* In a process that has not used libcrypto yet, after so many allocations of which there are no more:
+ * 0 = it worked, 1 = it was refused, 2 = neither. */
+static int hash_with_allocs(int count)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        uint8_t out[S3S_SHA256_SIZE];
+        s3store_error err = {0};
+        s3s_hmac_key key;
+        allocs_left = count;
+        (void)signal(SIGSEGV, SIG_DFL); /* cmocka's goes on with the next test */
+        if (CRYPTO_set_mem_functions(scarce_malloc, scarce_realloc, plain_free) != 1)
+            _exit(3);
+        s3store_status status = s3s_sha256("abc", 3, out, &err);
+        (void)s3s_md5("abc", 3, out, NULL);
+        if (s3s_hmac_key_init(&key, "k", 1, NULL) == S3STORE_OK)
+            (void)s3s_hmac_sha256_with(&key, "abc", 3, out, NULL);
+        bool refused = (status == S3STORE_OUT_OF_MEMORY || status == S3STORE_UNSUPPORTED) &&
+                       err.message[0] != '\0';
+        _exit(status == S3STORE_OK ? 0 : refused ? 1 : 2);
+    }
+    int how = 0;
+    assert_true(waitpid(child, &how, 0) == child);
+    if (!WIFEXITED(how))
+        fail_msg("with %d allocations: signal %d", count, WTERMSIG(how));
+    return WEXITSTATUS(how);
+}
+
+/* The first test: this process has not used it either. */
+static void test_hash__without_memory_for_libcrypto_is_an_error(void **state)
+{
+    int count = 0, code = 0;
+    (void)state;
+    do {
+        code = hash_with_allocs(count);
+        assert_in_range(code, 0, 1);
+        count += count < 100 ? 1 : 50;
+    } while (code == 1 && count < 20000);
+    assert_int_equal(code, 0);
+    assert_true(count > 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hash__without_memory_for_libcrypto_is_an_error),
         cmocka_unit_test(test_sha256__vectors),
         cmocka_unit_test(test_md5__vectors),
         cmocka_unit_test(test_hmac__vectors_of_rfc_4231),
