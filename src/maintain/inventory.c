@@ -90,7 +90,7 @@ static s3store_status open_level(inventory *v, const s3s_data_name *name, const 
     *out = l;
     if (l != NULL && l->path_size == size)
         return S3STORE_OK;
-    if (v->count == v->capacity) {
+    if (v->levels == NULL || v->count == v->capacity) {
         size_t before = v->capacity;
         level *levels = resize(env, v->levels, &v->capacity, v->count + 1, sizeof *levels);
         if (levels == NULL)

@@ -51,8 +51,8 @@ typedef struct s3s_page_draft {
 
 static inline s3s_span s3s_page_draft_plain(const s3s_page_draft *page)
 {
-    return (s3s_span){page->plain.data == NULL ? NULL : page->plain.data + page->head,
-                      page->plain.size - page->head};
+    const uint8_t *none = (const uint8_t *)"", *data = page->plain.data;
+    return (s3s_span){data == NULL ? none : data + page->head, page->plain.size - page->head};
 }
 
 /* What encoding a page needs to itself. */
