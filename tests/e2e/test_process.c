@@ -14,18 +14,27 @@ enum { PARTITIONS = 24, ROWS_EACH = 20, WRITERS = 8, ROUNDS = 8 };
 /* Timing that a busy machine cannot miss. */
 static const dataset_options patient = {.commit_timeout_us = 60 * INT64_C(1000000)};
 
+/* The output is there, and empty, whenever the process ends. */
 static pid_t start(const char *const *argv, const char *input, const char *output)
 {
+    int in = open(input, O_RDONLY | O_CLOEXEC);
+    int out = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    char log[TEMPDIR_SIZE + 16];
+    snprintf(log, sizeof log, "%s/stderr", world.root);
+    int err = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    assert_true(in >= 0 && out >= 0 && err >= 0);
     pid_t pid = fork();
     assert_int_not_equal(pid, -1);
-    if (pid != 0)
-        return pid;
-    int in = open(input, O_RDONLY), out = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    int err = open(tempdir_path(world.root, "stderr"), O_WRONLY | O_CREAT | O_APPEND, 0644);
-    if (in < 0 || out < 0 || err < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
-        _exit(126);
-    execv(world.command, (char *const *)argv);
-    _exit(127);
+    if (pid == 0) {
+        if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
+            _exit(126);
+        execv(world.command, (char *const *)argv);
+        _exit(127);
+    }
+    close(in);
+    close(out);
+    close(err);
+    return pid;
 }
 
 /* The exit code, or 128 + signal. */
