@@ -15,6 +15,7 @@
 
 #define BUFFERS (11 + 3 * S3S_PAGE_ENCODERS)
 #define PAGE_HEAD ((size_t)1 << 15)
+#define PAGE_HEAD_FROM (8 * PAGE_HEAD)
 #define PAGE_BUFFERS 7
 
 static void all_buffers(s3s_column_writer *w, s3s_buffer *out[BUFFERS])
@@ -49,15 +50,29 @@ static void page_buffers(s3s_page_draft *page, s3s_buffer *out[PAGE_BUFFERS])
     memcpy(out, all, sizeof all);
 }
 
-static void clear_page(s3s_page_draft *page)
+/* Where pages are large, their values leave room in front; short columns do without. That room is not
+ * worth the memory that a buffer takes which doubles: it is made as large as a page needs, once. */
+static void make_head(const s3s_column_writer *w, s3s_page_draft *page)
+{
+    s3s_buffer *plain = &page->plain;
+    size_t wanted = PAGE_HEAD + w->options.page_bytes;
+    page->head = 0;
+    if (plain->capacity >= PAGE_HEAD_FROM && plain->capacity < wanted) {
+        s3s_buffer_deinit(plain);
+        if (s3s_buffer_reserve(plain, wanted, NULL) == NULL)
+            return;
+    }
+    page->head = plain->capacity >= PAGE_HEAD_FROM ? PAGE_HEAD : 0;
+    plain->size = page->head;
+}
+
+static void clear_page(const s3s_column_writer *w, s3s_page_draft *page)
 {
     s3s_buffer *buffers[PAGE_BUFFERS];
     page_buffers(page, buffers);
     for (size_t i = 0; i < PAGE_BUFFERS; i++)
         s3s_buffer_clear(buffers[i]);
-    /* Where pages are large, their values leave room in front; short columns do without. */
-    page->head = page->plain.capacity >= 8 * PAGE_HEAD ? PAGE_HEAD : 0;
-    page->plain.size = page->head;
+    make_head(w, page);
     s3s_stats_clear(&page->stats);
     page->rows = page->entries = page->values = page->plain_bytes = 0;
     page->next = NULL;
@@ -176,7 +191,7 @@ void s3s_column_writer_deinit(s3s_column_writer *w)
 
 void s3s_column_writer_reset(s3s_column_writer *w)
 {
-    clear_page(w->page);
+    clear_page(w, w->page);
     s3s_dictionary_clear(&w->dictionary);
     w->dictionary_flushed = w->dictionary_values = 0;
     w->use_dictionary = w->options.dictionary && w->field->type != S3S_TYPE_BOOL &&
@@ -381,7 +396,7 @@ s3store_status s3s_column_writer_close_page(s3s_column_writer *w, s3store_error 
     status = encode_page(w, &w->encoders[0], page, &w->pages, err);
     if (status == S3STORE_OK)
         status = finish_page(w, page, at, err);
-    clear_page(page);
+    clear_page(w, page);
     return status;
 }
 
@@ -423,7 +438,7 @@ static s3store_status finish_encoded(s3s_column_writer *w, s3store_error *err)
         if (status == S3STORE_OK)
             status = finish_page(w, page, at, err);
         w->encoded = page->next;
-        clear_page(page);
+        clear_page(w, page);
         page->next = w->spare_pages;
         w->spare_pages = page;
     }
