@@ -50,8 +50,8 @@ static void page_buffers(s3s_page_draft *page, s3s_buffer *out[PAGE_BUFFERS])
     memcpy(out, all, sizeof all);
 }
 
-/* Where pages are large, their values leave room in front; short columns do without. That room is not
- * worth the memory that a buffer takes which doubles: it is made as large as a page needs, once. */
+/* Where pages are large, their values leave room in front; short columns do without. That room is
+ * not worth the memory of a buffer that doubles: it is made as large as a page needs, once. */
 static void make_head(const s3s_column_writer *w, s3s_page_draft *page)
 {
     s3s_buffer *plain = &page->plain;
@@ -281,8 +281,8 @@ static s3store_status put_page(const s3s_column_writer *w, s3s_page_encoder *enc
     return status;
 }
 
-/* Levels and values, one behind the other: *out. Large values are not moved where what stands before
- * them has room at their head. */
+/* Levels and values, one behind the other: *out. Large values are not moved where what stands
+ * before them has room at their head. */
 static s3store_status make_body(const s3s_column_writer *w, s3s_page_encoder *encoder,
                                 const s3s_page_draft *page, s3s_span *out, s3store_error *err)
 {
