@@ -45,7 +45,7 @@ static void measure_part(const s3s_leaf_reader *r, size_t rows, part *out)
 
 /* What the levels of some entries say about a node, a bit for each. */
 typedef struct look {
-    size_t count; /* up to 64, 0 at the end */
+    size_t count; /* 1 to 64 */
     uint64_t slots;
     uint64_t present; /* of the slots: not null */
     uint64_t items;   /* 0 where the node is no list */
