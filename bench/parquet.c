@@ -3,12 +3,13 @@
  *   parquet_bench make NAME FILE.parquet [ROWS]   one of the made-up tables
  *   parquet_bench names                           what they are called, and their rows
  *   parquet_bench figures                         encodings and codecs, one column at a time
- *   parquet_bench serve [THREADS|model]           answers lines on stdin (model: see s3s_fan_out):
+ *   parquet_bench serve [THREADS]                 answers lines on stdin:
  *       read FILE             every value of every column, batch after batch;
  *                             "CPU-SECONDS SECONDS ARROW-BYTES ROWS"
  *       table FILE            the same, all of it kept until the end
  *       load FILE             into memory, for:
- *       write FILE CODEC      what was loaded, to a file; "CPU-SECONDS SECONDS FILE-BYTES ROWS"
+ *       write FILE CODEC      what was loaded, to a file, or with "-" to memory that is kept;
+ *                             "CPU-SECONDS SECONDS FILE-BYTES ROWS"
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,9 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/env.h"
 #include "base/pool.h"
-#include "parquet/chains.h"
 #include "parquet/parquet.h"
 #include "parquet_data.h"
 #include "parquet_figures.h"
@@ -39,12 +40,6 @@ typedef struct table {
 static s3s_env *env;
 static s3s_pool *pool; /* NULL: one thread */
 
-/* What two cores would do that nothing else disturbs, told from the CPU time of the pieces: items of a
- * fan-out run one after the other here, and the time is kept that two threads would save if each took
- * the next item as soon as it has ended one. */
-static bool models;
-static double saved;
-
 static int fail(const char *what, const s3store_error *err)
 {
     fprintf(stderr, "parquet_bench: %s: %s\n", what, err->message);
@@ -56,67 +51,6 @@ static double seconds(clockid_t clock)
     struct timespec t;
     clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* The linker puts this in the place of s3s_fan_out. */
-s3store_status __real_s3s_fan_out(s3s_pool *p, size_t n, s3s_item_fn fn, void *ctx,
-                                  const s3s_fan_options *options, s3store_error *err);
-s3store_status __wrap_s3s_fan_out(s3s_pool *p, size_t n, s3s_item_fn fn, void *ctx,
-                                  const s3s_fan_options *options, s3store_error *err);
-s3store_status __wrap_s3s_fan_out(s3s_pool *p, size_t n, s3s_item_fn fn, void *ctx,
-                                  const s3s_fan_options *options, s3store_error *err)
-{
-    if (!models)
-        return __real_s3s_fan_out(p, n, fn, ctx, options, err);
-    double ends[2] = {0, 0}, all = 0;
-    s3store_status status = S3STORE_OK;
-    for (size_t i = 0; i < n && status == S3STORE_OK; i++) {
-        double begin = seconds(CLOCK_THREAD_CPUTIME_ID);
-        status = fn(ctx, i, err);
-        double took = seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
-        ends[ends[1] < ends[0]] += took;
-        all += took;
-    }
-    saved += all - (ends[0] > ends[1] ? ends[0] : ends[1]);
-    return status;
-}
-
-/* The same of chains: a thread goes on with the chain that has the most left and is not busy then. */
-s3store_status __real_s3s_chains_run(s3s_env *e, s3s_pool *p, const s3s_fan_options *options,
-                                     s3s_chain *chains, size_t count, s3s_piece_fn fn, void *ctx,
-                                     s3store_error *err);
-s3store_status __wrap_s3s_chains_run(s3s_env *e, s3s_pool *p, const s3s_fan_options *options,
-                                     s3s_chain *chains, size_t count, s3s_piece_fn fn, void *ctx,
-                                     s3store_error *err);
-s3store_status __wrap_s3s_chains_run(s3s_env *e, s3s_pool *p, const s3s_fan_options *options,
-                                     s3s_chain *chains, size_t count, s3s_piece_fn fn, void *ctx,
-                                     s3store_error *err)
-{
-    if (!models)
-        return __real_s3s_chains_run(e, p, options, chains, count, fn, ctx, err);
-    double ends[2] = {0, 0}, all = 0, free_at[S3S_CHAINS_MAX] = {0};
-    s3store_status status = S3STORE_OK;
-    size_t left = 0;
-    for (size_t i = 0; i < count; i++)
-        left += chains[i].pieces;
-    while (left > 0 && status == S3STORE_OK) {
-        size_t t = ends[1] < ends[0];
-        for (size_t i = 0; i < count; i++)
-            chains[i].busy = free_at[i] > ends[t];
-        size_t chosen = s3s_chains_choose(chains, count);
-        if (chosen == SIZE_MAX) {
-            ends[t] = ends[!t]; /* the other goes on with what it has */
-            continue;
-        }
-        double begin = seconds(CLOCK_THREAD_CPUTIME_ID);
-        status = fn(ctx, chosen, chains[chosen].done++, err);
-        double took = seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
-        free_at[chosen] = ends[t] += took;
-        all += took;
-        left--;
-    }
-    saved += all - (ends[0] > ends[1] ? ends[0] : ends[1]);
-    return status;
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -136,7 +70,16 @@ static s3store_status read_at(void *ctx, uint64_t offset, void *data, size_t siz
     return S3STORE_OK;
 }
 
-static s3store_status append(void *ctx, const void *data, size_t size, s3store_error *err)
+/* What datasets write is in memory before it is stored. It has its size after the first file. */
+static s3s_buffer memory;
+
+static s3store_status append_to_memory(void *ctx, const void *data, size_t size, s3store_error *err)
+{
+    (void)ctx;
+    return s3s_buffer_append(&memory, data, size, err);
+}
+
+static s3store_status append_to_file(void *ctx, const void *data, size_t size, s3store_error *err)
 {
     const int *fd = ctx;
     for (size_t done = 0; done < size;) {
@@ -223,16 +166,10 @@ static s3store_compression codec_of(const char *name)
                                        : S3STORE_COMPRESSION_SNAPPY;
 }
 
-static int write_file(const char *path, const char *codec, const table *t)
+static int write_table(const char *name, s3s_parquet_sink sink, const char *codec, const table *t)
 {
     s3store_error err = {0};
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        perror(path);
-        return 1;
-    }
     s3s_parquet_write_options options = {.compression = codec_of(codec), .pool = pool};
-    s3s_parquet_sink sink = {.ctx = &fd, .write = append};
     s3s_parquet_writer *writer = NULL;
     s3store_status status = s3s_parquet_writer_new(env, t->schema, &options, sink, &writer, &err);
     for (size_t i = 0; i < t->count && status == S3STORE_OK; i++)
@@ -240,8 +177,25 @@ static int write_file(const char *path, const char *codec, const table *t)
     if (status == S3STORE_OK)
         status = s3s_parquet_writer_finish(writer, &err);
     s3s_parquet_writer_free(writer);
+    return status == S3STORE_OK ? 0 : fail(name, &err);
+}
+
+static int write_file(const char *path, const char *codec, const table *t)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        perror(path);
+        return 1;
+    }
+    int code = write_table(path, (s3s_parquet_sink){.ctx = &fd, .write = append_to_file}, codec, t);
     close(fd);
-    return status == S3STORE_OK ? 0 : fail(path, &err);
+    return code;
+}
+
+static int write_memory(const char *codec, const table *t)
+{
+    s3s_buffer_clear(&memory);
+    return write_table("memory", (s3s_parquet_sink){.write = append_to_memory}, codec, t);
 }
 
 static int make(const char *name, const char *path, const char *rows)
@@ -273,14 +227,13 @@ typedef struct timing {
 
 static void begin_timing(timing *t)
 {
-    saved = 0;
     *t = (timing){seconds(CLOCK_PROCESS_CPUTIME_ID), seconds(CLOCK_MONOTONIC)};
 }
 
 static double end_timing(const timing *t, double *cpu)
 {
     *cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - t->cpu;
-    return models ? *cpu - saved : seconds(CLOCK_MONOTONIC) - t->wall;
+    return seconds(CLOCK_MONOTONIC) - t->wall;
 }
 
 static int answer_read(const char *path, bool keep)
@@ -299,12 +252,14 @@ static int answer_read(const char *path, bool keep)
 static int answer_write(const char *path, const char *codec, const table *t)
 {
     struct stat st = {0};
+    bool to_memory = strcmp(path, "-") == 0;
     timing time;
     begin_timing(&time);
-    int code = write_file(path, codec, t);
+    int code = to_memory ? write_memory(codec, t) : write_file(path, codec, t);
     double cpu, wall = end_timing(&time, &cpu);
-    if (code == 0 && stat(path, &st) == 0)
-        printf("%.6f %.6f %lld %" PRId64 "\n", cpu, wall, (long long)st.st_size, t->rows);
+    if (code == 0 && (to_memory || stat(path, &st) == 0))
+        printf("%.6f %.6f %lld %" PRId64 "\n", cpu, wall,
+               to_memory ? (long long)memory.size : (long long)st.st_size, t->rows);
     return code;
 }
 
@@ -343,9 +298,9 @@ int main(int argc, char **argv)
     if (s3s_env_new_real(&env, &err) != S3STORE_OK)
         return fail("env", &err);
     s3s_env_keep_blocks(env, S3S_KEEP_BYTES);
+    s3s_buffer_init(&memory, env, SIZE_MAX);
     if (argc >= 2 && strcmp(argv[1], "serve") == 0) {
-        models = argc > 2 && strcmp(argv[2], "model") == 0;
-        int threads = models ? 2 : argc > 2 ? atoi(argv[2]) : 1;
+        int threads = argc > 2 ? atoi(argv[2]) : 1;
         if (threads > 1 && s3s_pool_new(env, (size_t)threads - 1, &pool, &err) != S3STORE_OK)
             return fail("pool", &err);
         code = serve();
@@ -360,8 +315,9 @@ int main(int argc, char **argv)
         code = figures_run(env);
     } else {
         fprintf(stderr, "usage: parquet_bench make NAME FILE.parquet [ROWS] | names | figures |\n"
-                        "       parquet_bench serve [THREADS|model]\n");
+                        "       parquet_bench serve [THREADS]\n");
     }
+    s3s_buffer_deinit(&memory);
     s3s_env_release(env);
     return code;
 }

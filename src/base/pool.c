@@ -1,9 +1,9 @@
-/* pool.c: fan_out and tasks on threads.
+/* pool.c: fan_out, queues and tasks on threads.
  *
  * A fan-out is a job on its caller's stack. Everybody who works on it claims the next item under
  * the pool's mutex, so items begin in ascending order, and the caller claims like anyone else:
  * whatever the pool's threads do, a job ends, and nesting cannot deadlock. Threads take the newest
- * job first: inner work before more outer work.
+ * job first: inner work before more outer work. A queue is a job that outlives the call and grows.
  */
 #include "base/pool.h"
 
@@ -18,19 +18,27 @@ typedef struct job {
     s3s_env *env;
     s3s_item_fn fn;
     void *ctx;
-    size_t n;
-    size_t limit;
+    size_t limit; /* items at once, of this job and that beside it, the owner's included */
     bool keep_going;
     const s3store_call *call;
     pthread_cond_t changed; /* an item ended */
     struct {
+        size_t n;
         size_t next;
         size_t running;
+        size_t *items;      /* those that run; NULL = nobody asks */
+        bool attended;      /* its owner works on it, or waits for it */
         bool queued;
+        struct job *beside; /* of the same owner: a queue, and the fan-out that it is in */
         struct job *newer, *older;
         s3s_fan_result result;
     } locked; /* by the pool's mutex */
 } job;
+
+struct s3s_queue {
+    s3s_pool *pool;
+    job job;
+};
 
 struct s3s_pool {
     s3s_env *env;
@@ -91,6 +99,9 @@ s3store_status s3s_fan_result_take(const s3s_fan_result *r, s3store_error *err)
 
 static void enqueue_locked(s3s_pool *pool, job *j)
 {
+    if (j->locked.queued)
+        return;
+    j->locked.newer = NULL;
     j->locked.older = pool->locked.newest;
     if (j->locked.older != NULL)
         j->locked.older->locked.newer = j;
@@ -119,13 +130,21 @@ static bool is_stopped_locked(const job *j)
 
 static bool has_unclaimed_locked(const job *j)
 {
-    return j->locked.next < j->n && !is_stopped_locked(j);
+    return j->locked.next < j->locked.n && !is_stopped_locked(j);
+}
+
+/* An owner who is at neither of two jobs does something else: that is one of the threads, too. */
+static bool has_room_locked(const job *j)
+{
+    const job *b = j->locked.beside;
+    bool attended = j->locked.attended || b != NULL;
+    return j->locked.running + (b != NULL ? b->locked.running : 0) + !attended < j->limit;
 }
 
 /* Takes the next item of a job that has one and room below its limit. */
 static bool claim_locked(s3s_pool *pool, job *j, size_t *item)
 {
-    if (!has_unclaimed_locked(j) || j->locked.running >= j->limit)
+    if (!has_unclaimed_locked(j) || !has_room_locked(j))
         return false;
     s3store_error stop;
     if (s3s_call_check(j->env, j->call, &stop) != S3STORE_OK) {
@@ -136,10 +155,20 @@ static bool claim_locked(s3s_pool *pool, job *j, size_t *item)
         return false;
     }
     *item = j->locked.next++;
+    if (j->locked.items != NULL)
+        j->locked.items[j->locked.running] = *item;
     j->locked.running++;
-    if (j->locked.next == j->n)
+    if (j->locked.next == j->locked.n)
         dequeue_locked(pool, j);
     return true;
+}
+
+/* The last of those that run takes the place of one that ended. */
+static void forget_locked(job *j, size_t item)
+{
+    for (size_t i = 0; i < j->locked.running; i++)
+        if (j->locked.items[i] == item)
+            j->locked.items[i] = j->locked.items[j->locked.running];
 }
 
 static void run_item_unlocked(s3s_pool *pool, job *j, size_t item)
@@ -151,6 +180,8 @@ static void run_item_unlocked(s3s_pool *pool, job *j, size_t item)
     pthread_mutex_lock(&pool->mutex);
     s3s_fan_result_add(&j->locked.result, item, status, &err);
     j->locked.running--;
+    if (j->locked.items != NULL)
+        forget_locked(j, item);
     if (is_stopped_locked(j))
         dequeue_locked(pool, j);
     pthread_cond_signal(&j->changed); /* the caller is the only one who waits for it */
@@ -221,10 +252,29 @@ static void call_helpers_locked(s3s_pool *pool, size_t wanted)
     }
 }
 
-static s3store_status run_job(s3s_pool *pool, job *j, s3store_error *err)
+static void sit_beside_locked(job *a, job *b)
 {
-    size_t helpers = (j->limit < j->n ? j->limit : j->n) - 1;
+    a->locked.beside = b;
+    b->locked.beside = a;
+}
+
+/* There may be room again for what waits in the queue. */
+static void leave_locked(s3s_pool *pool, job *j)
+{
+    job *queue = j->locked.beside;
+    if (queue == NULL)
+        return;
+    queue->locked.beside = NULL;
+    if (has_unclaimed_locked(queue))
+        call_helpers_locked(pool, queue->locked.n - queue->locked.next);
+}
+
+static s3store_status run_job(s3s_pool *pool, job *j, s3s_queue *queue, s3store_error *err)
+{
+    size_t n = j->locked.n, helpers = (j->limit < n ? j->limit : n) - 1;
     pthread_mutex_lock(&pool->mutex);
+    if (queue != NULL)
+        sit_beside_locked(j, &queue->job);
     if (helpers > 0) {
         enqueue_locked(pool, j);
         call_helpers_locked(pool, helpers);
@@ -237,6 +287,7 @@ static s3store_status run_job(s3s_pool *pool, job *j, s3store_error *err)
             pthread_cond_wait(&j->changed, &pool->mutex);
     }
     dequeue_locked(pool, j);
+    leave_locked(pool, j);
     pthread_mutex_unlock(&pool->mutex);
     return s3s_fan_result_take(&j->locked.result, err);
 }
@@ -272,17 +323,125 @@ s3store_status s3s_fan_out(s3s_pool *pool, size_t n, s3s_item_fn fn, void *ctx,
         .env = pool->env,
         .fn = fn,
         .ctx = ctx,
-        .n = n,
         .limit = limit,
         .keep_going = options->keep_going,
         .call = options->call,
+        .locked = {.n = n, .attended = true},
     };
     int failed = pthread_cond_init(&j.changed, NULL);
     if (failed != 0)
         return s3s_fail_errno(err, failed, "create a condition", NULL);
-    s3store_status status = run_job(pool, &j, err);
+    s3store_status status = run_job(pool, &j, options->queue, err);
     pthread_cond_destroy(&j.changed);
     return status;
+}
+
+/* ---- queues ---------------------------------------------------------------------------------- */
+
+s3store_status s3s_queue_new(s3s_pool *pool, size_t limit, s3s_item_fn fn, void *ctx,
+                             s3s_queue **out, s3store_error *err)
+{
+    *out = NULL;
+    limit = limit != 0 && limit <= pool->max_threads ? limit : pool->max_threads + 1;
+    s3s_queue *q = s3s_calloc(pool->env, 1, sizeof *q);
+    size_t *items = s3s_calloc(pool->env, limit, sizeof *items);
+    if (q == NULL || items == NULL) {
+        s3s_free(pool->env, q);
+        s3s_free(pool->env, items);
+        return s3s_fail_memory(err, limit * sizeof *items);
+    }
+    q->pool = pool;
+    q->job = (job){.env = pool->env, .fn = fn, .ctx = ctx, .limit = limit,
+                   .locked = {.items = items}};
+    int failed = pthread_cond_init(&q->job.changed, NULL);
+    if (failed != 0) {
+        s3s_free(pool->env, q);
+        s3s_free(pool->env, items);
+        return s3s_fail_errno(err, failed, "create a condition", NULL);
+    }
+    *out = q;
+    return S3STORE_OK;
+}
+
+void s3s_queue_push(s3s_queue *q)
+{
+    job *j = &q->job;
+    pthread_mutex_lock(&q->pool->mutex);
+    j->locked.n++;
+    if (!is_stopped_locked(j) && j->limit > 1) {
+        enqueue_locked(q->pool, j);
+        call_helpers_locked(q->pool, 1);
+    }
+    pthread_mutex_unlock(&q->pool->mutex);
+}
+
+static bool has_ended_locked(const job *j, size_t item)
+{
+    bool ended = item < j->locked.next;
+    for (size_t i = 0; i < j->locked.running && ended; i++)
+        ended = j->locked.items[i] != item;
+    return ended;
+}
+
+static size_t count_left_locked(const job *j)
+{
+    return j->locked.n - j->locked.next + j->locked.running;
+}
+
+/* Until the item has ended, or with `item` SIZE_MAX, until at most so many are left. */
+static s3store_status attend(s3s_queue *q, size_t item, size_t most, s3store_error *err)
+{
+    job *j = &q->job;
+    pthread_mutex_lock(&q->pool->mutex);
+    j->locked.attended = true;
+    /* After a failure those that run are waited for: one of them may have come before it. */
+    while (is_stopped_locked(j) ? j->locked.running > 0
+           : item != SIZE_MAX   ? !has_ended_locked(j, item)
+                                : count_left_locked(j) > most) {
+        size_t claimed;
+        if (claim_locked(q->pool, j, &claimed))
+            run_item_unlocked(q->pool, j, claimed);
+        else
+            pthread_cond_wait(&j->changed, &q->pool->mutex);
+    }
+    j->locked.attended = false;
+    s3store_status status = s3s_fan_result_take(&j->locked.result, err);
+    pthread_mutex_unlock(&q->pool->mutex);
+    return status;
+}
+
+s3store_status s3s_queue_wait(s3s_queue *q, size_t item, s3store_error *err)
+{
+    return attend(q, item, 0, err);
+}
+
+s3store_status s3s_queue_catch_up(s3s_queue *q, size_t most, s3store_error *err)
+{
+    return attend(q, SIZE_MAX, most, err);
+}
+
+bool s3s_queue_has_ended(s3s_queue *q, size_t item)
+{
+    pthread_mutex_lock(&q->pool->mutex);
+    bool ended = has_ended_locked(&q->job, item);
+    pthread_mutex_unlock(&q->pool->mutex);
+    return ended;
+}
+
+void s3s_queue_free(s3s_queue *q)
+{
+    if (q == NULL)
+        return;
+    job *j = &q->job;
+    pthread_mutex_lock(&q->pool->mutex);
+    j->locked.n = j->locked.next;
+    dequeue_locked(q->pool, j);
+    while (j->locked.running > 0)
+        pthread_cond_wait(&j->changed, &q->pool->mutex);
+    pthread_mutex_unlock(&q->pool->mutex);
+    pthread_cond_destroy(&j->changed);
+    s3s_free(q->pool->env, j->locked.items);
+    s3s_free(q->pool->env, q);
 }
 
 /* ---- the pool -------------------------------------------------------------------------------- */

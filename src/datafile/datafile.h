@@ -36,7 +36,7 @@ s3store_status s3s_datafile_encoder_finish(s3s_datafile_encoder *encoder, s3stor
 /* As s3s_parquet_writer_restart and ..._held_bytes: an encoder for one object after the other. */
 bool s3s_datafile_encoder_restart(s3s_datafile_encoder *encoder, const s3s_schema *schema,
                                   const s3s_parquet_write_options *options, s3s_parquet_sink sink);
-size_t s3s_datafile_encoder_held_bytes(const s3s_datafile_encoder *encoder);
+size_t s3s_datafile_encoder_held_bytes(s3s_datafile_encoder *encoder);
 void s3s_datafile_encoder_free(s3s_datafile_encoder *encoder); /* NULL allowed */
 
 /* ---- reading --------------------------------------------------------------------------------- */

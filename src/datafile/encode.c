@@ -56,7 +56,7 @@ bool s3s_datafile_encoder_restart(s3s_datafile_encoder *encoder, const s3s_schem
     return s3s_parquet_writer_restart(encoder, schema, options, sink);
 }
 
-size_t s3s_datafile_encoder_held_bytes(const s3s_datafile_encoder *encoder)
+size_t s3s_datafile_encoder_held_bytes(s3s_datafile_encoder *encoder)
 {
     return s3s_parquet_writer_held_bytes(encoder);
 }

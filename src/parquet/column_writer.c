@@ -13,16 +13,15 @@
 #define PAGE_ROWS_MAX ((size_t)1 << 17)
 #define DICTIONARY_BYTES_MAX ((size_t)1 << 20)
 
-#define BUFFERS (11 + 3 * S3S_PAGE_ENCODERS)
+#define BUFFERS 10
 #define PAGE_HEAD ((size_t)1 << 15)
 #define PAGE_HEAD_FROM (8 * PAGE_HEAD)
 #define PAGE_BUFFERS 7
 
 static void all_buffers(s3s_column_writer *w, s3s_buffer *out[BUFFERS])
 {
-    s3s_buffer *all[] = {&w->dense,
+    s3s_buffer *all[BUFFERS] = {&w->dense,
                          &w->used,
-                         &w->pages,
                          &w->records,
                          &w->dictionary_page,
                          &w->shredded.rep,
@@ -32,12 +31,6 @@ static void all_buffers(s3s_column_writer *w, s3s_buffer *out[BUFFERS])
                          &w->spare_shredded.def,
                          &w->spare_shredded.ranges};
     memcpy(out, all, sizeof all);
-    out += sizeof all / sizeof *all;
-    for (size_t i = 0; i < S3S_PAGE_ENCODERS; i++) {
-        *out++ = &w->encoders[i].body;
-        *out++ = &w->encoders[i].packed;
-        *out++ = &w->encoders[i].prefixes;
-    }
 }
 
 /* ---- drafts of pages ------------------------------------------------------------------------- */
@@ -135,11 +128,13 @@ static size_t pages_held_bytes(s3s_page_draft *page)
 }
 
 s3store_status s3s_column_writer_init(s3s_column_writer *w, s3s_env *env, const s3s_shred *shred,
-                                      const s3s_column_options *options, s3store_error *err)
+                                      const s3s_column_options *options, s3s_encoders *encoders,
+                                      s3store_error *err)
 {
     const s3s_field *field = shred->field;
     memset(w, 0, sizeof *w);
     w->env = env;
+    w->encoders = encoders;
     w->field = field;
     w->shred = shred;
     w->physical = (s3s_physical)shred->element->type;
@@ -148,12 +143,11 @@ s3store_status s3s_column_writer_init(s3s_column_writer *w, s3s_env *env, const 
     w->options = *options;
     w->extractor = s3s_extractor_for(field);
     w->width = s3s_extractor_width(w->extractor, field);
-    for (size_t i = 0; i < S3S_PAGE_ENCODERS; i++)
-        s3s_codec_init(&w->encoders[i].codec_state, env);
     s3s_buffer *buffers[BUFFERS];
     all_buffers(w, buffers);
     for (size_t i = 0; i < BUFFERS; i++)
         s3s_buffer_init(buffers[i], env, SIZE_MAX);
+    s3s_rope_init(&w->pages, env);
     s3s_arena_init(&w->arena, env);
     s3s_stats_init(&w->stats, env, field);
     s3s_dictionary_init(&w->dictionary, env, w->width, DICTIONARY_BYTES_MAX);
@@ -178,11 +172,10 @@ void s3s_column_writer_deinit(s3s_column_writer *w)
     all_buffers(w, buffers);
     for (size_t i = 0; i < BUFFERS; i++)
         s3s_buffer_deinit(buffers[i]);
-    for (size_t i = 0; i < S3S_PAGE_ENCODERS; i++)
-        s3s_codec_deinit(&w->encoders[i].codec_state);
+    s3s_rope_deinit(&w->pages);
     s3s_arena_deinit(&w->arena);
     s3s_stats_deinit(&w->stats);
-    s3s_page_draft *lists[] = {w->page, w->sealed, w->spare_pages, w->ready, w->encoded};
+    s3s_page_draft *lists[] = {w->page, w->sealed, w->waiting, w->spare_pages};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free_pages(w->env, lists[i]);
     s3s_bloom_deinit(&w->bloom);
@@ -191,19 +184,24 @@ void s3s_column_writer_deinit(s3s_column_writer *w)
 
 void s3s_column_writer_reset(s3s_column_writer *w)
 {
+    if (w->page == NULL) { /* the last of the row group before was encoded by others */
+        w->page = w->spare_pages;
+        w->spare_pages = w->page->next;
+    }
     clear_page(w, w->page);
     s3s_dictionary_clear(&w->dictionary);
     w->dictionary_flushed = w->dictionary_values = 0;
     w->use_dictionary = w->options.dictionary && w->field->type != S3S_TYPE_BOOL &&
                         w->field->type != S3S_TYPE_NULL;
-    s3s_buffer_clear(&w->pages);
+    s3s_rope_clear(&w->pages);
     s3s_buffer_clear(&w->records);
+    s3s_buffer_clear(&w->dictionary_page);
     s3s_arena_reset(&w->arena);
     s3s_stats_clear(&w->stats);
     s3s_bloom_clear(&w->bloom);
     w->rows = w->entries = w->nulls = 0;
     w->uncompressed_bytes = 0;
-    w->defer = false;
+    w->defer = w->indexed = w->dictionary_waits = false;
     memset(w->encoded_pages, 0, sizeof w->encoded_pages);
 }
 
@@ -211,130 +209,19 @@ size_t s3s_column_writer_held_bytes(s3s_column_writer *w)
 {
     const s3s_dictionary_builder *d = &w->dictionary;
     size_t bytes = d->page.capacity + d->slot_count * sizeof *d->slots +
-                   d->start_room * sizeof *d->starts + w->arena.used;
+                   d->start_room * sizeof *d->starts + w->arena.used +
+                   s3s_rope_held_bytes(&w->pages);
     s3s_buffer *buffers[BUFFERS];
     all_buffers(w, buffers);
     for (size_t i = 0; i < BUFFERS; i++)
         bytes += buffers[i]->capacity;
-    s3s_page_draft *lists[] = {w->page, w->sealed, w->spare_pages, w->ready, w->encoded};
+    s3s_page_draft *lists[] = {w->page, w->sealed, w->waiting, w->spare_pages};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         bytes += pages_held_bytes(lists[i]);
     return bytes;
 }
 
-/* ---- pages ----------------------------------------------------------------------------------- */
-
-static s3store_status put_validity(const s3s_page_draft *page, s3s_buffer *body,
-                                   s3store_error *err)
-{
-    if (page->values == page->rows || page->values == 0)
-        return s3s_hybrid_encode_run(page->values > 0, page->rows, 1, body, err);
-    return s3s_hybrid_encode_bits(page->validity.data, page->rows, body, err);
-}
-
-/* Levels behind their size; of flat columns (levels NULL) from the validity. */
-static s3store_status put_levels(const s3s_page_draft *page, const s3s_buffer *levels, unsigned max,
-                                 s3s_buffer *body, s3store_error *err)
-{
-    static const uint8_t room[4] = {0};
-    size_t at = body->size;
-    if (max == 0)
-        return S3STORE_OK;
-    s3store_status status = s3s_buffer_append(body, room, sizeof room, err);
-    if (status == S3STORE_OK)
-        status = levels == NULL ? put_validity(page, body, err)
-                                : s3s_hybrid_encode_bytes(levels->data, levels->size,
-                                                          s3s_bit_width(max), body, err);
-    uint32_t size = (uint32_t)(body->size - at - sizeof room);
-    if (status == S3STORE_OK)
-        memcpy(body->data + at, &size, sizeof size);
-    return status;
-}
-
-/* Compresses the body and appends header and page to out. *bytes: of both, uncompressed. */
-static s3store_status put_page(const s3s_column_writer *w, s3s_page_encoder *encoder,
-                               const uint8_t *data, size_t size, s3s_pq_page_header *header,
-                               s3s_buffer *out, uint64_t *bytes, s3store_error *err)
-{
-    const s3s_codec *codec = w->options.codec;
-    if (size > INT32_MAX)
-        return s3s_fail(err, S3STORE_LIMIT_EXCEEDED, "column \"%s\": a page of %zu bytes",
-                        w->field->name, size);
-    size_t packed = codec->max_compressed(size);
-    s3s_buffer_clear(&encoder->packed);
-    uint8_t *to = s3s_buffer_reserve(&encoder->packed, packed + 1, err);
-    if (to == NULL)
-        return s3s_fail_memory(err, packed);
-    s3store_status status = codec->compress(&encoder->codec_state, data, size, to, &packed, err);
-    if (status != S3STORE_OK)
-        return status;
-    header->uncompressed_size = (int32_t)size;
-    header->compressed_size = (int32_t)packed;
-    header->crc = (int32_t)s3s_crc32(0, to, packed);
-    for (unsigned bit = S3S_PAGE_TYPE; bit <= S3S_PAGE_CRC; bit++)
-        S3S_PQ_SET(header, bit);
-    size_t at = out->size;
-    status = s3s_thrift_write(&s3s_pq_page_header_struct, header, out, err);
-    *bytes = out->size - at + size;
-    if (status == S3STORE_OK)
-        status = s3s_buffer_append(out, to, packed, err);
-    return status;
-}
-
-/* Levels and values, one behind the other: *out. Large values are not moved where what stands
- * before them has room at their head. */
-static s3store_status make_body(const s3s_column_writer *w, s3s_page_encoder *encoder,
-                                const s3s_page_draft *page, s3s_span *out, s3store_error *err)
-{
-    s3store_status status = S3STORE_OK;
-    s3s_buffer *body = &encoder->body;
-    bool follow = false;
-    s3s_buffer_clear(body);
-    if (w->nested)
-        status = put_levels(page, &page->rep_levels, w->shred->max_rep, body, err);
-    if (status == S3STORE_OK)
-        status = put_levels(page, w->nested ? &page->def_levels : NULL, w->shred->max_def, body,
-                            err);
-    if (status == S3STORE_OK)
-        status = s3s_column_writer_put_values(w, encoder, page, &follow, err);
-    s3s_span plain = s3s_page_draft_plain(page);
-    if (follow && status == S3STORE_OK && body->size <= page->head) {
-        uint8_t *to = page->plain.data + page->head - body->size;
-        if (body->size > 0)
-            memcpy(to, body->data, body->size);
-        *out = (s3s_span){to, body->size + plain.size};
-        return S3STORE_OK;
-    }
-    if (follow && status == S3STORE_OK)
-        status = s3s_buffer_append(body, plain.data, plain.size, err);
-    *out = (s3s_span){body->data, body->size};
-    return status;
-}
-
-static s3store_status encode_page(const s3s_column_writer *w, s3s_page_encoder *encoder,
-                                  s3s_page_draft *page, s3s_buffer *out, s3store_error *err)
-{
-    page->encoding = S3S_PQ_RLE_DICTIONARY;
-    s3s_span body = {NULL, 0};
-    s3store_status status = S3STORE_OK;
-    if (!page->indexed)
-        status = s3s_column_writer_choose_encoding(w, encoder, page, &page->encoding, err);
-    if (status == S3STORE_OK)
-        status = make_body(w, encoder, page, &body, err);
-    if (status != S3STORE_OK)
-        return status;
-    s3s_pq_page_header header = {.type = S3S_PQ_DATA_PAGE};
-    s3s_pq_data_header *data = &header.data;
-    S3S_PQ_SET(&header, S3S_PAGE_DATA);
-    for (unsigned bit = S3S_DATA_VALUES; bit <= S3S_DATA_STATS; bit++)
-        S3S_PQ_SET(data, bit);
-    data->num_values = (int32_t)page->entries;
-    data->encoding = page->encoding;
-    data->def_encoding = data->rep_encoding = S3S_PQ_RLE;
-    s3s_stats_describe(&page->stats, (int64_t)(page->entries - page->values), &data->statistics);
-    return put_page(w, encoder, body.data, body.size, &header, out, &page->uncompressed_bytes,
-                    err);
-}
+/* ---- pages ---------------------------------------------------------------------------------- */
 
 static s3store_status record_page(s3s_column_writer *w, const s3s_page_draft *page, size_t at,
                                   s3store_error *err)
@@ -373,12 +260,29 @@ static s3store_status seal_page(s3s_column_writer *w, s3s_page_draft *page, s3st
         status = s3s_column_writer_index_stats(w, err);
         w->dictionary_flushed = w->dictionary.count;
     }
+    w->indexed = w->indexed || page->indexed;
     page->first_row = w->rows - (int64_t)page->rows;
     page->dictionary_count = w->dictionary.count;
     return status;
 }
 
-s3store_status s3s_column_writer_close_page(s3s_column_writer *w, s3store_error *err)
+static s3store_status encode_here(s3s_column_writer *w, s3s_page_draft *page, s3store_error *err)
+{
+    size_t at = w->pages.size;
+    s3s_page_encoder *encoder = s3s_encoders_take(w->encoders, err);
+    if (encoder == NULL)
+        return S3STORE_OUT_OF_MEMORY;
+    s3store_status status = s3s_page_encode(w, encoder, page, err);
+    if (status == S3STORE_OK)
+        status = s3s_rope_append(&w->pages, encoder->header.data, encoder->header.size, err);
+    if (status == S3STORE_OK)
+        status = s3s_rope_append(&w->pages, encoder->packed.data, encoder->packed.size, err);
+    s3s_encoders_give(w->encoders, encoder);
+    return status == S3STORE_OK ? finish_page(w, page, at, err) : status;
+}
+
+/* w->page is empty then, or NULL: others will encode it. */
+static s3store_status close_page(s3s_column_writer *w, s3store_error *err)
 {
     s3s_page_draft *page = w->page;
     if (page->rows == 0)
@@ -387,57 +291,91 @@ s3store_status s3s_column_writer_close_page(s3s_column_writer *w, s3store_error 
     if (status != S3STORE_OK)
         return status;
     if (w->defer) {
-        status = take_page(w, err);
-        if (status == S3STORE_OK)
-            append_pages(&w->sealed, page);
-        return status;
+        append_pages(&w->sealed, page);
+        w->page = NULL;
+        return S3STORE_OK;
     }
-    size_t at = w->pages.size;
-    status = encode_page(w, &w->encoders[0], page, &w->pages, err);
-    if (status == S3STORE_OK)
-        status = finish_page(w, page, at, err);
+    status = encode_here(w, page, err);
     clear_page(w, page);
     return status;
 }
 
-/* ---- pages that wait ------------------------------------------------------------------------- */
-
-size_t s3s_column_writer_hand_over(s3s_column_writer *w, uint64_t *bytes)
+s3store_status s3s_column_writer_close_page(s3s_column_writer *w, s3store_error *err)
 {
-    size_t count = 0;
-    w->ready = w->sealed;
-    w->sealed = NULL;
-    *bytes = 0;
-    for (const s3s_page_draft *page = w->ready; page != NULL; page = page->next, count++)
-        *bytes += page->plain_bytes;
-    return count;
+    s3store_status status = close_page(w, err);
+    return status == S3STORE_OK && w->page == NULL ? take_page(w, err) : status;
 }
 
-void s3s_column_writer_take_back(s3s_column_writer *w)
+/* ---- what others encode ---------------------------------------------------------------------- */
+
+/* What an encoder has made, in memory of its own. */
+static s3store_status take_encoded(const s3s_page_encoder *encoder, s3s_buffer *out,
+                                   s3store_error *err)
 {
-    append_pages(&w->encoded, w->ready);
-    w->ready = NULL;
+    size_t size = encoder->header.size + encoder->packed.size;
+    s3s_buffer_clear(out);
+    if (s3s_buffer_reserve(out, size, err) == NULL)
+        return s3s_fail_memory(err, size);
+    s3store_status status = s3s_buffer_append(out, encoder->header.data, encoder->header.size, err);
+    return status == S3STORE_OK
+               ? s3s_buffer_append(out, encoder->packed.data, encoder->packed.size, err)
+               : status;
 }
 
-s3store_status s3s_column_writer_encode(s3s_column_writer *w, size_t page, size_t encoder,
-                                        s3store_error *err)
+static s3store_status encode_dictionary(void *owner, void *what, s3store_error *err)
 {
-    s3s_page_draft *draft = w->ready;
-    while (page-- > 0)
-        draft = draft->next;
-    return encode_page(w, &w->encoders[encoder], draft, &draft->out, err);
+    s3s_column_writer *w = owner;
+    s3s_buffer *out = what;
+    s3s_page_encoder *encoder = s3s_encoders_take(w->encoders, err);
+    if (encoder == NULL)
+        return S3STORE_OUT_OF_MEMORY;
+    s3store_status status = s3s_page_encode_dictionary(w, encoder, &w->dictionary_bytes, err);
+    if (status == S3STORE_OK)
+        status = take_encoded(encoder, out, err);
+    s3s_encoders_give(w->encoders, encoder);
+    return status;
 }
 
-static s3store_status finish_encoded(s3s_column_writer *w, s3store_error *err)
+static s3store_status encode_draft(void *owner, void *what, s3store_error *err)
+{
+    const s3s_column_writer *w = owner;
+    s3s_page_draft *page = what;
+    s3s_page_encoder *encoder = s3s_encoders_take(w->encoders, err);
+    if (encoder == NULL)
+        return S3STORE_OUT_OF_MEMORY;
+    s3store_status status = s3s_page_encode(w, encoder, page, err);
+    if (status == S3STORE_OK)
+        status = take_encoded(encoder, &page->out, err);
+    s3s_encoders_give(w->encoders, encoder);
+    return status;
+}
+
+s3store_status s3s_column_writer_push(s3s_column_writer *w, s3store_error *err)
 {
     s3store_status status = S3STORE_OK;
-    while (w->encoded != NULL && status == S3STORE_OK) {
-        s3s_page_draft *page = w->encoded;
+    while (w->sealed != NULL && status == S3STORE_OK) {
+        s3s_page_draft *page = w->sealed;
+        status = s3s_encoders_push(w->encoders, encode_draft, w, page, &page->item, err);
+        if (status == S3STORE_OK) {
+            w->sealed = page->next;
+            page->next = NULL;
+            append_pages(&w->waiting, page);
+        }
+    }
+    return status;
+}
+
+s3store_status s3s_column_writer_collect(s3s_column_writer *w, s3store_error *err)
+{
+    s3store_status status = S3STORE_OK;
+    while (status == S3STORE_OK && w->waiting != NULL &&
+           s3s_encoders_has_ended(w->encoders, w->waiting->item)) {
+        s3s_page_draft *page = w->waiting;
         size_t at = w->pages.size;
-        status = s3s_buffer_append(&w->pages, page->out.data, page->out.size, err);
+        status = s3s_rope_take(&w->pages, &page->out, err);
         if (status == S3STORE_OK)
             status = finish_page(w, page, at, err);
-        w->encoded = page->next;
+        w->waiting = page->next;
         clear_page(w, page);
         page->next = w->spare_pages;
         w->spare_pages = page;
@@ -445,15 +383,40 @@ static s3store_status finish_encoded(s3s_column_writer *w, s3store_error *err)
     return status;
 }
 
-s3store_status s3s_column_writer_encode_all(s3s_column_writer *w, s3store_error *err)
+/* ---- the end of a chunk ---------------------------------------------------------------------- */
+
+s3store_status s3s_column_writer_close(s3s_column_writer *w, s3store_error *err)
 {
-    uint64_t bytes;
-    s3store_status status = finish_encoded(w, err);
-    size_t count = s3s_column_writer_hand_over(w, &bytes);
-    for (size_t i = 0; i < count && status == S3STORE_OK; i++)
-        status = s3s_column_writer_encode(w, i, 0, err);
-    s3s_column_writer_take_back(w);
-    return status == S3STORE_OK ? finish_encoded(w, err) : status;
+    s3store_status status = close_page(w, err);
+    w->dictionary_waits = w->indexed && w->defer;
+    if (status == S3STORE_OK && w->indexed && !w->defer) {
+        status = encode_dictionary(w, &w->dictionary_page, err);
+        w->uncompressed_bytes += w->dictionary_bytes;
+    }
+    return status;
+}
+
+s3store_status s3s_column_writer_push_rest(s3s_column_writer *w, s3store_error *err)
+{
+    s3store_status status = s3s_column_writer_push(w, err);
+    if (status == S3STORE_OK && w->dictionary_waits)
+        status = s3s_encoders_push(w->encoders, encode_dictionary, w, &w->dictionary_page,
+                                   &w->dictionary_item, err);
+    return status;
+}
+
+s3store_status s3s_column_writer_finish(s3s_column_writer *w, s3store_error *err)
+{
+    s3store_status status = S3STORE_OK;
+    while (w->waiting != NULL && status == S3STORE_OK) {
+        status = s3s_encoders_wait(w->encoders, w->waiting->item, err);
+        if (status == S3STORE_OK)
+            status = s3s_column_writer_collect(w, err);
+    }
+    if (status == S3STORE_OK && w->dictionary_waits)
+        status = s3s_encoders_wait(w->encoders, w->dictionary_item, err);
+    w->uncompressed_bytes += w->dictionary_waits ? w->dictionary_bytes : 0;
+    return status;
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -536,8 +499,8 @@ static s3store_status add_rows(s3s_column_writer *w, const s3s_column *column, i
 s3store_status s3s_column_writer_add(s3s_column_writer *w, const s3s_column *column, int64_t start,
                                      size_t count, s3store_error *err)
 {
-    s3store_status status = finish_encoded(w, err);
-    if (w->nested && status == S3STORE_OK)
+    s3store_status status = S3STORE_OK;
+    if (w->nested)
         return s3s_column_writer_add_nested(w, column, start, count, err);
     while (count > 0 && status == S3STORE_OK) {
         size_t n = rows_that_fit(w, column, start, count);
@@ -549,26 +512,5 @@ s3store_status s3s_column_writer_add(s3s_column_writer *w, const s3s_column *col
         start += (int64_t)n;
         count -= n;
     }
-    return status;
-}
-
-s3store_status s3s_column_writer_close(s3s_column_writer *w, s3store_error *err)
-{
-    s3store_status status = s3s_column_writer_close_page(w, err);
-    if (status == S3STORE_OK)
-        status = s3s_column_writer_encode_all(w, err);
-    s3s_buffer_clear(&w->dictionary_page);
-    if (status != S3STORE_OK || w->encoded_pages[S3S_PQ_RLE_DICTIONARY] == 0)
-        return status;
-    s3s_pq_page_header header = {.type = S3S_PQ_DICTIONARY_PAGE};
-    S3S_PQ_SET(&header, S3S_PAGE_DICTIONARY);
-    S3S_PQ_SET(&header.dictionary, S3S_DICT_VALUES);
-    S3S_PQ_SET(&header.dictionary, S3S_DICT_ENCODING);
-    header.dictionary.num_values = (int32_t)w->dictionary.count;
-    header.dictionary.encoding = S3S_PQ_PLAIN;
-    uint64_t bytes = 0;
-    status = put_page(w, &w->encoders[0], w->dictionary.page.data, w->dictionary.page.size,
-                      &header, &w->dictionary_page, &bytes, err);
-    w->uncompressed_bytes += bytes;
     return status;
 }

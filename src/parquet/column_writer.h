@@ -2,8 +2,9 @@
 #ifndef S3S_PARQUET_COLUMN_WRITER_H
 #define S3S_PARQUET_COLUMN_WRITER_H
 
+#include "base/rope.h"
 #include "parquet/bloom.h"
-#include "parquet/codec/codec.h"
+#include "parquet/encoders.h"
 #include "parquet/encoding/dictionary.h"
 #include "parquet/extract.h"
 #include "parquet/memory.h"
@@ -43,6 +44,7 @@ typedef struct s3s_page_draft {
     int64_t first_row;
     bool indexed;
     size_t dictionary_count; /* entries that its indexes may name */
+    size_t item; /* of the encoders */
     /* once it is encoded */
     int32_t encoding;
     uint64_t uncompressed_bytes; /* header included */
@@ -55,19 +57,8 @@ static inline s3s_span s3s_page_draft_plain(const s3s_page_draft *page)
     return (s3s_span){data == NULL ? none : data + page->head, page->plain.size - page->head};
 }
 
-/* What encoding a page needs to itself. */
-typedef struct s3s_page_encoder {
-    s3s_codec_state codec_state;
-    s3s_buffer body, packed; /* of one page: uncompressed, compressed */
-    s3s_buffer prefixes;     /* uint32_t, of strings: those they share with the one before; then the
-                              * lengths of what is left */
-} s3s_page_encoder;
-
-/* Full pages of a column that other threads encode at once. */
-#define S3S_PAGE_ENCODERS 2
-
-/* Pages that are full may wait to be encoded (`defer`), so that other threads do that while this one
- * fills the next. They write into the drafts and their encoder, nothing else. */
+/* Pages that are full may wait to be encoded (`defer`), so that other threads do that while this
+ * one fills the next. They write into the drafts and the dictionary page, nothing else. */
 typedef struct s3s_column_writer {
     s3s_env *env;
     const s3s_shred *shred;
@@ -78,52 +69,57 @@ typedef struct s3s_column_writer {
     size_t width; /* as s3s_extractor_width says */
     const s3s_extractor *extractor;
     s3s_column_options options;
+    s3s_encoders *encoders; /* of all columns */
     bool defer;
 
     /* adding */
-    s3s_page_draft *page;    /* is filled */
-    s3s_page_draft *sealed;  /* full ones in their order, until they are handed over, */
-    s3s_page_draft *ready;   /* until they are encoded, */
-    s3s_page_draft *encoded; /* and until they are among the finished pages */
+    s3s_page_draft *page;    /* is filled; NULL = the chunk is closed, and it was deferred */
+    s3s_page_draft *sealed;  /* full ones in their order, until the encoders are told, */
+    s3s_page_draft *waiting; /* and until they are among the finished pages */
     s3s_page_draft *spare_pages;
-    s3s_page_encoder encoders[S3S_PAGE_ENCODERS];
     s3s_buffer dense;           /* of one extraction */
     s3s_shredded shredded, spare_shredded; /* some rows of a nested column */
     s3s_buffer used;                       /* marks entries of the dictionary, a byte each */
     s3s_dictionary_builder dictionary;
     bool use_dictionary;       /* for the page being filled */
+    bool indexed;              /* a page of the chunk uses it */
     size_t dictionary_flushed; /* entries that full pages use */
     size_t dictionary_values;  /* that were looked up so far */
     s3s_bloom bloom;
     int64_t rows, entries, nulls;
 
     /* the chunk so far */
-    s3s_buffer pages;   /* finished data pages */
+    s3s_rope pages;     /* finished data pages */
     s3s_buffer records; /* s3s_page_record */
     s3s_arena arena;    /* bounds of the records */
     s3s_stats stats;
     uint64_t uncompressed_bytes; /* headers included */
-    s3s_buffer dictionary_page;  /* once the chunk is closed; empty when it has none */
+    s3s_buffer dictionary_page;  /* once the chunk is finished; empty when it has none */
+    uint64_t dictionary_bytes;   /* of it, uncompressed */
+    bool dictionary_waits;       /* to be encoded */
+    size_t dictionary_item;      /* of the encoders */
     int32_t encoded_pages[S3S_PQ_ENCODING_COUNT]; /* data pages, by encoding */
 } s3s_column_writer;
 
+/* encoders: shared by columns, and alive as long as they are. */
 s3store_status s3s_column_writer_init(s3s_column_writer *w, s3s_env *env, const s3s_shred *shred,
-                                      const s3s_column_options *options, s3store_error *err);
+                                      const s3s_column_options *options, s3s_encoders *encoders,
+                                      s3store_error *err);
 void s3s_column_writer_deinit(s3s_column_writer *w);
 /* Rows of the top-level column. */
 s3store_status s3s_column_writer_add(s3s_column_writer *w, const s3s_column *column, int64_t start,
                                      size_t count, s3store_error *err);
-/* What adding has filled so far becomes ready for encoding; returns those pages and their bytes. With
- * the next call they are encoded. Nothing else may be in progress. */
-size_t s3s_column_writer_hand_over(s3s_column_writer *w, uint64_t *bytes);
-void s3s_column_writer_take_back(s3s_column_writer *w);
-/* All that waits is encoded here and now. */
-s3store_status s3s_column_writer_encode_all(s3s_column_writer *w, s3store_error *err);
-/* Encodes one of the pages that are ready, beside adding and the other encoders. */
-s3store_status s3s_column_writer_encode(s3s_column_writer *w, size_t page, size_t encoder,
-                                        s3store_error *err);
-/* Closes the last page, encodes all that wait, and makes the dictionary page. */
+/* Closes the last page; then push_rest and finish, where something was deferred. */
 s3store_status s3s_column_writer_close(s3s_column_writer *w, s3store_error *err);
+
+/* These are for the writer's thread, while nobody adds. push: full pages that were deferred go to
+ * the encoders; with the last ones goes the dictionary. collect: those that are encoded become part
+ * of the chunk. finish: all of them; waits. */
+s3store_status s3s_column_writer_push(s3s_column_writer *w, s3store_error *err);
+s3store_status s3s_column_writer_push_rest(s3s_column_writer *w, s3store_error *err);
+s3store_status s3s_column_writer_collect(s3s_column_writer *w, s3store_error *err);
+s3store_status s3s_column_writer_finish(s3s_column_writer *w, s3store_error *err);
+
 /* Ready for the next row group. */
 void s3s_column_writer_reset(s3s_column_writer *w);
 size_t s3s_column_writer_held_bytes(s3s_column_writer *w);
@@ -158,6 +154,14 @@ s3store_status s3s_column_writer_choose_encoding(const s3s_column_writer *w,
 s3store_status s3s_column_writer_put_values(const s3s_column_writer *w, s3s_page_encoder *encoder,
                                             const s3s_page_draft *page, bool *follow,
                                             s3store_error *err);
+
+/* ---- page_encoder.c: full pages into bytes: header and packed of the encoder ---------------- */
+
+s3store_status s3s_page_encode(const s3s_column_writer *w, s3s_page_encoder *encoder,
+                               s3s_page_draft *page, s3store_error *err);
+/* *bytes: header and page, uncompressed. */
+s3store_status s3s_page_encode_dictionary(const s3s_column_writer *w, s3s_page_encoder *encoder,
+                                          uint64_t *bytes, s3store_error *err);
 
 /* ---- for column_nested.c --------------------------------------------------------------------- */
 

@@ -9,6 +9,8 @@
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+/* With a pool, `write` is also called by its threads: one at a time, in the order of the bytes, and
+ * none any more once the writer has finished, or is freed. A failure then comes with a later batch. */
 typedef struct s3s_parquet_sink {
     void *ctx;
     s3store_status (*write)(void *ctx, const void *data, size_t size, s3store_error *err);
@@ -59,7 +61,7 @@ s3store_status s3s_parquet_writer_finish(s3s_parquet_writer *w, s3store_error *e
 bool s3s_parquet_writer_restart(s3s_parquet_writer *w, const s3s_schema *schema,
                                 const s3s_parquet_write_options *options, s3s_parquet_sink sink);
 /* What it holds. */
-size_t s3s_parquet_writer_held_bytes(const s3s_parquet_writer *w);
+size_t s3s_parquet_writer_held_bytes(s3s_parquet_writer *w);
 void s3s_parquet_writer_free(s3s_parquet_writer *w); /* without finish: the output is garbage */
 
 /* ---- reading --------------------------------------------------------------------------------- */

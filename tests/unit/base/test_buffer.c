@@ -1,7 +1,8 @@
-/* Buffer and arena: limits, overflow, failing allocations. */
+/* Buffer, rope and arena: limits, overflow, failing allocations. */
 #include "support/test.h"
 
 #include "base/buffer.h"
+#include "base/rope.h"
 
 static s3s_env *env;
 
@@ -163,6 +164,118 @@ static void test_arena__overflow_and_failed_allocation_give_null(void **state)
     s3s_arena_deinit(&a);
 }
 
+/* ---- ropes ----------------------------------------------------------------------------------- */
+
+static void check_rope(const s3s_rope *r, const s3s_buffer *expected)
+{
+    size_t at = 0;
+    assert_int_equal(r->size, expected->size);
+    for (size_t i = 0; i < r->count; i++) {
+        assert_true(r->blocks[i].size <= expected->size - at);
+        if (r->blocks[i].size > 0)
+            assert_memory_equal(r->blocks[i].data, expected->data + at, r->blocks[i].size);
+        at += r->blocks[i].size;
+    }
+    assert_int_equal(at, expected->size);
+}
+
+static uint32_t next_random(uint32_t *state)
+{
+    return *state = *state * 1664525 + 1013904223;
+}
+
+static void test_rope__holds_what_it_was_given_in_order(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_rope r, other;
+    s3s_buffer all, from;
+    uint32_t seed = 1;
+    s3s_rope_init(&r, env);
+    s3s_rope_init(&other, env);
+    s3s_buffer_init(&all, env, SIZE_MAX);
+    s3s_buffer_init(&from, env, SIZE_MAX);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 300; i++) {
+            uint8_t bytes[70000];
+            size_t size = next_random(&seed) >> 8;
+            size = size % 3 == 0 ? size % sizeof bytes : size % 300;
+            memset(bytes, i, size);
+            assert_ok(s3s_buffer_append(&all, bytes, size, &err));
+            if (i % 5 == 0) {
+                assert_ok(s3s_buffer_append(&from, bytes, size, &err));
+                const void *memory = from.data;
+                size_t capacity = from.capacity;
+                assert_ok(s3s_rope_take(&r, &from, &err));
+                assert_int_equal(from.size, 0);
+                if (size >= 16384 && size >= capacity / 2) /* the memory itself */
+                    assert_ptr_equal(r.blocks[r.count - 1].data, memory);
+            } else if (i % 5 == 1) {
+                assert_ok(s3s_rope_append(&other, bytes, size / 2, &err));
+                assert_ok(s3s_rope_append(&other, bytes + size / 2, size - size / 2, &err));
+                assert_ok(s3s_rope_join(&r, &other, &err));
+                assert_int_equal(other.size, 0);
+                assert_int_equal(other.count, 0);
+            } else {
+                assert_ok(s3s_rope_append(&r, bytes, size, &err));
+            }
+        }
+        check_rope(&r, &all);
+        assert_true(s3s_rope_held_bytes(&r) >= all.size);
+        assert_true(s3s_rope_held_bytes(&r) < 2 * all.size);
+        s3s_rope_clear(&r); /* a block stays, a small one */
+        s3s_buffer_clear(&all);
+        check_rope(&r, &all);
+        assert_int_equal(r.count, 1);
+        assert_true(r.blocks[0].capacity <= 65536);
+    }
+    s3s_rope_deinit(&r);
+    s3s_rope_deinit(&r);
+    s3s_rope_deinit(&other);
+    s3s_buffer_deinit(&all);
+    s3s_buffer_deinit(&from);
+}
+
+static void test_rope__failed_allocation_changes_nothing(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_rope r, other;
+    s3s_buffer all, from;
+    char bytes[40000];
+    memset(bytes, 'r', sizeof bytes);
+    s3s_rope_init(&r, env);
+    s3s_rope_init(&other, env);
+    s3s_buffer_init(&all, env, SIZE_MAX);
+    s3s_buffer_init(&from, env, SIZE_MAX);
+    assert_ok(s3s_buffer_append(&from, bytes, sizeof bytes, &err));
+    assert_ok(s3s_rope_append(&other, bytes, 3, &err));
+    for (uint64_t n = 0; n < 2; n++) {
+        s3s_env_fail_alloc_at(env, n);
+        assert_fails(s3s_rope_append(&r, bytes, 1000, &err), S3STORE_OUT_OF_MEMORY, NULL);
+        check_rope(&r, &all);
+    }
+    s3s_rope_deinit(&r);
+    s3s_env_fail_alloc_at(env, 0);
+    assert_fails(s3s_rope_take(&r, &from, &err), S3STORE_OUT_OF_MEMORY, NULL);
+    s3s_env_fail_alloc_at(env, 0);
+    assert_fails(s3s_rope_join(&r, &other, &err), S3STORE_OUT_OF_MEMORY, NULL);
+    s3s_env_fail_alloc_at(env, UINT64_MAX);
+    check_rope(&r, &all);
+    assert_int_equal(from.size, sizeof bytes);
+    assert_int_equal(other.size, 3);
+    assert_ok(s3s_rope_append(&r, bytes, 1000, &err));
+    assert_ok(s3s_buffer_append(&all, bytes, 1000, &err));
+    s3s_env_fail_alloc_at(env, 0); /* the rest would go into a block of its own */
+    assert_fails(s3s_rope_append(&r, bytes, sizeof bytes, &err), S3STORE_OUT_OF_MEMORY, NULL);
+    s3s_env_fail_alloc_at(env, UINT64_MAX);
+    check_rope(&r, &all);
+    s3s_rope_deinit(&r);
+    s3s_rope_deinit(&other);
+    s3s_buffer_deinit(&all);
+    s3s_buffer_deinit(&from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +285,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_buffer__failed_allocation_leaves_it_usable, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_buffer_sink__restarts_and_obeys_the_limit, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_rope__holds_what_it_was_given_in_order, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_rope__failed_allocation_changes_nothing, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_arena__gives_aligned_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_arena__overflow_and_failed_allocation_give_null,

@@ -1,4 +1,4 @@
-/* fan_out and tasks on real threads (PROTOCOL: fan-out cases 203 to 208). */
+/* fan_out, queues and tasks on real threads (PROTOCOL: fan-out cases 203 to 208). */
 #include "support/test.h"
 
 #include <pthread.h>
@@ -370,6 +370,182 @@ static void test_pool__bad_size_and_failed_allocations(void **state)
     s3s_pool_free(pool);
 }
 
+/* ---- queues ---------------------------------------------------------------------------------- */
+
+static s3s_queue *new_queue(s3s_pool *pool, size_t limit, s3s_item_fn fn, void *ctx)
+{
+    s3store_error err;
+    s3s_queue *queue;
+    assert_ok(s3s_queue_new(pool, limit, fn, ctx, &queue, &err));
+    return queue;
+}
+
+struct elsewhere {
+    s3s_mutex mutex;
+    s3s_cond cond;
+    size_t ran;         /* under mutex */
+    pthread_t thread;   /* of the last one */
+};
+
+static s3store_status run_elsewhere(void *ctx, size_t item, s3store_error *err)
+{
+    struct elsewhere *e = ctx;
+    s3s_mutex_lock(&e->mutex);
+    bool in_order = e->ran == item;
+    e->ran++;
+    e->thread = pthread_self();
+    s3s_cond_broadcast(&e->cond);
+    s3s_mutex_unlock(&e->mutex);
+    return in_order ? S3STORE_OK : s3s_fail(err, S3STORE_INTERNAL, "item %zu is early", item);
+}
+
+/* The owner does not attend: it waits for something that is not the queue. */
+static void test_queue__items_run_while_their_owner_does_something_else(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_pool *pool = new_pool(1);
+    struct elsewhere e = {.ran = 0};
+    assert_ok(s3s_mutex_init(&e.mutex, env, &err));
+    assert_ok(s3s_cond_init(&e.cond, env, &err));
+    s3s_queue *queue = new_queue(pool, 0, run_elsewhere, &e);
+    for (size_t i = 0; i < 50; i++) {
+        s3s_queue_push(queue);
+        if (i % 3 > 0)
+            continue; /* some are pushed together */
+        s3s_mutex_lock(&e.mutex);
+        while (e.ran < i + 1)
+            s3s_cond_wait(&e.cond, &e.mutex, S3STORE_TIME_NONE, NULL);
+        assert_false(pthread_equal(e.thread, pthread_self()));
+        s3s_mutex_unlock(&e.mutex);
+    }
+    assert_ok(s3s_queue_catch_up(queue, 0, &err));
+    assert_int_equal(e.ran, 50);
+    for (size_t i = 0; i < 51; i++)
+        assert_int_equal(s3s_queue_has_ended(queue, i), i < 50);
+    s3s_queue_free(queue);
+    s3s_cond_deinit(&e.cond);
+    s3s_mutex_deinit(&e.mutex);
+    s3s_pool_free(pool);
+}
+
+static void test_queue__without_threads_its_owner_does_the_work(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_pool *pool = new_pool(0);
+    size_t next = 0;
+    s3s_queue *queue = new_queue(pool, 0, record_order, &next);
+    for (size_t i = 0; i < 10; i++)
+        s3s_queue_push(queue);
+    assert_int_equal(next, 0);
+    assert_false(s3s_queue_has_ended(queue, 0));
+    assert_ok(s3s_queue_wait(queue, 3, &err));
+    assert_int_equal(next, 4);
+    assert_ok(s3s_queue_wait(queue, 1, &err)); /* it has ended already */
+    assert_int_equal(next, 4);
+    assert_ok(s3s_queue_catch_up(queue, 2, &err));
+    assert_int_equal(next, 8);
+    assert_true(s3s_queue_has_ended(queue, 7));
+    assert_false(s3s_queue_has_ended(queue, 8));
+    s3s_queue_free(queue); /* what did not begin never will */
+    assert_int_equal(next, 8);
+    s3s_queue_free(NULL);
+    s3s_pool_free(pool);
+}
+
+static void test_queue__after_a_failure_nothing_begins(void **state)
+{
+    (void)state;
+    s3store_error err;
+    for (size_t threads = 0; threads < 4; threads++) {
+        s3s_pool *pool = new_pool(threads);
+        struct failing f = {.from = 5, .status = S3STORE_CORRUPT};
+        s3s_queue *queue = new_queue(pool, 0, fail_from, &f);
+        for (size_t i = 0; i < 200; i++)
+            s3s_queue_push(queue);
+        assert_fails(s3s_queue_wait(queue, 100, &err), S3STORE_CORRUPT, "item 5");
+        size_t runs = f.runs;
+        assert_true(runs >= 6 && runs <= 6 + threads);
+        s3s_queue_push(queue);
+        assert_fails(s3s_queue_catch_up(queue, 0, &err), S3STORE_CORRUPT, "item 5");
+        assert_int_equal(s3s_queue_catch_up(queue, 0, NULL), S3STORE_CORRUPT);
+        assert_int_equal(f.runs, runs);
+        assert_false(s3s_queue_has_ended(queue, 150));
+        s3s_queue_free(queue);
+        s3s_pool_free(pool);
+    }
+}
+
+/* Items of a queue and of fan-outs beside it count together, and an owner who is at neither does, too. */
+static void test_queue__limit_is_that_of_its_owner(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_pool *pool = new_pool(8);
+    struct peak p = {.limit = 2};
+    assert_ok(s3s_mutex_init(&p.mutex, env, &err));
+    assert_ok(s3s_cond_init(&p.cond, env, &err));
+    s3s_queue *queue = new_queue(pool, 3, count_peak, &p);
+    for (size_t i = 0; i < 100; i++)
+        s3s_queue_push(queue);
+    s3s_mutex_lock(&p.mutex); /* somewhere else */
+    while (!p.full_once)
+        s3s_cond_wait(&p.cond, &p.mutex, S3STORE_TIME_NONE, NULL);
+    assert_int_equal(p.peak, 2);
+    p.limit = 3;
+    p.full_once = false;
+    s3s_mutex_unlock(&p.mutex);
+    s3s_fan_options options = {.limit = 3, .queue = queue};
+    assert_ok(s3s_fan_out(pool, 100, count_peak, &p, &options, &err));
+    for (size_t i = 0; i < 100; i++)
+        s3s_queue_push(queue);
+    assert_ok(s3s_queue_catch_up(queue, 0, &err));
+    assert_int_equal(p.started, 300);
+    assert_int_equal(p.peak, 3);
+    s3s_queue_free(queue);
+    s3s_cond_deinit(&p.cond);
+    s3s_mutex_deinit(&p.mutex);
+    s3s_pool_free(pool);
+}
+
+struct slow {
+    atomic_int begun, ended;
+};
+
+static s3store_status take_time(void *ctx, size_t item, s3store_error *err)
+{
+    struct slow *s = ctx;
+    (void)item;
+    atomic_fetch_add(&s->begun, 1);
+    s3store_status status = s3s_sleep_us(env, 20000, NULL, err);
+    atomic_fetch_add(&s->ended, 1);
+    return status;
+}
+
+static void test_queue__its_end_waits_for_what_runs(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_pool *pool = new_pool(2);
+    struct slow s = {0};
+    s3s_queue *queue = new_queue(pool, 0, take_time, &s);
+    for (size_t i = 0; i < 20; i++)
+        s3s_queue_push(queue);
+    while (atomic_load(&s.begun) == 0)
+        assert_ok(s3s_sleep_us(env, 100, NULL, &err));
+    s3s_queue_free(queue);
+    assert_int_equal(s.begun, s.ended);
+    assert_true(s.begun < 20);
+    for (uint64_t n = 0; n < 2; n++) {
+        s3s_env_fail_alloc_at(env, n);
+        assert_fails(s3s_queue_new(pool, 0, take_time, &s, &queue, &err), S3STORE_OUT_OF_MEMORY,
+                     NULL);
+        assert_null(queue);
+    }
+    s3s_pool_free(pool);
+}
+
 struct handshake {
     s3s_mutex mutex;
     s3s_cond cond;
@@ -472,6 +648,11 @@ int main(void)
         TEST(test_fan_out__nests_with_one_thread),
         TEST(test_fan_out__many_callers_share_a_pool),
         TEST(test_pool__bad_size_and_failed_allocations),
+        TEST(test_queue__items_run_while_their_owner_does_something_else),
+        TEST(test_queue__without_threads_its_owner_does_the_work),
+        TEST(test_queue__after_a_failure_nothing_begins),
+        TEST(test_queue__limit_is_that_of_its_owner),
+        TEST(test_queue__its_end_waits_for_what_runs),
         TEST(test_task__each_has_its_own_thread),
         TEST(test_task__signals_stay_with_the_host),
         TEST(test_fail_alloc__counts_across_threads),

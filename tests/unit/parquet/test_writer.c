@@ -5,7 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "base/hash.h"
+#include "base/sync.h"
 #include "parquet/metadata.h"
 
 /* A written file and its footer. */
@@ -518,6 +520,108 @@ static void test_writer__begins_again_with_the_bytes_of_a_new_one(void **state)
     s3s_schema_release(other);
 }
 
+/* ---- row groups that leave while the next one is filled ---------------------------------------- */
+
+typedef struct meeting_sink {
+    s3s_mutex mutex;
+    s3s_cond cond;
+    pthread_t owner;
+    bool meet;         /* another thread that writes waits for the owner, and the owner for it */
+    size_t fail_after; /* of bytes */
+    struct {
+        s3s_buffer file;
+        size_t inside; /* threads */
+        size_t added;  /* batches, and the writer came back */
+        bool elsewhere;
+    } locked;
+} meeting_sink;
+
+static s3store_status write_and_meet(void *ctx, const void *data, size_t size, s3store_error *err)
+{
+    meeting_sink *s = ctx;
+    s3s_mutex_lock(&s->mutex);
+    s3store_status status = S3STORE_OK;
+    if (s->locked.inside++ > 0)
+        status = s3s_fail(err, S3STORE_INTERNAL, "two threads write at once");
+    if (s->meet && !s->locked.elsewhere && !pthread_equal(s->owner, pthread_self())) {
+        s->locked.elsewhere = true;
+        s3s_cond_broadcast(&s->cond);
+        while (s->locked.added < 2)
+            s3s_cond_wait(&s->cond, &s->mutex, S3STORE_TIME_NONE, NULL);
+    }
+    if (status == S3STORE_OK && s->locked.file.size + size > s->fail_after)
+        status = s3s_fail(err, S3STORE_IO, "no room for %zu bytes", size);
+    if (status == S3STORE_OK)
+        status = s3s_buffer_append(&s->locked.file, data, size, err);
+    s->locked.inside--;
+    s3s_mutex_unlock(&s->mutex);
+    return status;
+}
+
+/* Two batches are a row group. */
+static s3store_status write_groups(meeting_sink *s, s3s_schema *schema,
+                                   const struct ArrowArray *batch, s3s_pool *pool,
+                                   s3store_error *out_err)
+{
+    static const size_t blooms[] = {0};
+    s3s_parquet_write_options options = {.page_bytes = 30000, .row_group_bytes = 300000,
+                                         .bloom_columns = blooms, .bloom_column_count = 1,
+                                         .pool = pool};
+    s3s_parquet_writer *w = NULL;
+    s3store_error err;
+    assert_ok(s3s_mutex_init(&s->mutex, env, &err));
+    assert_ok(s3s_cond_init(&s->cond, env, &err));
+    s3s_buffer_init(&s->locked.file, env, SIZE_MAX);
+    s->owner = pthread_self();
+    assert_ok(s3s_parquet_writer_new(env, schema, &options, (s3s_parquet_sink){s, write_and_meet},
+                                     &w, &err));
+    s3store_status status = S3STORE_OK;
+    for (size_t i = 0; i < 12 && status == S3STORE_OK; i++) {
+        status = s3s_parquet_writer_add(w, batch, &err);
+        s3s_mutex_lock(&s->mutex);
+        while (i == 1 && s->meet && !s->locked.elsewhere) /* the first row group leaves */
+            s3s_cond_wait(&s->cond, &s->mutex, S3STORE_TIME_NONE, NULL);
+        s->locked.added++;
+        s3s_cond_broadcast(&s->cond);
+        s3s_mutex_unlock(&s->mutex);
+    }
+    if (status == S3STORE_OK)
+        status = s3s_parquet_writer_finish(w, &err);
+    s3s_parquet_writer_free(w);
+    s3s_cond_deinit(&s->cond);
+    s3s_mutex_deinit(&s->mutex);
+    *out_err = err;
+    return status;
+}
+
+/* It would not end if the writer kept its caller until the row group has left. */
+static void test_writer__row_groups_leave_while_the_next_is_filled(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_schema *schema = fixture_one(env, "x", S3S_TYPE_INT64, true);
+    struct ArrowArray batch;
+    s3s_pool *pool;
+    fixture_batch(env, schema, 20000, 1, 100, FIXTURE_RANDOM, &batch);
+    meeting_sink one = {.fail_after = SIZE_MAX}, two = {.meet = true, .fail_after = SIZE_MAX};
+    assert_ok(s3s_pool_new(env, 1, &pool, &err));
+    assert_ok(write_groups(&one, schema, &batch, NULL, &err));
+    assert_ok(write_groups(&two, schema, &batch, pool, &err));
+    assert_int_equal(one.locked.file.size, two.locked.file.size);
+    assert_memory_equal(one.locked.file.data, two.locked.file.data, one.locked.file.size);
+    /* A sink that fails while the owner is somewhere else is not forgotten. */
+    for (size_t room = 0; room < one.locked.file.size; room += one.locked.file.size / 29) {
+        meeting_sink full = {.fail_after = room};
+        assert_fails(write_groups(&full, schema, &batch, pool, &err), S3STORE_IO, "no room");
+        s3s_buffer_deinit(&full.locked.file);
+    }
+    s3s_pool_free(pool);
+    s3s_buffer_deinit(&one.locked.file);
+    s3s_buffer_deinit(&two.locked.file);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,6 +639,7 @@ int main(void)
         T(test_writer__streams_within_a_row_group),
         T(test_writer__a_failed_sink_stays_failed),
         T(test_writer__begins_again_with_the_bytes_of_a_new_one),
+        T(test_writer__row_groups_leave_while_the_next_is_filled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
