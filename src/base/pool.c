@@ -428,6 +428,14 @@ bool s3s_queue_has_ended(s3s_queue *q, size_t item)
     return ended;
 }
 
+size_t s3s_queue_waiting(s3s_queue *q)
+{
+    pthread_mutex_lock(&q->pool->mutex);
+    size_t waiting = q->job.locked.n - q->job.locked.next;
+    pthread_mutex_unlock(&q->pool->mutex);
+    return waiting;
+}
+
 void s3s_queue_free(s3s_queue *q)
 {
     if (q == NULL)

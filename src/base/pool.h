@@ -53,6 +53,8 @@ s3store_status s3s_queue_wait(s3s_queue *queue, size_t item, s3store_error *err)
 s3store_status s3s_queue_catch_up(s3s_queue *queue, size_t most, s3store_error *err);
 /* What it wrote is seen then. */
 bool s3s_queue_has_ended(s3s_queue *queue, size_t item);
+/* How many have not begun. */
+size_t s3s_queue_waiting(s3s_queue *queue);
 /* Items that did not begin never will; waits for those that run. NULL allowed. */
 void s3s_queue_free(s3s_queue *queue);
 

@@ -9,6 +9,7 @@
 #define THREADS_MAX 64
 
 typedef struct chains_run {
+    s3s_env *env;
     s3s_piece_fn fn;
     void *ctx;
     size_t count;
@@ -53,9 +54,12 @@ static s3store_status work(void *ctx, size_t item, s3store_error *err)
         size_t piece = chain->done;
         s3s_mutex_unlock(&r->mutex);
         s3store_error inner = {0};
+        int64_t begin = s3s_mono_us(r->env);
         s3store_status status = r->fn(r->ctx, chosen, piece, &inner);
+        int64_t end = s3s_mono_us(r->env);
         s3s_mutex_lock(&r->mutex);
         chain->busy = false;
+        chain->us += (uint64_t)(end - begin);
         chain->done++;
         if (status != S3STORE_OK && chosen < r->locked.failed) {
             r->locked.failed = chosen;
@@ -71,7 +75,7 @@ s3store_status s3s_chains_run(s3s_env *env, s3s_pool *pool, const s3s_fan_option
                               s3s_chain *chains, size_t count, s3s_piece_fn fn, void *ctx,
                               s3store_error *err)
 {
-    chains_run r = {.fn = fn, .ctx = ctx, .count = count,
+    chains_run r = {.env = env, .fn = fn, .ctx = ctx, .count = count,
                     .locked = {.chains = chains, .failed = SIZE_MAX}};
     s3store_status status = s3s_mutex_init(&r.mutex, env, err);
     if (status != S3STORE_OK)

@@ -12,7 +12,8 @@
 typedef struct s3s_chain {
     size_t pieces;
     uint64_t weight; /* what a piece costs, beside those of other chains */
-    size_t done;     /* of the pieces; set to 0 by the caller, as is the next */
+    size_t done;     /* of the pieces; set to 0 by the caller, as are the next */
+    uint64_t us;     /* that they took */
     bool busy;
 } s3s_chain;
 

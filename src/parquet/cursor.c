@@ -23,6 +23,11 @@ typedef struct cursor_column {
     size_t first_reader, reader_count;
 } cursor_column;
 
+/* What a chain has cost so far, the latest most. */
+typedef struct chain_cost {
+    uint64_t us, pieces;
+} chain_cost;
+
 struct s3s_parquet_cursor {
     s3s_parquet_file *file;
     s3s_schema *schema;
@@ -33,7 +38,9 @@ struct s3s_parquet_cursor {
     s3s_pool *pool; /* NULL = one thread */
     s3s_fan_options fan;
     bool nested;    /* any of them is: putting arrays together takes time */
-    s3s_chain *chains;  /* of readers, twice: decoding, and reading ahead; NULL = they are too many */
+    s3s_chain *chains;  /* of readers; NULL = they are too many */
+    chain_cost *costs;  /* of those */
+    s3s_queue *queue;   /* what reads pages ahead; NULL = nothing does */
     s3s_weighed *order; /* of readers then: the largest chunk first, so that threads end together */
     int64_t max_rows;
     size_t step_rows; /* what the rows so far let fit into a step */
@@ -75,10 +82,11 @@ static s3store_status open_readers(s3s_parquet_cursor *c, const size_t *columns,
     c->readers = s3s_calloc(file->env, all + 1, sizeof *c->readers);
     c->leaves = s3s_calloc(file->env, all + 1, sizeof *c->leaves);
     c->order = s3s_calloc(file->env, all + 1, sizeof *c->order);
-    if (2 * all <= S3S_CHAINS_MAX)
-        c->chains = s3s_calloc(file->env, 2 * all + 1, sizeof *c->chains);
-    if (c->readers == NULL || c->leaves == NULL || c->order == NULL ||
-        (c->chains == NULL && 2 * all <= S3S_CHAINS_MAX))
+    c->costs = s3s_calloc(file->env, all + 1, sizeof *c->costs);
+    if (all <= S3S_CHAINS_MAX)
+        c->chains = s3s_calloc(file->env, all + 1, sizeof *c->chains);
+    if (c->readers == NULL || c->leaves == NULL || c->order == NULL || c->costs == NULL ||
+        (c->chains == NULL && all <= S3S_CHAINS_MAX))
         return s3s_fail_memory(err, all * sizeof *c->readers);
     for (size_t i = 0; i < count; i++) {
         const s3s_leaf *leaf = &file->schema.leaves[file->schema.first_leaf[columns[i]]];
@@ -143,6 +151,7 @@ void s3s_parquet_cursor_free(s3s_parquet_cursor *c)
 {
     if (c == NULL)
         return;
+    s3s_queue_free(c->queue); /* nobody reads ahead any more */
     for (size_t i = 0; i < c->reader_count; i++)
         s3s_leaf_reader_deinit(&c->readers[i]);
     s3s_env *env = c->file->env;
@@ -153,6 +162,7 @@ void s3s_parquet_cursor_free(s3s_parquet_cursor *c)
     s3s_free(env, c->leaves);
     s3s_free(env, c->order);
     s3s_free(env, c->chains);
+    s3s_free(env, c->costs);
     s3s_free(env, c->columns);
     s3s_schema_release(c->schema);
     s3s_free(env, c);
@@ -249,30 +259,76 @@ static void sort_readers(s3s_parquet_cursor *c)
     s3s_weighed_sort(c->order, c->reader_count);
 }
 
+/* ---- pages ahead ----------------------------------------------------------------------------- */
+
 /* A column that takes much of the time shall not be one piece of work: its pages are decompressed
- * beside the decoding of those before. */
-static s3store_status allow_ahead(s3s_parquet_cursor *c, const s3s_pq_chunk *chunks,
+ * by another thread, while those before are decoded, and while the caller uses what it got. */
+
+/* One item for each column that wants pages, but whoever runs it looks at all of them. */
+static s3store_status fill_ahead(void *ctx, size_t item, s3store_error *err)
+{
+    s3s_parquet_cursor *c = ctx;
+    (void)err;
+    for (size_t i = 0; i < c->reader_count; i++) {
+        s3s_leaf_reader *r = &c->readers[(item + i) % c->reader_count];
+        if (r->ahead != NULL)
+            s3s_leaf_ahead_fill(r->ahead);
+    }
+    return S3STORE_OK;
+}
+
+static void push_ahead(s3s_parquet_cursor *c)
+{
+    size_t wants = 0;
+    if (c->queue == NULL)
+        return;
+    for (size_t i = 0; i < c->reader_count; i++)
+        wants += s3s_leaf_ahead_wants(&c->readers[i]);
+    for (size_t waiting = wants > 0 ? s3s_queue_waiting(c->queue) : 0; waiting < wants; waiting++)
+        s3s_queue_push(c->queue);
+}
+
+/* A source whose reads cost may not be there between calls. */
+static void allow_ahead(s3s_parquet_cursor *c, bool in_call)
+{
+    const s3s_parquet_source *source = &c->file->source;
+    if (c->queue == NULL)
+        return;
+    if (source->memory == NULL && source->read_bytes == 0)
+        for (size_t i = 0; i < c->reader_count; i++)
+            s3s_leaf_ahead_allow(&c->readers[i], in_call);
+    push_ahead(c);
+}
+
+static s3store_status begin_ahead(s3s_parquet_cursor *c, const s3s_pq_chunk *chunks,
                                   s3store_error *err)
 {
     const s3s_leaf *leaves = c->file->schema.leaves;
     uint64_t all = 0;
-    if (c->chains == NULL || c->prune.term_count > 0)
-        return S3STORE_OK;
+    s3store_status status = S3STORE_OK;
+    if (c->queue != NULL) /* those who still look for work find none; then nobody looks at readers */
+        status = s3s_queue_catch_up(c->queue, 0, err);
+    if (c->prune.term_count > 0)
+        return status;
     for (size_t i = 0; i < c->reader_count; i++) {
         int64_t bytes = chunks[c->readers[i].leaf - leaves].column.uncompressed_size;
         all += bytes > 0 ? (uint64_t)bytes : 0;
     }
-    for (size_t i = 0; i < c->reader_count; i++) {
+    for (size_t i = 0; i < c->reader_count && status == S3STORE_OK; i++) {
         s3s_leaf_reader *r = &c->readers[i];
         int64_t bytes = chunks[r->leaf - leaves].column.uncompressed_size;
-        if (r->levels != NULL || bytes <= 0 || (uint64_t)bytes < all / AHEAD_PART ||
+        if (bytes <= 0 || (uint64_t)bytes < all / AHEAD_PART ||
             r->pages.place.codec->id == S3S_PQ_UNCOMPRESSED)
             continue;
-        s3store_status status = s3s_leaf_ahead_begin(r, err);
-        if (status != S3STORE_OK)
-            return status;
+        if (c->queue == NULL)
+            status = s3s_queue_new(c->pool, c->fan.limit, fill_ahead, c, &c->queue, err);
+        if (status == S3STORE_OK)
+            status = s3s_leaf_ahead_begin(r, err);
+        if (status == S3STORE_OK)
+            s3s_leaf_ahead_allow(r, true);
     }
-    return S3STORE_OK;
+    c->fan.queue = c->queue;
+    return status;
 }
 
 static s3store_status begin_group(s3s_parquet_cursor *c, s3store_error *err)
@@ -301,7 +357,7 @@ static s3store_status begin_group(s3s_parquet_cursor *c, s3store_error *err)
     if (c->pool == NULL)
         return S3STORE_OK;
     sort_readers(c);
-    return allow_ahead(c, chunks, err);
+    return begin_ahead(c, chunks, err);
 }
 
 static s3store_status fail_in_reader(s3s_parquet_cursor *c, const s3s_leaf_reader *r,
@@ -334,21 +390,21 @@ static s3store_status step_item(void *ctx, size_t item, s3store_error *err)
     return step_reader(work->cursor, work->cursor->order[item].item, work->target, err);
 }
 
-/* The next rows of a reader; behind them in the same chain, or beside in a chain of its own, pages are
- * read ahead. */
-static s3store_status step_piece(void *ctx, size_t chain, size_t piece, s3store_error *err)
+static s3store_status step_piece(void *ctx, size_t i, size_t piece, s3store_error *err)
 {
     step_work *work = ctx;
     s3s_parquet_cursor *c = work->cursor;
-    size_t i = chain % c->reader_count;
-    if (chain >= c->reader_count || piece >= work->pieces) {
-        s3s_leaf_ahead_make(&c->readers[i]);
-        return S3STORE_OK;
-    }
     if (s3s_leaf_reader_rows(&c->readers[i]) < work->begin + piece * PIECE_ROWS)
         return S3STORE_OK; /* no further row fits this batch */
     size_t end = work->begin + (piece + 1) * PIECE_ROWS;
     return step_reader(c, i, end < work->target ? end : work->target, err);
+}
+
+/* Of a piece, as it was measured; till then as many bytes as it has to look at. */
+static uint64_t weigh(const s3s_parquet_cursor *c, size_t i)
+{
+    const chain_cost *cost = &c->costs[i];
+    return cost->pieces > 0 ? 16 * cost->us / cost->pieces : chunk_bytes(&c->readers[i]);
 }
 
 static s3store_status step_in_chains(s3s_parquet_cursor *c, step_work *work, s3store_error *err)
@@ -360,17 +416,15 @@ static s3store_status step_in_chains(s3s_parquet_cursor *c, step_work *work, s3s
         work->begin = have < work->begin ? have : work->begin;
     }
     work->pieces = (work->target - work->begin + PIECE_ROWS - 1) / PIECE_ROWS;
+    for (size_t i = 0; i < n; i++)
+        c->chains[i] = (s3s_chain){.weight = weigh(c, i), .pieces = work->pieces};
+    s3store_status status =
+        s3s_chains_run(c->file->env, c->pool, &c->fan, c->chains, n, step_piece, work, err);
     for (size_t i = 0; i < n; i++) {
-        s3s_leaf_reader *r = &c->readers[i];
-        size_t have = s3s_leaf_reader_rows(r);
-        uint64_t weight = chunk_bytes(r);
-        s3s_leaf_ahead_meet(r);
-        size_t pages = s3s_leaf_ahead_can(r) ? S3S_AHEAD_MAX : 0;
-        bool beside = have >= work->target || s3s_leaf_ahead_rows(r) >= work->target - have;
-        c->chains[i] = (s3s_chain){.weight = weight, .pieces = work->pieces + (beside ? 0 : pages)};
-        c->chains[n + i] = (s3s_chain){.weight = weight, .pieces = beside ? pages : 0};
+        chain_cost *cost = &c->costs[i];
+        *cost = (chain_cost){cost->us / 2 + c->chains[i].us, cost->pieces / 2 + work->pieces};
     }
-    return s3s_chains_run(c->file->env, c->pool, &c->fan, c->chains, 2 * n, step_piece, work, err);
+    return status;
 }
 
 /* Many rows, or a page to be decompressed; not in a small file. */
@@ -393,8 +447,7 @@ static s3store_status step(s3s_parquet_cursor *c, size_t *target, s3store_error 
     s3store_status status = S3STORE_OK;
     step_work work = {.cursor = c, .target = *target};
     bool side_by_side = c->pool != NULL && is_worth_threads(c, *target);
-    for (size_t i = 0; i < c->reader_count; i++)
-        s3s_leaf_ahead_meet(&c->readers[i]);
+    push_ahead(c);
     if (side_by_side && c->chains != NULL)
         status = step_in_chains(c, &work, err);
     else if (side_by_side)
@@ -507,7 +560,7 @@ static s3store_status take_batch(s3s_parquet_cursor *c, size_t rows, struct Arro
     take_work work = {c, rows, columns};
     bool worth_it = (c->nested || c->column_count > 8) && rows >= SIDE_BY_SIDE_MIN;
     bool side_by_side = c->pool != NULL && (worth_it || c->file->spread_little);
-    if (side_by_side && c->chains != NULL && c->column_count <= 2 * c->reader_count)
+    if (side_by_side && c->chains != NULL && c->column_count <= c->reader_count)
         status = take_in_chains(c, &work, err);
     else if (side_by_side)
         status = s3s_fan_out(c->pool, c->column_count, take_item, &work, &c->fan, err);
@@ -662,9 +715,11 @@ static s3store_status next_batch(s3s_parquet_cursor *c, struct ArrowArray *out, 
             return status;
     }
     size_t rows = 0;
+    allow_ahead(c, true);
     s3store_status status = fill_batch(c, &rows, err);
     if (status == S3STORE_OK)
         status = take_batch(c, rows, out, err);
+    allow_ahead(c, false);
     if (status == S3STORE_OK)
         c->rows_left -= (int64_t)rows;
     return status;

@@ -61,7 +61,8 @@ size_t s3s_encoders_held_bytes(s3s_encoders *e)
 
 void s3s_encoders_share(s3s_encoders *e)
 {
-    e->shared = true;
+    if (!e->shared) /* else others may be looking at it */
+        e->shared = true;
 }
 
 /* Small files are written by one thread, and locks would be a good part of what they cost. */

@@ -34,7 +34,7 @@ s3store_status s3s_leaf_reader_init(s3s_leaf_reader *r, s3s_env *env, s3s_budget
 
 void s3s_leaf_reader_deinit(s3s_leaf_reader *r)
 {
-    s3s_leaf_ahead_end(r);
+    s3s_leaf_ahead_free(r);
     s3s_page_reader_deinit(&r->pages);
     s3s_values_deinit(&r->values);
     s3s_block_deinit(&r->dictionary_page);
@@ -154,15 +154,20 @@ static s3store_status load_data(s3s_leaf_reader *r, s3store_error *err)
                             page->num_values, r->has_dictionary ? &r->dictionary : NULL, err);
 }
 
+static s3store_status next_page(s3s_leaf_reader *r, s3store_error *err)
+{
+    if (r->reads_ahead)
+        return s3s_leaf_ahead_next(r, err);
+    s3store_status status = s3s_page_reader_next(&r->pages, &r->page, &r->dictionary_page, err);
+    r->page_at = r->pages.page_offset;
+    return status;
+}
+
 s3store_status s3s_leaf_next_page(s3s_leaf_reader *r, s3store_error *err)
 {
     s3store_status status = S3STORE_OK;
     while (status == S3STORE_OK) {
-        if (!s3s_leaf_ahead_take(r, &status, err)) {
-            status = s3s_page_reader_next(&r->pages, &r->page, &r->dictionary_page, err);
-            r->page_at = r->pages.page_offset;
-            s3s_leaf_ahead_hold(r);
-        }
+        status = next_page(r, err);
         if (status == S3STORE_END)
             return s3s_fail(err, S3STORE_CORRUPT,
                             "the column chunk ends %lld values before its row group",

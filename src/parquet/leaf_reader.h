@@ -39,12 +39,12 @@ typedef struct s3s_levels {
 } s3s_levels;
 
 typedef struct s3s_ahead s3s_ahead;
-#define S3S_AHEAD_MAX 4 /* pages that are decompressed before they are needed */
 
 typedef struct s3s_leaf_reader {
     const s3s_leaf *leaf;
     s3s_page_reader pages;
-    s3s_ahead *ahead; /* NULL = pages are read when they are needed */
+    s3s_ahead *ahead; /* NULL = there never was a chunk with: */
+    bool reads_ahead; /* pages are read before they are needed */
     s3s_block held;   /* the body of the current page, where pages are read ahead */
     s3s_values values;
     s3s_block dictionary_page; /* what dictionary entries point into */
@@ -101,22 +101,21 @@ static inline uint64_t s3s_leaf_reader_bytes(const s3s_leaf_reader *r)
     return levels + s3s_sink_bytes(&r->sink);
 }
 
-/* ---- pages ahead (leaf_ahead.c): of a flat leaf, from whose chunk nothing is left out --------- */
+/* ---- pages ahead (leaf_ahead.c): of a leaf, from whose chunk nothing is left out ------------- */
 
-/* After s3s_leaf_reader_begin: pages of this chunk may be read ahead. */
+/* After s3s_leaf_reader_begin: pages of this chunk may be read ahead, once that is allowed. The
+ * next chunk begins without. */
 s3store_status s3s_leaf_ahead_begin(s3s_leaf_reader *r, s3store_error *err);
+/* Forbidden: nobody does any more when this returns; what is there is kept. */
+void s3s_leaf_ahead_allow(s3s_leaf_reader *r, bool allowed);
+/* Is there room for a page, and nobody reads one? */
+bool s3s_leaf_ahead_wants(s3s_leaf_reader *r);
+/* In any thread, beside decoding: reads pages while there is room for them, and it is allowed. */
+void s3s_leaf_ahead_fill(s3s_ahead *ahead);
 void s3s_leaf_ahead_end(s3s_leaf_reader *r);
-/* While nothing else is done with the leaf: decoding sees the pages that were made so far, and reading
- * ahead the room that decoding left. */
-void s3s_leaf_ahead_meet(s3s_leaf_reader *r);
-/* Rows that can be decoded without reading a page. */
-uint64_t s3s_leaf_ahead_rows(const s3s_leaf_reader *r);
-bool s3s_leaf_ahead_can(const s3s_leaf_reader *r);
-/* Reads the next page, if there is one and room for it; beside the decoding of such rows. */
-void s3s_leaf_ahead_make(s3s_leaf_reader *r);
-/* For leaf_reader.c: false = there is none; and what was read into the page reader is kept. */
-bool s3s_leaf_ahead_take(s3s_leaf_reader *r, s3store_status *status, s3store_error *err);
-void s3s_leaf_ahead_hold(s3s_leaf_reader *r);
+void s3s_leaf_ahead_free(s3s_leaf_reader *r);
+/* For leaf_reader.c: the next page into r->page, as s3s_page_reader_next says. */
+s3store_status s3s_leaf_ahead_next(s3s_leaf_reader *r, s3store_error *err);
 
 /* ---- for leaf_nested.c ----------------------------------------------------------------------- */
 

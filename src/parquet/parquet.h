@@ -60,7 +60,7 @@ s3store_status s3s_parquet_writer_finish(s3s_parquet_writer *w, s3store_error *e
  * options, or for some that are not repeated (sorting columns, bloom filters). */
 bool s3s_parquet_writer_restart(s3s_parquet_writer *w, const s3s_schema *schema,
                                 const s3s_parquet_write_options *options, s3s_parquet_sink sink);
-/* What it holds. */
+/* What it holds, once no other thread works for it. */
 size_t s3s_parquet_writer_held_bytes(s3s_parquet_writer *w);
 void s3s_parquet_writer_free(s3s_parquet_writer *w); /* without finish: the output is garbage */
 
@@ -74,7 +74,8 @@ typedef struct s3s_parquet_source {
     s3store_status (*read)(void *ctx, uint64_t offset, void *data, size_t size,
                            s3store_error *err);
     const uint8_t *memory; /* the whole file, where it lies in memory anyway; read is not used then */
-    size_t read_bytes;     /* reading more at once would save nothing; 0 = each read costs */
+    size_t read_bytes;     /* reading more at once would save nothing; 0 = each read costs. Where it
+                            * costs nothing, a cursor with a pool may read between its calls, too. */
 } s3s_parquet_source;
 
 /* A source over memory that the caller keeps alive. */

@@ -181,6 +181,7 @@ bool s3s_parquet_writer_restart(s3s_parquet_writer *w, const s3s_schema *schema,
 
 size_t s3s_parquet_writer_held_bytes(s3s_parquet_writer *w)
 {
+    s3s_encoders_catch_up(&w->encoders, 0, NULL); /* what fails will be told to the next who asks */
     size_t bytes = sizeof *w + w->arena.used + w->schema_arena.used + w->groups.capacity +
                    w->column_indexes.capacity + w->offset_indexes.capacity +
                    w->index_places.capacity + w->footer.capacity +

@@ -440,8 +440,10 @@ static void test_queue__without_threads_its_owner_does_the_work(void **state)
         s3s_queue_push(queue);
     assert_int_equal(next, 0);
     assert_false(s3s_queue_has_ended(queue, 0));
+    assert_int_equal(s3s_queue_waiting(queue), 10);
     assert_ok(s3s_queue_wait(queue, 3, &err));
     assert_int_equal(next, 4);
+    assert_int_equal(s3s_queue_waiting(queue), 6);
     assert_ok(s3s_queue_wait(queue, 1, &err)); /* it has ended already */
     assert_int_equal(next, 4);
     assert_ok(s3s_queue_catch_up(queue, 2, &err));

@@ -3,6 +3,7 @@
  */
 #include "fixture.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/bits.h"
@@ -423,6 +424,68 @@ static void test_parquet__pages_ahead_change_neither_rows_nor_errors(void **stat
     s3s_schema_release(schema);
 }
 
+typedef struct call_source {
+    const s3s_buffer *file;
+    atomic_bool in_call, was_elsewhere;
+} call_source;
+
+static s3store_status read_in_call(void *ctx, uint64_t offset, void *data, size_t size,
+                                   s3store_error *err)
+{
+    call_source *s = ctx;
+    (void)err;
+    if (!atomic_load(&s->in_call))
+        atomic_store(&s->was_elsewhere, true);
+    memcpy(data, s->file->data + offset, size);
+    return S3STORE_OK;
+}
+
+/* A source whose reads cost is one whose owner has a call to answer for: it is read in calls alone, also
+ * ahead. Cursors that are left in the middle let go of it, too. */
+static void test_parquet__costly_sources_are_read_in_calls_alone(void **state)
+{
+    (void)state;
+    s3store_error err;
+    s3s_schema *schema = fixture_one(env, "x", S3S_TYPE_INT64, true);
+    struct ArrowArray batch, out;
+    s3s_buffer file;
+    s3s_pool *threads = NULL;
+    s3s_parquet_write_options options = {.page_bytes = 30000, .row_group_bytes = 1000000};
+    fixture_batch(env, schema, 200000, 1, 100, FIXTURE_RANDOM, &batch);
+    s3s_buffer_init(&file, env, SIZE_MAX);
+    assert_ok(fixture_write(env, schema, &options, &batch, 1, &file, &err));
+    assert_ok(s3s_pool_new(env, 2, &threads, &err));
+    for (size_t stop = 1; stop < 40; stop += 4) {
+        call_source ctx = {.file = &file};
+        s3s_parquet_source source = {.ctx = &ctx, .file_size = file.size, .read = read_in_call};
+        s3s_parquet_file *parquet = NULL;
+        s3s_parquet_cursor *cursor = NULL;
+        s3store_status status = S3STORE_OK;
+        s3s_parquet_limits limits = {.memory_bytes = 1 << 20}; /* many reads */
+        atomic_store(&ctx.in_call, true);
+        assert_ok(s3s_parquet_open(env, source, "t.parquet", &limits, &parquet, &err));
+        assert_ok(s3s_parquet_cursor_new(parquet, NULL, 0, 9000, &cursor, &err));
+        s3s_parquet_cursor_use_pool(cursor, threads, 0);
+        for (size_t i = 0; i < stop && status == S3STORE_OK; i++) {
+            status = s3s_parquet_cursor_next(cursor, &out, &err);
+            if (status == S3STORE_OK)
+                s3s_array_release(&out);
+            atomic_store(&ctx.in_call, false);
+            assert_ok(s3s_sleep_us(env, 500, NULL, &err));
+            atomic_store(&ctx.in_call, true);
+        }
+        assert_int_equal(status, stop > 23 ? S3STORE_END : S3STORE_OK);
+        atomic_store(&ctx.in_call, false);
+        s3s_parquet_cursor_free(cursor);
+        s3s_parquet_free(parquet);
+        assert_false(atomic_load(&ctx.was_elsewhere));
+    }
+    s3s_pool_free(threads);
+    s3s_buffer_deinit(&file);
+    s3s_array_release(&batch);
+    s3s_schema_release(schema);
+}
+
 /* So many columns that nobody chooses among chains of them: the largest go first. */
 static void test_parquet__many_columns_side_by_side_make_the_same_file(void **state)
 {
@@ -542,6 +605,7 @@ int main(void)
         T(test_parquet__bytes_and_values_depend_on_neither_processor_nor_threads),
         T(test_parquet__pages_that_wait_are_few_and_keep_their_order),
         T(test_parquet__pages_ahead_change_neither_rows_nor_errors),
+        T(test_parquet__costly_sources_are_read_in_calls_alone),
         T(test_parquet__many_columns_side_by_side_make_the_same_file),
         T(test_chains__pieces_run_in_order_and_a_failure_ends_them),
         T(test_parquet__an_error_of_a_thread_names_its_column),
