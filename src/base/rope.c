@@ -54,17 +54,20 @@ void s3s_rope_clear(s3s_rope *r)
         s3s_buffer_clear(&r->blocks[0]);
 }
 
-static s3store_status make_room(s3s_rope *r, size_t more, s3store_error *err)
+/* false: no memory. */
+static bool make_room(s3s_rope *r, size_t more, s3store_error *err)
 {
-    if (more <= r->room - r->count)
-        return S3STORE_OK;
+    if (r->blocks != NULL && more <= r->room - r->count)
+        return true;
     size_t room = r->room * 2 + more + 3;
     s3s_buffer *blocks = s3s_realloc(r->env, r->blocks, room * sizeof *blocks);
-    if (blocks == NULL)
-        return s3s_fail_memory(err, room * sizeof *blocks);
+    if (blocks == NULL) {
+        s3s_fail_memory(err, room * sizeof *blocks);
+        return false;
+    }
     r->blocks = blocks;
     r->room = room;
-    return S3STORE_OK;
+    return true;
 }
 
 s3store_status s3s_rope_append(s3s_rope *r, const void *data, size_t size, s3store_error *err)
@@ -75,9 +78,8 @@ s3store_status s3s_rope_append(s3s_rope *r, const void *data, size_t size, s3sto
     size_t first = size < free_bytes ? size : free_bytes, rest = size - first;
     if (rest > 0) { /* before anything is written: what fails changes nothing */
         size_t wanted = r->run < BLOCK_MIN ? BLOCK_MIN : r->run < BLOCK_MAX ? r->run : BLOCK_MAX;
-        s3store_status status = make_room(r, 1, err);
-        if (status != S3STORE_OK)
-            return status;
+        if (!make_room(r, 1, err))
+            return S3STORE_OUT_OF_MEMORY;
         s3s_buffer *next = &r->blocks[r->count];
         s3s_buffer_init(next, r->env, SIZE_MAX);
         if (s3s_buffer_reserve(next, rest > wanted ? rest : wanted, err) == NULL)
@@ -100,9 +102,8 @@ s3store_status s3s_rope_take(s3s_rope *r, s3s_buffer *from, s3store_error *err)
 {
     s3store_status status = S3STORE_OK;
     if (from->size >= TAKEN_MIN && from->size >= from->capacity / 2) {
-        status = make_room(r, 1, err);
-        if (status != S3STORE_OK)
-            return status;
+        if (!make_room(r, 1, err))
+            return S3STORE_OUT_OF_MEMORY;
         r->blocks[r->count++] = *from;
         r->size += from->size;
         r->run = 0;
@@ -117,9 +118,10 @@ s3store_status s3s_rope_take(s3s_rope *r, s3s_buffer *from, s3store_error *err)
 
 s3store_status s3s_rope_join(s3s_rope *r, s3s_rope *from, s3store_error *err)
 {
-    s3store_status status = make_room(r, from->count, err);
-    if (status != S3STORE_OK || from->count == 0)
-        return status;
+    if (from->count == 0)
+        return S3STORE_OK;
+    if (!make_room(r, from->count, err))
+        return S3STORE_OUT_OF_MEMORY;
     memcpy(r->blocks + r->count, from->blocks, from->count * sizeof *from->blocks);
     r->count += from->count;
     r->size += from->size;

@@ -89,8 +89,10 @@ static s3store_status take_page(s3s_column_writer *w, s3store_error *err)
         return S3STORE_OK;
     }
     page = s3s_calloc(w->env, 1, sizeof *page);
-    if (page == NULL)
-        return s3s_fail_memory(err, sizeof *page);
+    if (page == NULL) {
+        s3s_fail_memory(err, sizeof *page);
+        return S3STORE_OUT_OF_MEMORY; /* and nobody goes on without a page */
+    }
     s3s_buffer *buffers[PAGE_BUFFERS];
     page_buffers(page, buffers);
     for (size_t i = 0; i < PAGE_BUFFERS; i++)
