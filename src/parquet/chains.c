@@ -22,7 +22,8 @@ typedef struct chains_run {
     } locked;
 } chains_run;
 
-size_t s3s_chains_choose(const s3s_chain *chains, size_t count)
+/* Which chain is to go on: SIZE_MAX = none can. */
+static size_t choose(const s3s_chain *chains, size_t count)
 {
     size_t best = SIZE_MAX;
     uint64_t most = 0;
@@ -46,7 +47,7 @@ static s3store_status work(void *ctx, size_t item, s3store_error *err)
     (void)err;
     s3s_mutex_lock(&r->mutex);
     while (r->locked.failed == SIZE_MAX) {
-        size_t chosen = s3s_chains_choose(r->locked.chains, r->count);
+        size_t chosen = choose(r->locked.chains, r->count);
         if (chosen == SIZE_MAX)
             break;
         s3s_chain *chain = &r->locked.chains[chosen];

@@ -25,8 +25,6 @@ typedef s3store_status (*s3s_piece_fn)(void *ctx, size_t chain, size_t piece, s3
 s3store_status s3s_chains_run(s3s_env *env, s3s_pool *pool, const s3s_fan_options *options,
                               s3s_chain *chains, size_t count, s3s_piece_fn fn, void *ctx,
                               s3store_error *err);
-/* Which chain is to go on: SIZE_MAX = none can. */
-size_t s3s_chains_choose(const s3s_chain *chains, size_t count);
 
 /* ---- order ----------------------------------------------------------------------------------- */
 

@@ -4,11 +4,8 @@
  */
 #include "parquet/column_writer.h"
 
-#include "base/bytes.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "parquet/encoding/bits.h"
-#include "parquet/encoding/hybrid.h"
 
 #define PAGE_ROWS_MAX ((size_t)1 << 17)
 #define DICTIONARY_BYTES_MAX ((size_t)1 << 20)
@@ -324,30 +321,19 @@ static s3store_status take_encoded(const s3s_page_encoder *encoder, s3s_buffer *
                : status;
 }
 
-static s3store_status encode_dictionary(void *owner, void *what, s3store_error *err)
+/* A page, or without one (`what` is NULL) the dictionary. */
+static s3store_status encode_apart(void *owner, void *what, s3store_error *err)
 {
     s3s_column_writer *w = owner;
-    s3s_buffer *out = what;
-    s3s_page_encoder *encoder = s3s_encoders_take(w->encoders, err);
-    if (encoder == NULL)
-        return S3STORE_OUT_OF_MEMORY;
-    s3store_status status = s3s_page_encode_dictionary(w, encoder, &w->dictionary_bytes, err);
-    if (status == S3STORE_OK)
-        status = take_encoded(encoder, out, err);
-    s3s_encoders_give(w->encoders, encoder);
-    return status;
-}
-
-static s3store_status encode_draft(void *owner, void *what, s3store_error *err)
-{
-    const s3s_column_writer *w = owner;
     s3s_page_draft *page = what;
     s3s_page_encoder *encoder = s3s_encoders_take(w->encoders, err);
     if (encoder == NULL)
         return S3STORE_OUT_OF_MEMORY;
-    s3store_status status = s3s_page_encode(w, encoder, page, err);
+    s3store_status status =
+        page != NULL ? s3s_page_encode(w, encoder, page, err)
+                     : s3s_page_encode_dictionary(w, encoder, &w->dictionary_bytes, err);
     if (status == S3STORE_OK)
-        status = take_encoded(encoder, &page->out, err);
+        status = take_encoded(encoder, page != NULL ? &page->out : &w->dictionary_page, err);
     s3s_encoders_give(w->encoders, encoder);
     return status;
 }
@@ -357,7 +343,7 @@ s3store_status s3s_column_writer_push(s3s_column_writer *w, s3store_error *err)
     s3store_status status = S3STORE_OK;
     while (w->sealed != NULL && status == S3STORE_OK) {
         s3s_page_draft *page = w->sealed;
-        status = s3s_encoders_push(w->encoders, encode_draft, w, page, &page->item, err);
+        status = s3s_encoders_push(w->encoders, encode_apart, w, page, &page->item, err);
         if (status == S3STORE_OK) {
             w->sealed = page->next;
             page->next = NULL;
@@ -392,7 +378,7 @@ s3store_status s3s_column_writer_close(s3s_column_writer *w, s3store_error *err)
     s3store_status status = close_page(w, err);
     w->dictionary_waits = w->indexed && w->defer;
     if (status == S3STORE_OK && w->indexed && !w->defer) {
-        status = encode_dictionary(w, &w->dictionary_page, err);
+        status = encode_apart(w, NULL, err);
         w->uncompressed_bytes += w->dictionary_bytes;
     }
     return status;
@@ -402,8 +388,7 @@ s3store_status s3s_column_writer_push_rest(s3s_column_writer *w, s3store_error *
 {
     s3store_status status = s3s_column_writer_push(w, err);
     if (status == S3STORE_OK && w->dictionary_waits)
-        status = s3s_encoders_push(w->encoders, encode_dictionary, w, &w->dictionary_page,
-                                   &w->dictionary_item, err);
+        status = s3s_encoders_push(w->encoders, encode_apart, w, NULL, &w->dictionary_item, err);
     return status;
 }
 

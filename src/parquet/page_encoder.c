@@ -1,7 +1,6 @@
 /* parquet/page_encoder.c: full pages into bytes: levels, values, compression, header. The column is
  * not changed by that, so other threads do it while the column goes on.
  */
-#include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "parquet/column_writer.h"

@@ -1,6 +1,5 @@
 /* parquet/writer_columns.c: columns are filled, one by one or side by side; full pages go to the
  * encoders. */
-#include "base/error.h"
 #include "parquet/writer_private.h"
 
 #define SIDE_BY_SIDE_BYTES ((uint64_t)128 << 10) /* of rows that are worth waking threads for */
